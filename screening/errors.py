@@ -1,0 +1,75 @@
+"""Every error of Nightread, in one tree.
+
+The message of an error is what its reader acts on: it names what is wrong, where, and what to do
+next. No message holds patient data: instances and studies are named by UID or row number.
+
+::
+
+    NightreadError
+    ├── SettingsError            a setting is wrong: its name, its value, what is allowed
+    ├── DependencyError          a server or a library is missing or does not answer
+    ├── RecordsError             SQL refuses, or its schema is not the one this release needs
+    ├── ArchiveError             bytes cannot be kept or found
+    │   └── OutOfSpaceError      the disk is full, or below its watermark
+    ├── HeaderError              a data set cannot be understood well enough to be kept
+    ├── PixelError               an image cannot become an array
+    │   ├── NoPixelDataError     there are no pixels, or there is nothing in them
+    │   └── DecodeError          this transfer syntax cannot be decoded here
+    ├── BundleError              a model bundle is refused
+    ├── TrainingError            a training set or a recipe cannot be used
+    └── SendError                a DICOM peer refused, or did not answer
+"""
+
+from __future__ import annotations
+
+
+class NightreadError(Exception):
+    """Anything that Nightread says to its user; the message says what to do next."""
+
+
+class SettingsError(NightreadError):
+    """A setting is wrong. The message names the setting, its value and what is allowed."""
+
+
+class DependencyError(NightreadError):
+    """A server or a library is missing or does not answer."""
+
+
+class RecordsError(NightreadError):
+    """SQL refuses, or its schema is not the one this release needs."""
+
+
+class ArchiveError(NightreadError):
+    """Bytes cannot be kept or found."""
+
+
+class OutOfSpaceError(ArchiveError):
+    """The disk is full, or below the free space that the settings ask for."""
+
+
+class HeaderError(NightreadError):
+    """A data set cannot be understood well enough to be kept."""
+
+
+class PixelError(NightreadError):
+    """An image cannot become an array."""
+
+
+class NoPixelDataError(PixelError):
+    """There is no Pixel Data, or there is nothing in it."""
+
+
+class DecodeError(PixelError):
+    """The pixels' transfer syntax cannot be decoded on this machine."""
+
+
+class BundleError(NightreadError):
+    """A model bundle is missing, altered, or asks for something that is not allowed."""
+
+
+class TrainingError(NightreadError):
+    """A training set or a recipe cannot be used."""
+
+
+class SendError(NightreadError):
+    """A DICOM peer refused an association or an instance, or did not answer."""

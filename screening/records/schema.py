@@ -1,0 +1,280 @@
+"""The tables.
+
+Text from outside is unbounded ``Text``: a PACS may send a value longer than its representation
+allows, and a record must not fail for it. Times are UTC. Every foreign key is indexed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from screening.domain.instance import InstanceState
+from screening.domain.verdict import Verdict
+
+
+class UtcDateTime(TypeDecorator[dt.datetime]):
+    """A time in UTC: SQLite keeps no zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Refuse a time without a zone, which would mean another moment on each machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a recorded time needs a zone")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(
+        self, value: dt.datetime | None, dialect: Dialect
+    ) -> dt.datetime | None:
+        """Give the zone back where the database dropped it."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class Table(DeclarativeBase):
+    """The parent of every table; constraints are named so that migrations can find them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {dt.datetime: UtcDateTime(), str: Text(), float: Float(53)}  # noqa: RUF012
+
+
+class AssociationRow(Table):
+    """One association, from its request to its end, and what came of it."""
+
+    __tablename__ = "associations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    calling_ae_title: Mapped[str]
+    called_ae_title: Mapped[str]
+    peer_address: Mapped[str]
+    opened_at: Mapped[dt.datetime] = mapped_column(index=True)
+    closed_at: Mapped[dt.datetime | None]
+    outcome: Mapped[str] = mapped_column(String(16))
+    """open, released, aborted, rejected, or lost where the listener died under it."""
+    explanation: Mapped[str | None]
+    """Why it was rejected or aborted, and the setting that would admit it."""
+    stored: Mapped[int] = mapped_column(default=0)
+    duplicates: Mapped[int] = mapped_column(default=0)
+    conflicts: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    last_refusal: Mapped[str | None]
+
+
+class PatientRow(Table):
+    """A patient as one sender describes them: no merging, no cleaning."""
+
+    __tablename__ = "patients"
+    __table_args__ = (UniqueConstraint("identity_digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 over id, issuer, name, birth date and sex: the same five, the same row."""
+    patient_id: Mapped[str | None] = mapped_column(index=True)
+    issuer_of_patient_id: Mapped[str | None]
+    patient_name: Mapped[str | None]
+    patient_birth_date: Mapped[dt.date | None]
+    patient_sex: Mapped[str | None]
+
+
+class StudyRow(Table):
+    """A study, its counts and its living verdict."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        # The flagged cases, most urgent first: what the list opens on.
+        Index(
+            "ix_studies_flagged",
+            text("top_probability DESC"),
+            text("id DESC"),
+            sqlite_where=text("verdict IN ('suspected', 'doubtful')"),
+            postgresql_where=text("verdict IN ('suspected', 'doubtful')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(unique=True)
+    patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    accession_number: Mapped[str | None] = mapped_column(index=True)
+    study_date: Mapped[dt.date | None] = mapped_column(index=True)
+    study_time: Mapped[dt.time | None]
+    study_id: Mapped[str | None]
+    study_description: Mapped[str | None]
+    referring_physician: Mapped[str | None]
+    institution: Mapped[str | None]
+    body_part: Mapped[str | None]
+    """Of its first image that names one."""
+    age_years: Mapped[float | None]
+    first_received_at: Mapped[dt.datetime]
+    last_received_at: Mapped[dt.datetime] = mapped_column(index=True)
+    verdict: Mapped[str] = mapped_column(String(16), default=Verdict.WAITING.value)
+    top_probability: Mapped[float | None]
+    """The highest among its scored images."""
+    revision: Mapped[int] = mapped_column(default=0)
+    """Number of the newest verdict revision; 0 before the first."""
+
+
+class SeriesRow(Table):
+    """A series of a study. One without a UID is filed under the empty one."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_row", "series_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    series_instance_uid: Mapped[str]
+    modality: Mapped[str | None]
+    series_number: Mapped[int | None]
+    series_description: Mapped[str | None]
+    body_part: Mapped[str | None]
+    manufacturer: Mapped[str | None]
+    manufacturer_model: Mapped[str | None]
+    station_name: Mapped[str | None]
+
+
+class InstanceRow(Table):
+    """One SOP instance that was answered 0x0000, and where it stands in its life cycle."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        Index(
+            "ix_instances_waiting",
+            "study_row",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(unique=True)
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    series_row: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    association_row: Mapped[int] = mapped_column(ForeignKey("associations.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the transfer syntax and of the data set as it came: the archive's path."""
+    size_bytes: Mapped[int]
+    received_at: Mapped[dt.datetime]
+    instance_number: Mapped[int | None]
+    view_position: Mapped[str | None]
+    laterality: Mapped[str | None]
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(16), default=InstanceState.WAITING.value)
+    attempts: Mapped[int] = mapped_column(default=0)
+    claimed_until: Mapped[dt.datetime | None]
+    claimed_by: Mapped[str | None]
+    last_error: Mapped[str | None]
+
+
+class ConflictRow(Table):
+    """Other bytes under a SOP Instance UID that we hold: kept apart, never scored, shown."""
+
+    __tablename__ = "conflicts"
+    __table_args__ = (UniqueConstraint("instance_row", "digest"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_row: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    study_instance_uid: Mapped[str] = mapped_column(index=True)
+    transfer_syntax_uid: Mapped[str]
+    association_row: Mapped[int] = mapped_column(ForeignKey("associations.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int]
+    received_at: Mapped[dt.datetime]
+
+
+class ScoreRow(Table):
+    """What one version of one classifier says of one instance: written once."""
+
+    __tablename__ = "scores"
+    __table_args__ = (UniqueConstraint("instance_row", "model_name", "model_version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_row: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    model_name: Mapped[str]
+    model_version: Mapped[str]
+    model_digest: Mapped[str] = mapped_column(String(64))
+    probability: Mapped[float]
+    verdict: Mapped[str] = mapped_column(String(16))
+    high_sensitivity: Mapped[float]
+    high_specificity: Mapped[float]
+    hottest_x: Mapped[float | None]
+    hottest_y: Mapped[float | None]
+    scored_at: Mapped[dt.datetime]
+
+
+class ExclusionRow(Table):
+    """Why an instance has no score: one reason from the closed list."""
+
+    __tablename__ = "exclusions"
+
+    instance_row: Mapped[int] = mapped_column(ForeignKey("instances.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32), index=True)
+    detail: Mapped[str]
+    excluded_at: Mapped[dt.datetime]
+
+
+class RevisionRow(Table):
+    """One revision of a study's verdict, and how many images it rests on."""
+
+    __tablename__ = "verdict_revisions"
+    __table_args__ = (UniqueConstraint("study_row", "revision"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    revision: Mapped[int]
+    verdict: Mapped[str] = mapped_column(String(16))
+    top_probability: Mapped[float | None]
+    images_received: Mapped[int]
+    images_scored: Mapped[int]
+    images_not_scored: Mapped[int]
+    images_waiting: Mapped[int]
+    model_name: Mapped[str]
+    model_version: Mapped[str]
+    decided_at: Mapped[dt.datetime]
+
+
+class OutboxRow(Table):
+    """A study that is to be announced to the workers: due, then sent. One row per study."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_due",
+            "due_at",
+            sqlite_where=text("sent_at IS NULL"),
+            postgresql_where=text("sent_at IS NULL"),
+        ),
+    )
+
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    due_at: Mapped[dt.datetime]
+    sent_at: Mapped[dt.datetime | None]
+    times_sent: Mapped[int] = mapped_column(default=0)

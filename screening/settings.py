@@ -1,0 +1,245 @@
+"""Every setting, once: its unit, its default and the reason for it.
+
+Settings come from the environment and from an optional file of ``NAME=value`` lines, which
+``NIGHTREAD_SETTINGS_FILE`` names (default ``nightread.env`` in the working folder); the environment
+wins. They are built by a process at its entry point and handed down: nothing reads them at import.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from screening.errors import SettingsError
+
+PREFIX = "NIGHTREAD_"
+_SETTINGS_FILE = "NIGHTREAD_SETTINGS_FILE"
+
+# A unix socket's path holds at most 107 bytes on Linux (sockaddr_un, unix(7)).
+_SOCKET_PATH_LIMIT = 107
+
+
+def _ae_title(value: str) -> str:
+    """Check an AE title against the value representation AE, PS3.5 6.2."""
+    title = value.strip(" ")
+    if not 1 <= len(title) <= 16:
+        raise ValueError("an AE title has 1 to 16 characters besides leading and trailing spaces")
+    if any(not " " <= character <= "~" or character == "\\" for character in title):
+        raise ValueError("an AE title is of printable ASCII without backslash")
+    return title
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+
+
+class Settings(BaseSettings):
+    """What the operator may choose. Frozen: a process lives with the settings it started with."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default=Path("nightread-data"))
+    """Folder of the archive, the embedded database and the embedded Redis. Made where missing,
+    readable by its owner alone. The default stands in the working folder so that a first try
+    touches nothing else."""
+
+    database_url: str = ""
+    """SQLAlchemy URL. Empty: SQLite in the data folder, enough for one machine;
+    ``postgresql://user@host/database`` where several machines share the work."""
+
+    redis_url: str = ""
+    """Redis URL. Empty: a private Redis on a unix socket, started by ``nightread up``."""
+
+    ae_title: AETitle = "NIGHTREAD"
+    """Our AE title: what a PACS must call."""
+
+    dicom_host: str = "127.0.0.1"
+    """Address to listen on. Loopback by default: being reachable is a decision."""
+
+    dicom_port: int = Field(default=11112, ge=1, le=65535)
+    """TCP port to listen on. 11112 is registered for DICOM and needs no privilege."""
+
+    calling_ae_titles: Annotated[tuple[AETitle, ...], NoDecode] = ()
+    """AE titles that may call, separated by commas. Empty: any, which suits loopback."""
+
+    maximum_associations: int = Field(default=32, ge=1, le=1000)
+    """Associations open at once; a further one is refused as a passing state, never hung."""
+
+    minimum_free_gigabytes: float = Field(default=1.0, ge=0)
+    """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
+
+    model: str = Field(default="mobilenet_v2", min_length=1)
+    """The classifier: the name of a bundle that ships, or a bundle's folder."""
+
+    minimum_age_years: float = Field(default=2.0, ge=0, le=120)
+    """Younger patients are not scored: growth plates look like fractures to a classifier that saw
+    few infants. In years; 0 scores everyone. An unknown age is scored."""
+
+    study_quiet_seconds: float = Field(default=30.0, ge=0, le=86400)
+    """A study whose association stays open is announced to the workers after this long without a
+    new image. A closed association announces at once."""
+
+    worker_processes: int = Field(default=1, ge=1, le=256)
+    """Scoring processes of one worker. Each holds the classifier, about 500 MB."""
+
+    worker_threads: int = Field(default=0, ge=0, le=256)
+    """Threads of one scoring process. 0: the machine's cores shared among the processes."""
+
+    batch_images: int = Field(default=8, ge=1, le=256)
+    """Images of a study that are read and scored together: bounds memory and the lease."""
+
+    lease_seconds: float = Field(default=30.0, ge=1, le=3600)
+    """How long a worker may hold a batch before another takes it up: the longest that an image
+    waits behind a killed worker. A batch takes a second or two."""
+
+    sweep_seconds: float = Field(default=5.0, ge=0.2, le=3600)
+    """How often studies with waiting images are looked for, whatever Redis remembers."""
+
+    maximum_attempts: int = Field(default=3, ge=1, le=100)
+    """Attempts at an image before it is listed as failed, with its error."""
+
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    @field_validator("calling_ae_titles", mode="before")
+    @classmethod
+    def _split_titles(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        if isinstance(value, str):
+            return tuple(part for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_level(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value.startswith("postgresql://"):
+            return value.replace("postgresql://", "postgresql+psycopg://", 1)
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError(
+                "sqlite:////absolute/path.sqlite or postgresql://user@host/database is needed"
+            )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("redis://, rediss:// or redis+socket:// is needed")
+        return value
+
+    @model_validator(mode="after")
+    def _lease_outlives_sweep(self) -> Settings:
+        if self.lease_seconds < self.sweep_seconds:
+            raise ValueError(
+                "NIGHTREAD_LEASE_SECONDS must be at least NIGHTREAD_SWEEP_SECONDS: "
+                f"{self.lease_seconds:g} is below {self.sweep_seconds:g}"
+            )
+        return self
+
+    @property
+    def archive_dir(self) -> Path:
+        """Folder of the received bytes."""
+        return self.data_dir / "archive"
+
+    @property
+    def records_url(self) -> str:
+        """SQLAlchemy URL of the records, with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'nightread.sqlite'}"
+
+    @property
+    def embedded_redis_socket(self) -> Path:
+        """Unix socket of the private Redis; in the temporary folder where the data folder's path
+        is too long for a socket."""
+        socket = self.data_dir / "redis" / "redis.sock"
+        if len(os.fsencode(socket)) <= _SOCKET_PATH_LIMIT:
+            return socket
+        name = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"nightread-{os.getuid()}-{name}" / "redis.sock"
+
+    @property
+    def broker_url(self) -> str:
+        """URL of the Redis that carries the messages, with the embedded default filled in."""
+        return self.redis_url or f"redis+socket://{self.embedded_redis_socket}"
+
+    @property
+    def minimum_free_bytes(self) -> int:
+        """`minimum_free_gigabytes` in bytes."""
+        return int(self.minimum_free_gigabytes * 1e9)
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's own type
+    """Build the settings of this process.
+
+    Parameters
+    ----------
+    **overrides
+        Settings from the command line, which win over the environment and the file.
+
+    Raises
+    ------
+    SettingsError
+        If a setting is wrong, unknown to us, or its file is missing: each wrong one with its name,
+        its value and what is allowed.
+    """
+    file = _settings_file()
+    _refuse_unknown(file)
+    try:
+        return Settings(_env_file=file, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _settings_file() -> Path | None:
+    named = os.environ.get(_SETTINGS_FILE)
+    if named is None:
+        return Path("nightread.env")
+    if not Path(named).is_file():
+        raise SettingsError(
+            f"{_SETTINGS_FILE}={named}: there is no such file; name one, or unset the variable"
+        )
+    return Path(named)
+
+
+def _refuse_unknown(file: Path | None) -> None:
+    """A misspelt setting would otherwise be a silent default."""
+    from dotenv import dotenv_values
+
+    names = set(os.environ) | set(dotenv_values(file) if file else ())
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {_SETTINGS_FILE}
+    # The tests' own variable, which is not a setting of a process.
+    known.add("NIGHTREAD_TEST_DATA")
+    unknown = sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise SettingsError(
+            f"{', '.join(unknown)}: no such setting; there are {', '.join(sorted(known))}"
+        )
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            name = PREFIX + str(problem["loc"][0]).upper()
+            message = f"{name}={_without_password(str(problem['input']))}: {message}"
+        lines.append(message)
+    return "\n".join(lines)
+
+
+def _without_password(value: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
