@@ -163,8 +163,10 @@ class Settings(BaseSettings):
 
     @property
     def embedded_redis_socket(self) -> Path:
-        """Unix socket of the private Redis; in the temporary folder where the data folder's path
-        is too long for a socket."""
+        """Unix socket of the private Redis.
+
+        It stands in the temporary folder where the data folder's path is too long for a socket.
+        """
         socket = self.data_dir / "redis" / "redis.sock"
         if len(os.fsencode(socket)) <= _SOCKET_PATH_LIMIT:
             return socket
@@ -216,7 +218,7 @@ def _settings_file() -> Path | None:
 
 
 def _refuse_unknown(file: Path | None) -> None:
-    """A misspelt setting would otherwise be a silent default."""
+    """Refuse a misspelt setting, which would otherwise be a silent default."""
     from dotenv import dotenv_values
 
     names = set(os.environ) | set(dotenv_values(file) if file else ())

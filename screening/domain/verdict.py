@@ -11,7 +11,8 @@ class Verdict(StrEnum):
     """What we say of an image or a study.
 
     ``suspected`` and ``clear`` lie outside the two operating points, ``doubtful`` between them.
-    A study is ``waiting`` before its first result and ``not_scored`` if none of its images could be.
+    A study is ``waiting`` before its first result, and ``not_scored`` if none of its images could
+    be.
     """
 
     SUSPECTED = "suspected"
@@ -72,3 +73,16 @@ def study_verdict(scored: Iterable[Verdict], waiting: int) -> Verdict:
         if verdict in present:
             return verdict
     return Verdict.WAITING if waiting else Verdict.NOT_SCORED
+
+
+URGENCY = (
+    Verdict.SUSPECTED,
+    Verdict.DOUBTFUL,
+    Verdict.WAITING,
+    Verdict.NOT_SCORED,
+    Verdict.CLEAR,
+)
+"""The order of a list of all studies: what is flagged, what nobody has looked at, the rest."""
+
+FLAGGED = frozenset({Verdict.SUSPECTED, Verdict.DOUBTFUL})
+"""The verdicts that ask for a radiologist's look."""

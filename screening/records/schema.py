@@ -71,6 +71,8 @@ class AssociationRow(Table):
     __tablename__ = "associations"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    listener: Mapped[str]
+    """Which listener took it, as host:port: after a crash each closes its own."""
     calling_ae_title: Mapped[str]
     called_ae_title: Mapped[str]
     peer_address: Mapped[str]

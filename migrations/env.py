@@ -1,0 +1,23 @@
+"""What Alembic runs: the migrations, over the connection that `migrations.upgrade` opened."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from screening.records.schema import Table
+
+
+def _run() -> None:
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=Table.metadata,
+        # SQLite cannot alter most things in place: a table is copied instead.
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_run()

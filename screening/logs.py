@@ -1,0 +1,57 @@
+"""Logs: one line an event on stderr, with UIDs and row numbers and never a patient."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from screening.settings import Settings
+
+
+def configure(settings: Settings) -> None:
+    """Set up the logs of this process: readable in a terminal, JSON lines elsewhere."""
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(sys.stderr.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    _quieten()
+
+
+def _renderers(terminal: bool) -> list[structlog.typing.Processor]:
+    if terminal:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _quieten() -> None:
+    """Silence the libraries that log what they read, headers of patients among it."""
+    for name in ("pydicom", "pynetdicom", "PIL"):
+        library = logging.getLogger(name)
+        library.setLevel(logging.CRITICAL)
+        library.propagate = False
+        library.handlers[:] = [logging.NullHandler()]
+    for name in ("celery", "kombu", "amqp", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,48 @@
+"""The Celery application: JSON, ids only, acknowledged when done."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+SCREEN_STUDY = "nightread.screen_study"
+"""Name of the one task: its argument is the number of a study's row."""
+
+QUEUE = "nightread"
+
+
+def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
+    """Make the application; nothing connects until a message is sent or a worker starts.
+
+    Parameters
+    ----------
+    broker_url
+        Of Redis: ``redis://``, ``rediss://`` or ``redis+socket://``.
+    lease_seconds
+        How long a worker may hold a batch. Redis gives a dead worker's message back a little later.
+    """
+    app = Celery("nightread", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        # A message is done when its study is: a killed worker's message comes back.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_transport_options={
+            "visibility_timeout": lease_seconds * 2,
+            # Kombu looks for unacknowledged messages every 10 intervals by default, about 100 s.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            # A Redis that is gone is noticed within seconds: the listener keeps on receiving.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+        },
+        task_publish_retry_policy={"max_retries": 0},
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+    )
+    return app

@@ -1,0 +1,107 @@
+"""An association is opened, counted and closed; a refused one is recorded with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from screening.records.schema import AssociationRow
+
+
+class Outcome(StrEnum):
+    """How an association ended, or that it has not."""
+
+    OPEN = "open"
+    RELEASED = "released"
+    ABORTED = "aborted"
+    REJECTED = "rejected"
+    LOST = "lost"
+
+
+class StoreCount(StrEnum):
+    """What became of one C-STORE on an association: the column that counts it."""
+
+    STORED = "stored"
+    DUPLICATES = "duplicates"
+    CONFLICTS = "conflicts"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, by which title, from where, and which of our listeners answers (host:port)."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    listener: str
+
+
+def open_association(session: Session, caller: Caller, now: dt.datetime) -> int:
+    """Record an association that was admitted, and return its row's number."""
+    row = AssociationRow(
+        **asdict(caller),
+        opened_at=now,
+        outcome=Outcome.OPEN.value,
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def reject_association(session: Session, caller: Caller, now: dt.datetime, why: str) -> None:
+    """Record an association that was refused, with the setting that would admit it."""
+    session.add(
+        AssociationRow(
+            **asdict(caller),
+            opened_at=now,
+            closed_at=now,
+            outcome=Outcome.REJECTED.value,
+            explanation=why,
+        )
+    )
+
+
+def close_association(
+    session: Session,
+    row: int,
+    *,
+    outcome: Outcome,
+    now: dt.datetime,
+    explanation: str | None = None,
+) -> None:
+    """Record how an open association ended."""
+    session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.id == row, AssociationRow.closed_at.is_(None))
+        .values(outcome=outcome.value, closed_at=now, explanation=explanation)
+    )
+
+
+def close_lost_associations(session: Session, listener: str, now: dt.datetime) -> None:
+    """Close what an earlier run of this listener left open when it died."""
+    session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.closed_at.is_(None), AssociationRow.listener == listener)
+        .values(
+            outcome=Outcome.LOST.value,
+            closed_at=now,
+            explanation="the listener stopped while the association was open; "
+            "what it had answered 0x0000 is kept, the sender repeats the rest",
+        )
+    )
+
+
+def count_store(
+    session: Session, row: int, what: StoreCount, *, refusal: str | None = None
+) -> None:
+    """Count one C-STORE of an association."""
+    column = getattr(AssociationRow, what.value)
+    values = {column: column + 1}
+    if refusal is not None:
+        values[AssociationRow.last_refusal] = refusal
+    session.execute(update(AssociationRow).where(AssociationRow.id == row).values(values))

@@ -1,0 +1,237 @@
+"""The list of cases: which studies to look at, most urgent first.
+
+The same query serves the console and, later, the page and the REST interface.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, case, func, select
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceState
+from screening.domain.verdict import FLAGGED, URGENCY, Verdict
+from screening.records.schema import (
+    ConflictRow,
+    ExclusionRow,
+    InstanceRow,
+    PatientRow,
+    RevisionRow,
+    StudyRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One study as a line of the list.
+
+    Attributes
+    ----------
+    score
+        The highest probability of a fracture among its scored images, in [0, 1].
+    images_received, images_scored, images_not_scored, images_waiting
+        The first is the sum of the other three.
+    reasons
+        How many of its images were not scored for each reason.
+    conflicts
+        How many other data sets came under the UIDs of its images.
+    model, model_version
+        Behind the newest revision of the verdict; ``None`` before the first.
+    """
+
+    study_instance_uid: str
+    verdict: Verdict
+    score: float | None
+    patient_name: str | None
+    patient_id: str | None
+    patient_sex: str | None
+    age_years: float | None
+    accession_number: str | None
+    body_part: str | None
+    study_date: dt.date | None
+    study_time: dt.time | None
+    study_description: str | None
+    images_received: int
+    images_scored: int
+    images_not_scored: int
+    images_waiting: int
+    reasons: Mapping[str, int]
+    conflicts: int
+    model: str | None
+    model_version: str | None
+    revision: int
+    received_at: dt.datetime
+    decided_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Every image that was answered 0x0000, by where it stands; it always adds up."""
+
+    received: int
+    scored: int
+    not_scored: int
+    waiting: int
+    conflicts: int
+    oldest_waiting_since: dt.datetime | None
+
+
+def list_cases(
+    session: Session,
+    *,
+    verdicts: Iterable[Verdict] = FLAGGED,
+    since: dt.datetime | None = None,
+    limit: int | None = 50,
+) -> list[Case]:
+    """Return studies, most urgent first.
+
+    Suspected before doubtful before waiting before not scored before clear; within one verdict the
+    higher score first, then the study that came later.
+
+    Parameters
+    ----------
+    session
+        An open transaction.
+    verdicts
+        Which studies; by default the flagged ones.
+    since
+        Only studies of which an image came at this time or later. UTC.
+    limit
+        At most so many; ``None`` for all.
+    """
+    wanted = [verdict.value for verdict in verdicts]
+    urgency = case({v.value: place for place, v in enumerate(URGENCY)}, value=StudyRow.verdict)
+    query = (
+        _studies()
+        .where(StudyRow.verdict.in_(wanted))
+        .order_by(urgency, StudyRow.top_probability.desc().nulls_last(), StudyRow.id.desc())
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(StudyRow.last_received_at >= since)
+    return _cases(session, query)
+
+
+def find_case(session: Session, study_instance_uid: str) -> Case | None:
+    """Return one study as a line of the list, or ``None`` if we never received it."""
+    query = _studies().where(StudyRow.study_instance_uid == study_instance_uid)
+    return next(iter(_cases(session, query)), None)
+
+
+def tally(session: Session) -> Tally:
+    """Count every image that we ever acknowledged."""
+    states = dict(
+        session.execute(
+            select(InstanceRow.state, func.count()).group_by(InstanceRow.state)
+        ).tuples()
+    )
+    counts = {state: states.get(state.value, 0) for state in InstanceState}
+    return Tally(
+        received=sum(counts.values()),
+        scored=counts[InstanceState.SCORED],
+        not_scored=counts[InstanceState.NOT_SCORED],
+        waiting=counts[InstanceState.WAITING],
+        conflicts=session.scalar(select(func.count()).select_from(ConflictRow)) or 0,
+        oldest_waiting_since=session.scalar(
+            select(InstanceRow.received_at)
+            .where(InstanceRow.state == InstanceState.WAITING.value)
+            .order_by(InstanceRow.received_at)
+            .limit(1)
+        ),
+    )
+
+
+_Selected = Select[StudyRow, PatientRow, RevisionRow]
+
+
+def _studies() -> _Selected:
+    return (
+        select(StudyRow, PatientRow, RevisionRow)
+        .join(PatientRow, PatientRow.id == StudyRow.patient_row)
+        .outerjoin(
+            RevisionRow,
+            (RevisionRow.study_row == StudyRow.id) & (RevisionRow.revision == StudyRow.revision),
+        )
+    )
+
+
+def _cases(session: Session, query: _Selected) -> list[Case]:
+    found = session.execute(query).all()
+    studies = [study.id for study, _, _ in found]
+    states = _count(session, studies, InstanceRow.state)
+    reasons = _count(session, studies, ExclusionRow.reason)
+    conflicts = _conflicts(session, studies)
+    return [
+        _case(
+            study,
+            patient,
+            revision,
+            states.get(study.id, {}),
+            reasons.get(study.id, {}),
+            conflicts.get(study.id, 0),
+        )
+        for study, patient, revision in found
+    ]
+
+
+def _count(session: Session, studies: Sequence[int], by: object) -> dict[int, dict[str, int]]:
+    """Count the images of each study by a column of theirs or of their exclusion."""
+    query = (
+        select(InstanceRow.study_row, by, func.count())  # type: ignore[call-overload]
+        .where(InstanceRow.study_row.in_(studies))
+        .group_by(InstanceRow.study_row, by)
+    )
+    if by is ExclusionRow.reason:
+        query = query.join(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
+    counted: dict[int, dict[str, int]] = {}
+    for study, value, count in session.execute(query):
+        counted.setdefault(study, {})[value] = count
+    return counted
+
+
+def _conflicts(session: Session, studies: Sequence[int]) -> dict[int, int]:
+    query = (
+        select(InstanceRow.study_row, func.count())
+        .join(ConflictRow, ConflictRow.instance_row == InstanceRow.id)
+        .where(InstanceRow.study_row.in_(studies))
+        .group_by(InstanceRow.study_row)
+    )
+    return dict(session.execute(query).tuples())
+
+
+def _case(
+    study: StudyRow,
+    patient: PatientRow,
+    revision: RevisionRow | None,
+    states: Mapping[str, int],
+    reasons: Mapping[str, int],
+    conflicts: int,
+) -> Case:
+    return Case(
+        study_instance_uid=study.study_instance_uid,
+        verdict=Verdict(study.verdict),
+        score=study.top_probability,
+        patient_name=patient.patient_name,
+        patient_id=patient.patient_id,
+        patient_sex=patient.patient_sex,
+        age_years=study.age_years,
+        accession_number=study.accession_number,
+        body_part=study.body_part,
+        study_date=study.study_date,
+        study_time=study.study_time,
+        study_description=study.study_description,
+        images_received=sum(states.values()),
+        images_scored=states.get(InstanceState.SCORED, 0),
+        images_not_scored=states.get(InstanceState.NOT_SCORED, 0),
+        images_waiting=states.get(InstanceState.WAITING, 0),
+        reasons=reasons,
+        conflicts=conflicts,
+        model=revision.model_name if revision else None,
+        model_version=revision.model_version if revision else None,
+        revision=study.revision,
+        received_at=study.first_received_at,
+        decided_at=revision.decided_at if revision else None,
+    )

@@ -1,0 +1,233 @@
+"""All that is known of one study: its images, scores, reasons, conflicts and revisions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceState
+from screening.domain.reason import Exclusion, Reason
+from screening.domain.verdict import Verdict
+from screening.records.cases import Case, find_case
+from screening.records.schema import (
+    AssociationRow,
+    ConflictRow,
+    ExclusionRow,
+    InstanceRow,
+    RevisionRow,
+    ScoreRow,
+    SeriesRow,
+    StudyRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one version of one classifier said of an image, and at which operating points."""
+
+    model: str
+    model_version: str
+    model_digest: str
+    probability: float
+    verdict: Verdict
+    high_sensitivity: float
+    high_specificity: float
+    hottest_x: float | None
+    hottest_y: float | None
+    scored_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One instance of the study: waiting, scored, or not scored with its reason."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    series_instance_uid: str
+    series_number: int | None
+    series_description: str | None
+    modality: str | None
+    instance_number: int | None
+    view_position: str | None
+    laterality: str | None
+    rows: int | None
+    columns: int | None
+    digest: str
+    size_bytes: int
+    received_at: dt.datetime
+    calling_ae_title: str
+    state: InstanceState
+    attempts: int
+    last_error: str | None
+    exclusion: Exclusion | None
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Other bytes that came under the SOP Instance UID of an image that we hold."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    held_digest: str
+    digest: str
+    size_bytes: int
+    received_at: dt.datetime
+    calling_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of the verdict and what it rests on."""
+
+    revision: int
+    verdict: Verdict
+    score: float | None
+    images_received: int
+    images_scored: int
+    images_not_scored: int
+    images_waiting: int
+    model: str
+    model_version: str
+    decided_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A study, whole."""
+
+    case: Case
+    images: tuple[Image, ...]
+    conflicts: tuple[Conflict, ...]
+    revisions: tuple[Revision, ...]
+
+
+def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
+    """Return all that is known of a study, or ``None`` if we never received it."""
+    case = find_case(session, study_instance_uid)
+    if case is None:
+        return None
+    study = session.scalars(
+        select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
+    ).one()
+    return Dossier(
+        case=case,
+        images=_images(session, study),
+        conflicts=_conflicts(session, study, study_instance_uid),
+        revisions=_revisions(session, study),
+    )
+
+
+def _images(session: Session, study: int) -> tuple[Image, ...]:
+    found = session.execute(
+        select(InstanceRow, SeriesRow, AssociationRow.calling_ae_title, ExclusionRow)
+        .join(SeriesRow, SeriesRow.id == InstanceRow.series_row)
+        .join(AssociationRow, AssociationRow.id == InstanceRow.association_row)
+        .outerjoin(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
+        .where(InstanceRow.study_row == study)
+        .order_by(SeriesRow.series_number, InstanceRow.instance_number, InstanceRow.id)
+    ).all()
+    scores = _scores(session, study)
+    return tuple(
+        Image(
+            sop_instance_uid=row.sop_instance_uid,
+            sop_class_uid=row.sop_class_uid,
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            series_instance_uid=series.series_instance_uid,
+            series_number=series.series_number,
+            series_description=series.series_description,
+            modality=series.modality,
+            instance_number=row.instance_number,
+            view_position=row.view_position,
+            laterality=row.laterality,
+            rows=row.rows,
+            columns=row.columns,
+            digest=row.digest,
+            size_bytes=row.size_bytes,
+            received_at=row.received_at,
+            calling_ae_title=calling,
+            state=InstanceState(row.state),
+            attempts=row.attempts,
+            last_error=row.last_error,
+            exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
+            scores=tuple(scores.get(row.id, ())),
+        )
+        for row, series, calling, out in found
+    )
+
+
+def _scores(session: Session, study: int) -> dict[int, list[Score]]:
+    found = session.scalars(
+        select(ScoreRow)
+        .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
+        .where(InstanceRow.study_row == study)
+        .order_by(ScoreRow.id)
+    )
+    scores: dict[int, list[Score]] = {}
+    for row in found:
+        scores.setdefault(row.instance_row, []).append(
+            Score(
+                model=row.model_name,
+                model_version=row.model_version,
+                model_digest=row.model_digest,
+                probability=row.probability,
+                verdict=Verdict(row.verdict),
+                high_sensitivity=row.high_sensitivity,
+                high_specificity=row.high_specificity,
+                hottest_x=row.hottest_x,
+                hottest_y=row.hottest_y,
+                scored_at=row.scored_at,
+            )
+        )
+    return scores
+
+
+def _conflicts(session: Session, study: int, study_instance_uid: str) -> tuple[Conflict, ...]:
+    """Return conflicts over this study's images and those whose other bytes name this study."""
+    found = session.execute(
+        select(ConflictRow, InstanceRow, AssociationRow.calling_ae_title)
+        .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
+        .join(AssociationRow, AssociationRow.id == ConflictRow.association_row)
+        .where(
+            (InstanceRow.study_row == study)
+            | (ConflictRow.study_instance_uid == study_instance_uid)
+        )
+        .order_by(ConflictRow.id)
+    ).all()
+    return tuple(
+        Conflict(
+            sop_instance_uid=held.sop_instance_uid,
+            study_instance_uid=row.study_instance_uid,
+            held_digest=held.digest,
+            digest=row.digest,
+            size_bytes=row.size_bytes,
+            received_at=row.received_at,
+            calling_ae_title=calling,
+        )
+        for row, held, calling in found
+    )
+
+
+def _revisions(session: Session, study: int) -> tuple[Revision, ...]:
+    found = session.scalars(
+        select(RevisionRow).where(RevisionRow.study_row == study).order_by(RevisionRow.revision)
+    )
+    return tuple(
+        Revision(
+            revision=row.revision,
+            verdict=Verdict(row.verdict),
+            score=row.top_probability,
+            images_received=row.images_received,
+            images_scored=row.images_scored,
+            images_not_scored=row.images_not_scored,
+            images_waiting=row.images_waiting,
+            model=row.model_name,
+            model_version=row.model_version,
+            decided_at=row.decided_at,
+        )
+        for row in found
+    )

@@ -1,0 +1,260 @@
+"""An instance comes in: new, repeated, or in conflict with one that we hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceHeader, InstanceState
+from screening.domain.verdict import Verdict
+from screening.records.association import StoreCount, count_store
+from screening.records.dialect import insert_for
+from screening.records.outbox import postpone
+from screening.records.schema import ConflictRow, InstanceRow, PatientRow, SeriesRow, StudyRow
+
+
+class Arrival(StrEnum):
+    """What an instance turned out to be."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+_COUNTS = {
+    Arrival.NEW: StoreCount.STORED,
+    Arrival.DUPLICATE: StoreCount.DUPLICATES,
+    Arrival.CONFLICT: StoreCount.CONFLICTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """Bytes in the archive.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of the transfer syntax and the data set, in hexadecimal: where the bytes lie.
+    size_bytes
+        Of the whole file.
+    """
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The result of an instance's coming in: what it was, and the row of its study."""
+
+    arrival: Arrival
+    study_row: int
+
+
+def take_in(
+    session: Session,
+    header: InstanceHeader,
+    kept: KeptFile,
+    *,
+    association_row: int,
+    now: dt.datetime,
+    announce_at: dt.datetime,
+) -> Intake:
+    """Record one instance whose bytes are safely in the archive.
+
+    Parameters
+    ----------
+    session
+        An open transaction; the instance counts as received when it is committed.
+    header
+        What its header says.
+    kept
+        Where its bytes lie.
+    association_row
+        The association it came by.
+    now, announce_at
+        The present, and when its study is to be announced if nothing else comes. UTC.
+
+    Returns
+    -------
+    Intake
+        ``DUPLICATE`` where the same bytes came before, which changes nothing; ``CONFLICT`` where
+        other bytes hold this SOP Instance UID, which are kept and stay as they are.
+    """
+    intake = _repeated(session, header, kept, association_row, now)
+    if intake is None:
+        intake = _new(session, header, kept, association_row, now)
+    if intake is None:
+        # Another association committed the same UID between our look and our insert.
+        intake = _repeated(session, header, kept, association_row, now)
+        assert intake is not None
+    if intake.arrival is Arrival.NEW:
+        postpone(session, intake.study_row, announce_at)
+    count_store(session, association_row, _COUNTS[intake.arrival])
+    return intake
+
+
+def _new(
+    session: Session,
+    header: InstanceHeader,
+    kept: KeptFile,
+    association_row: int,
+    now: dt.datetime,
+) -> Intake | None:
+    """File the instance in its study, or leave no trace and return ``None`` if it is there."""
+    savepoint = session.begin_nested()
+    study_row = _study(session, header, now)
+    row = session.scalar(
+        insert_for(session, InstanceRow)
+        .values(
+            sop_instance_uid=header.sop_instance_uid,
+            sop_class_uid=header.sop_class_uid,
+            transfer_syntax_uid=header.transfer_syntax_uid,
+            study_row=study_row,
+            series_row=_series(session, header, study_row),
+            association_row=association_row,
+            digest=kept.digest,
+            size_bytes=kept.size_bytes,
+            received_at=now,
+            instance_number=header.instance_number,
+            view_position=header.view_position,
+            laterality=header.laterality,
+            rows=header.rows,
+            columns=header.columns,
+            state=InstanceState.WAITING.value,
+            attempts=0,
+        )
+        .on_conflict_do_nothing(index_elements=["sop_instance_uid"])
+        .returning(InstanceRow.id)
+    )
+    if row is None:
+        savepoint.rollback()
+        return None
+    savepoint.commit()
+    return Intake(Arrival.NEW, study_row)
+
+
+def _repeated(
+    session: Session,
+    header: InstanceHeader,
+    kept: KeptFile,
+    association_row: int,
+    now: dt.datetime,
+) -> Intake | None:
+    """Recognise an instance that we hold: a no-op, or a conflict that is kept apart."""
+    held = session.execute(
+        select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_row).where(
+            InstanceRow.sop_instance_uid == header.sop_instance_uid
+        )
+    ).one_or_none()
+    if held is None:
+        return None
+    if held.digest == kept.digest:
+        return Intake(Arrival.DUPLICATE, held.study_row)
+    session.execute(
+        insert_for(session, ConflictRow)
+        .values(
+            instance_row=held.id,
+            study_instance_uid=header.study_instance_uid,
+            transfer_syntax_uid=header.transfer_syntax_uid,
+            association_row=association_row,
+            digest=kept.digest,
+            size_bytes=kept.size_bytes,
+            received_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["instance_row", "digest"])
+    )
+    return Intake(Arrival.CONFLICT, held.study_row)
+
+
+def _patient(session: Session, header: InstanceHeader) -> int:
+    identity = (
+        header.patient_id,
+        header.issuer_of_patient_id,
+        header.patient_name,
+        header.patient_birth_date.isoformat() if header.patient_birth_date else None,
+        header.patient_sex,
+    )
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    session.execute(
+        insert_for(session, PatientRow)
+        .values(
+            identity_digest=digest,
+            patient_id=header.patient_id,
+            issuer_of_patient_id=header.issuer_of_patient_id,
+            patient_name=header.patient_name,
+            patient_birth_date=header.patient_birth_date,
+            patient_sex=header.patient_sex,
+        )
+        .on_conflict_do_nothing(index_elements=["identity_digest"])
+    )
+    return session.scalars(select(PatientRow.id).where(PatientRow.identity_digest == digest)).one()
+
+
+def _study(session: Session, header: InstanceHeader, now: dt.datetime) -> int:
+    """Find or file the study, and note that it grew.
+
+    The first image describes the study; a later one adds only what the first left out.
+    """
+    insert = insert_for(session, StudyRow).values(
+        study_instance_uid=header.study_instance_uid,
+        patient_row=_patient(session, header),
+        accession_number=header.accession_number,
+        study_date=header.study_date,
+        study_time=header.study_time,
+        study_id=header.study_id,
+        study_description=header.study_description,
+        referring_physician=header.referring_physician,
+        institution=header.institution,
+        body_part=header.body_part,
+        age_years=header.age_years,
+        first_received_at=now,
+        last_received_at=now,
+        verdict=Verdict.WAITING.value,
+        revision=0,
+    )
+    added = {
+        name: func.coalesce(getattr(StudyRow, name), insert.excluded[name])
+        for name in ("accession_number", "study_date", "study_time", "body_part", "age_years")
+    }
+    return cast(
+        int,
+        session.scalar(
+            insert.on_conflict_do_update(
+                index_elements=["study_instance_uid"],
+                set_={"last_received_at": insert.excluded.last_received_at, **added},
+            ).returning(StudyRow.id)
+        ),
+    )
+
+
+def _series(session: Session, header: InstanceHeader, study_row: int) -> int:
+    uid = header.series_instance_uid or ""
+    session.execute(
+        insert_for(session, SeriesRow)
+        .values(
+            study_row=study_row,
+            series_instance_uid=uid,
+            modality=header.modality,
+            series_number=header.series_number,
+            series_description=header.series_description,
+            body_part=header.body_part,
+            manufacturer=header.manufacturer,
+            manufacturer_model=header.manufacturer_model,
+            station_name=header.station_name,
+        )
+        .on_conflict_do_nothing(index_elements=["study_row", "series_instance_uid"])
+    )
+    return session.scalars(
+        select(SeriesRow.id).where(
+            SeriesRow.study_row == study_row, SeriesRow.series_instance_uid == uid
+        )
+    ).one()

@@ -1,0 +1,91 @@
+"""Which studies are to be announced to the workers, and when.
+
+A row is written in the transaction that makes it true and marked as sent after the message is on
+its way, so a crash in between sends twice and never not at all. Redis may forget every message:
+`lost` finds the studies that wait although they were announced.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceState
+from screening.records.dialect import insert_for
+from screening.records.schema import InstanceRow, OutboxRow
+
+
+def postpone(session: Session, study_row: int, due_at: dt.datetime) -> None:
+    """Announce a study at ``due_at``: a further image moves the moment."""
+    session.execute(
+        insert_for(session, OutboxRow)
+        .values(study_row=study_row, due_at=due_at, sent_at=None, times_sent=0)
+        .on_conflict_do_update(
+            index_elements=["study_row"], set_={"due_at": due_at, "sent_at": None}
+        )
+    )
+
+
+def announce_now(session: Session, study_rows: set[int], now: dt.datetime) -> None:
+    """Make studies due at once where they are still to be sent: their association closed."""
+    if study_rows:
+        session.execute(
+            update(OutboxRow)
+            .where(
+                OutboxRow.study_row.in_(sorted(study_rows)),
+                OutboxRow.sent_at.is_(None),
+                OutboxRow.due_at > now,
+            )
+            .values(due_at=now)
+        )
+
+
+def due(session: Session, now: dt.datetime, limit: int = 500) -> list[int]:
+    """Return the studies to announce, the longest due first."""
+    return list(
+        session.scalars(
+            select(OutboxRow.study_row)
+            .where(OutboxRow.sent_at.is_(None), OutboxRow.due_at <= now)
+            .order_by(OutboxRow.due_at)
+            .limit(limit)
+        )
+    )
+
+
+def mark_sent(session: Session, study_rows: list[int], now: dt.datetime) -> None:
+    """Note that studies were announced, unless a newer image has made them due again later."""
+    session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.study_row.in_(study_rows), OutboxRow.due_at <= now)
+        .values(sent_at=now, times_sent=OutboxRow.times_sent + 1)
+    )
+
+
+def lost(
+    session: Session, now: dt.datetime, *, announced_before: dt.datetime, limit: int = 500
+) -> list[int]:
+    """Return studies that wait, that no worker holds, and whose announcement is long past.
+
+    Parameters
+    ----------
+    now
+        The present: a claim that runs beyond it is a worker at work.
+    announced_before
+        An announcement after this may still be on its way.
+    """
+    unclaimed = or_(InstanceRow.claimed_until.is_(None), InstanceRow.claimed_until <= now)
+    waits = exists().where(
+        InstanceRow.study_row == OutboxRow.study_row,
+        InstanceRow.state == InstanceState.WAITING.value,
+        unclaimed,
+    )
+    return list(
+        session.scalars(
+            select(OutboxRow.study_row)
+            .where(OutboxRow.sent_at < announced_before, waits)
+            .order_by(OutboxRow.sent_at)
+            .limit(limit)
+        )
+    )

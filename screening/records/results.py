@@ -1,0 +1,180 @@
+"""A score or a reason is written, once, and the study's living verdict follows it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceState
+from screening.domain.prediction import ModelIdentity, Prediction
+from screening.domain.reason import Exclusion
+from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
+from screening.records.dialect import insert_for
+from screening.records.schema import (
+    ExclusionRow,
+    InstanceRow,
+    RevisionRow,
+    ScoreRow,
+    StudyRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Which classifier scores, and at which operating points."""
+
+    identity: ModelIdentity
+    points: OperatingPoints
+
+
+Result = Prediction | Exclusion
+
+
+def record_results(
+    session: Session,
+    study_row: int,
+    results: Mapping[int, Result],
+    scorer: Scorer,
+    now: dt.datetime,
+) -> None:
+    """Write the results of some images of a study and revise its verdict.
+
+    An image that has its result already keeps it: running twice changes nothing.
+
+    Parameters
+    ----------
+    session
+        An open transaction.
+    study_row
+        The study; its row is locked, so that two workers revise one after the other.
+    results
+        By instance row, a prediction or the reason why there is none.
+    scorer
+        The classifier that ran.
+    now
+        The present, UTC.
+    """
+    session.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
+    for row, result in results.items():
+        _settle(session, row, result, scorer, now)
+    _revise(session, study_row, scorer, now)
+
+
+def _settle(session: Session, row: int, result: Result, scorer: Scorer, now: dt.datetime) -> None:
+    scored = isinstance(result, Prediction)
+    state = InstanceState.SCORED if scored else InstanceState.NOT_SCORED
+    settled = session.execute(
+        update(InstanceRow)
+        .where(InstanceRow.id == row, InstanceRow.state == InstanceState.WAITING.value)
+        .values(state=state.value, claimed_until=None)
+        .returning(InstanceRow.id)
+    ).first()
+    if settled is None:
+        return
+    if isinstance(result, Prediction):
+        _write_score(session, row, result, scorer, now)
+    else:
+        session.add(
+            ExclusionRow(
+                instance_row=row,
+                reason=result.reason.value,
+                detail=result.detail,
+                excluded_at=now,
+            )
+        )
+
+
+def _write_score(
+    session: Session, row: int, prediction: Prediction, scorer: Scorer, now: dt.datetime
+) -> None:
+    session.execute(
+        insert_for(session, ScoreRow)
+        .values(
+            instance_row=row,
+            model_name=scorer.identity.name,
+            model_version=scorer.identity.version,
+            model_digest=scorer.identity.digest,
+            probability=prediction.probability,
+            verdict=scorer.points.verdict(prediction.probability).value,
+            high_sensitivity=scorer.points.high_sensitivity,
+            high_specificity=scorer.points.high_specificity,
+            hottest_x=prediction.hottest_x,
+            hottest_y=prediction.hottest_y,
+            scored_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])
+    )
+
+
+def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) -> None:
+    """Append a revision if the verdict, its score or what it rests on has changed."""
+    session.flush()
+    counts = _counts(session, study_row)
+    scores = _newest_scores(session, study_row)
+    verdict = study_verdict((v for _, v in scores), counts[InstanceState.WAITING])
+    top = max((p for p, _ in scores), default=None)
+    row = RevisionRow(
+        study_row=study_row,
+        verdict=verdict.value,
+        top_probability=top,
+        images_received=sum(counts.values()),
+        images_scored=counts[InstanceState.SCORED],
+        images_not_scored=counts[InstanceState.NOT_SCORED],
+        images_waiting=counts[InstanceState.WAITING],
+        model_name=scorer.identity.name,
+        model_version=scorer.identity.version,
+        decided_at=now,
+    )
+    newest = session.scalars(
+        select(RevisionRow)
+        .where(RevisionRow.study_row == study_row)
+        .order_by(RevisionRow.revision.desc())
+        .limit(1)
+    ).one_or_none()
+    if newest is not None and _says(newest) == _says(row):
+        return
+    row.revision = newest.revision + 1 if newest is not None else 1
+    session.add(row)
+    session.execute(
+        update(StudyRow)
+        .where(StudyRow.id == study_row)
+        .values(verdict=verdict.value, top_probability=top, revision=row.revision)
+    )
+
+
+def _says(row: RevisionRow) -> tuple[object, ...]:
+    return (
+        row.verdict,
+        row.top_probability,
+        row.images_received,
+        row.images_scored,
+        row.images_not_scored,
+        row.images_waiting,
+    )
+
+
+def _counts(session: Session, study_row: int) -> dict[InstanceState, int]:
+    counted = session.execute(
+        select(InstanceRow.state, func.count())
+        .where(InstanceRow.study_row == study_row)
+        .group_by(InstanceRow.state)
+    )
+    found = {InstanceState(state): count for state, count in counted}
+    return {state: found.get(state, 0) for state in InstanceState}
+
+
+def _newest_scores(session: Session, study_row: int) -> list[tuple[float, Verdict]]:
+    newest = (
+        select(func.max(ScoreRow.id))
+        .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
+        .where(InstanceRow.study_row == study_row)
+        .group_by(ScoreRow.instance_row)
+    )
+    rows = session.execute(
+        select(ScoreRow.probability, ScoreRow.verdict).where(ScoreRow.id.in_(newest))
+    )
+    return [(probability, Verdict(verdict)) for probability, verdict in rows]
