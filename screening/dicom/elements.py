@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct, error
@@ -294,4 +294,6 @@ def open_data_set(path: Path, wanted: Collection[int]) -> Iterator[DataSet]:
         try:
             yield _data_set(data, wanted)
         finally:
-            data.close()
+            # An array that still points into the map keeps it open until the array goes.
+            with suppress(BufferError):
+                data.close()

@@ -1,0 +1,97 @@
+"""An image as a radiologist sees it, as an array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screening.dicom.elements import open_data_set
+from screening.dicom.frame import stored_words
+from screening.dicom.grayscale import GRAYSCALE_TAGS, grayscale, render
+from screening.dicom.image_pixel import IMAGE_PIXEL_TAGS, image_pixel
+from screening.errors import DecodeError, HeaderError, NoPixelDataError
+
+_WANTED = frozenset((*IMAGE_PIXEL_TAGS, *GRAYSCALE_TAGS))
+
+
+def read_pixels(path: Path) -> NDArray[np.float32]:
+    """Read the one grey frame of a DICOM file in the sense in which it is displayed.
+
+    The stored words become values (PS3.5 8.1.1), then go through the Modality LUT or rescale
+    (PS3.3 C.11.1) and the first VOI LUT or window (C.11.2), or, where there is none, are stretched
+    over the range that occurs. MONOCHROME1, and MONOCHROME2 with a Presentation LUT Shape of
+    INVERSE, are inverted. Pixel padding (C.7.5.1.1.2) becomes background and does not count for the
+    range.
+
+    Parameters
+    ----------
+    path
+        A Part 10 file, or a bare data set.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        In [0, 1], dense tissue bright, C-contiguous and writeable.
+
+    Raises
+    ------
+    NoPixelDataError
+        There is no pixel data, or nothing in it.
+    DecodeError
+        The frame is short, damaged, not a single grey frame, or in a transfer syntax that cannot
+        be decoded here; the message names what and holds no patient data.
+    OSError
+        The file cannot be opened.
+    """
+    try:
+        with open_data_set(path, _WANTED) as data_set:
+            if not data_set.has_pixels():
+                raise NoPixelDataError("the data set has no Pixel Data, or nothing in it")
+            image = image_pixel(data_set)
+            words, image = stored_words(data_set, image)
+            return render(words, image, grayscale(data_set, image))
+    except HeaderError as error:
+        raise DecodeError(str(error)) from None
+
+
+BLANK_SPREAD = 0.02
+"""Of brightness, between the 1st and 99th percentile: five of 256 grey levels. The flattest of 700
+films of FracAtlas spans 0.30; a marker on a blank film covers less than a hundredth of it."""
+
+SATURATED_SHARE = 0.995
+"""Of pixels at an end of the scale. A finger on a large detector covers 0.6 % of it, and the rest
+may be shuttered to black."""
+
+WHITE_SHARE = 0.9
+"""Of pixels at the bright end alone. In FracAtlas no film has more than 0.2 % there."""
+
+_END = 1 / 1024
+"""How near to 0 or 1 counts as at the end: one level of ten bits."""
+
+_MOST_SAMPLES = 400_000
+
+
+def blank_or_saturated(pixels: NDArray[np.float32]) -> str | None:
+    """Say what is wrong with an image on which there is nothing to see, ``None`` if there is.
+
+    Parameters
+    ----------
+    pixels
+        As `read_pixels` returns them.
+
+    Returns
+    -------
+    str or None
+        A detail for `screening.domain.reason.Reason.BLANK_OR_SATURATED`.
+    """
+    step = int(np.ceil(np.sqrt(max(pixels.size / _MOST_SAMPLES, 1.0))))
+    sample = pixels[::step, ::step]
+    low, high = np.percentile(sample, (1, 99))
+    if high - low < BLANK_SPREAD:
+        return f"blank: 98 % of the pixels are within {high - low:.3f} of one brightness"
+    black, white = float(np.mean(sample <= _END)), float(np.mean(sample >= 1 - _END))
+    if black + white > SATURATED_SHARE or white > WHITE_SHARE:
+        return f"saturated: {white:.1%} of the pixels are white and {black:.1%} black"
+    return None
