@@ -126,7 +126,7 @@ def tally(session: Session) -> Tally:
     states = dict(
         session.execute(
             select(InstanceRow.state, func.count()).group_by(InstanceRow.state)
-        ).tuples()
+        ).all()
     )
     counts = {state: states.get(state.value, 0) for state in InstanceState}
     return Tally(
@@ -199,7 +199,7 @@ def _conflicts(session: Session, studies: Sequence[int]) -> dict[int, int]:
         .where(InstanceRow.study_row.in_(studies))
         .group_by(InstanceRow.study_row)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).all())
 
 
 def _case(

@@ -19,11 +19,12 @@ from screening.records.schema import InstanceRow
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInstance:
-    """One image to score: its row, where its bytes lie, its UID and the number of this attempt."""
+    """One image to score: its row, where its bytes lie, its UIDs and the number of this attempt."""
 
     row: int
     digest: str
     sop_instance_uid: str
+    sop_class_uid: str
     attempt: int
     last_error: str | None
 
@@ -63,7 +64,14 @@ def claim(
         row.claimed_by = worker
     session.flush()
     return [
-        ClaimedInstance(row.id, row.digest, row.sop_instance_uid, row.attempts, row.last_error)
+        ClaimedInstance(
+            row=row.id,
+            digest=row.digest,
+            sop_instance_uid=row.sop_instance_uid,
+            sop_class_uid=row.sop_class_uid,
+            attempt=row.attempts,
+            last_error=row.last_error,
+        )
         for row in claimed
     ]
 

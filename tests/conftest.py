@@ -1,0 +1,179 @@
+"""Real servers for the tests: Redis, PostgreSQL, DCMTK, Orthanc.
+
+On a person's machine a test whose server is missing skips with the reason; with CI=true it fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import migrations
+from screening.queue.embedded import EmbeddedRedis
+from screening.records.engine import Records
+from screening.settings import Settings
+
+
+def require(condition: object, reason: str) -> None:
+    """Skip on a person's machine, fail in CI, where every real part must be there."""
+    if condition:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (CI=true: nothing real may be missing)")
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Wait for a condition, and fail with ``what`` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("NIGHTREAD_")]:
+        if name != "NIGHTREAD_TEST_DATA":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real radiographs and DICOM files, which the project does not contain."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("NIGHTREAD_TEST_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no test data in {folder}: name the folder in NIGHTREAD_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL cluster of its own, as the URL of its maintenance database."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = str(programs[-1]) if programs else shutil.which("initdb")
+    require(found, "no PostgreSQL: install Debian's postgresql")
+    assert found is not None
+    folder = tmp_path_factory.mktemp("postgresql")
+    with _postgresql(Path(found).parent, folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _postgresql(programs: Path, folder: Path) -> Iterator[str]:
+    user = _unprivileged_user(folder)
+    data, port = folder / "data", free_port()
+    command = [programs / "initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
+    server = subprocess.Popen(
+        [
+            *(programs / "postgres", "-D", data, "-p", str(port), "-k", folder),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        user=user,
+        cwd=folder,
+    )
+    url = f"postgresql://test@127.0.0.1:{port}/postgres"
+    try:
+        wait_until(lambda: _connects(url), 30, "PostgreSQL answers")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _unprivileged_user(folder: Path) -> str | None:
+    """Debian's initdb refuses root: let the package's own user have the folder."""
+    if os.geteuid() != 0:
+        return None
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    shutil.chown(folder, "postgres")
+    return pwd.getpwnam("postgres").pw_name
+
+
+def _connects(url: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url):
+        return True
+    return False
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> str:
+    """A new, empty PostgreSQL database."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+    return postgresql.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.sqlite'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture
+def records(database_url: str) -> Iterator[Records]:
+    """Records on a new database of each kind, with the newest schema."""
+    opened = Records(database_url)
+    migrations.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a whole installation in a folder of its own, on a port of its own."""
+    return Settings(
+        data_dir=tmp_path / "data",
+        dicom_port=free_port(),
+        minimum_free_gigabytes=0,
+        study_quiet_seconds=1,
+        sweep_seconds=1,
+        lease_seconds=5,
+    )
+
+
+@pytest.fixture
+def embedded_redis(settings: Settings) -> Iterator[EmbeddedRedis]:
+    """A private Redis at the socket that `settings` names."""
+    server = EmbeddedRedis(settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dcmtk() -> Path:
+    """The folder of DCMTK's programs."""
+    found = shutil.which("storescu")
+    require(found, "no DCMTK: install Debian's dcmtk")
+    assert found is not None
+    return Path(found).parent

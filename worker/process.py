@@ -1,0 +1,70 @@
+"""The worker as a process: from its settings to the signal that ends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import structlog
+from celery import signals
+
+from models.bundle import verify_bundle
+from screening import logs
+from screening.archive.archive import Archive
+from screening.queue.announcement import Announcer
+from screening.queue.app import make_app
+from screening.records.engine import Records
+from screening.settings import Settings
+from worker.sweeper import Sweeper
+from worker.tasks import ScoringProcess, bind
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Score until SIGTERM or SIGINT, which let the study at hand finish.
+
+    Raises
+    ------
+    NightreadError
+        If the database, the archive or the model bundle cannot be had.
+    """
+    logs.configure(settings)
+    verify_bundle(settings.model)
+    Archive(settings.archive_dir)
+    records = Records(settings.records_url)
+    records.check_schema()
+    # A connection must not be shared with the processes that the pool forks; it opens again later.
+    records.close()
+    app = make_app(settings.broker_url, lease_seconds=settings.lease_seconds)
+    process = ScoringProcess(settings)
+    bind(app, process)
+    announcer = Announcer(
+        records,
+        make_app(settings.broker_url, lease_seconds=settings.lease_seconds),
+        sweep=dt.timedelta(seconds=settings.sweep_seconds),
+    )
+    sweeper = Sweeper(announcer, settings.sweep_seconds)
+
+    # The thread starts once the pool has forked, so that no child inherits its locks.
+    @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
+    def ready(**_: object) -> None:
+        sweeper.start()
+        log.info("worker_ready", processes=settings.worker_processes, model=settings.model)
+
+    @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def load(**_: object) -> None:
+        process.pipeline()
+
+    worker = app.Worker(
+        pool="prefork",
+        concurrency=settings.worker_processes,
+        loglevel="WARNING",
+        quiet=True,
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+    )
+    worker.start()
+    sweeper.stop()
+    records.close()
+    log.info("worker_stopped")

@@ -1,0 +1,77 @@
+"""The one task, bound to the queue: its argument is the number of a study's row."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+from celery import Celery
+
+from screening.archive.archive import Archive
+from screening.queue.app import SCREEN_STUDY
+from screening.records.engine import Records
+from screening.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.pipeline import Pipeline
+
+log = structlog.get_logger(__name__)
+
+
+class ScoringProcess:
+    """One process of the pool: its classifier and connections are made in it, after the fork.
+
+    torch's threads and a database's connections do not survive a fork, so nothing of either may
+    exist before it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pipeline: Pipeline | None = None
+
+    def pipeline(self) -> Pipeline:
+        """Return the pipeline of this process, loading the classifier the first time."""
+        if self._pipeline is None:
+            self._pipeline = self._load()
+        return self._pipeline
+
+    def _load(self) -> Pipeline:
+        import torch
+
+        from models.bundle import load_classifier
+        from worker.pipeline import Pipeline
+
+        settings = self._settings
+        torch.set_num_threads(threads_per_process(settings))
+        classifier = load_classifier(settings.model)
+        log.info(
+            "classifier_loaded",
+            model=classifier.identity.name,
+            version=classifier.identity.version,
+            digest=classifier.identity.digest[:16],
+        )
+        return Pipeline(
+            settings,
+            Records(settings.records_url),
+            Archive(settings.archive_dir),
+            classifier,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+        )
+
+
+def bind(app: Celery, process: ScoringProcess) -> None:
+    """Register the task with an application."""
+
+    @app.task(name=SCREEN_STUDY)  # type: ignore[untyped-decorator]
+    def screen_study(study_row: int) -> None:
+        settled = process.pipeline().screen(study_row)
+        if settled:
+            log.info("study_screened", study_row=study_row, images=settled)
+
+
+def threads_per_process(settings: Settings) -> int:
+    """Return the threads of one scoring process: as set, else the cores shared out."""
+    cores = len(os.sched_getaffinity(0))
+    return settings.worker_threads or max(1, cores // settings.worker_processes)
