@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -38,11 +39,17 @@ class Records:
     ------
     DependencyError
         If the driver of this kind of database is not installed.
+    RecordsError
+        If a SQLite file's folder cannot be made.
     """
 
     def __init__(self, url: str) -> None:
         try:
             self.engine = _open(url)
+        except OSError as error:
+            raise RecordsError(
+                f"cannot make the folder of the database: {error.strerror}; check NIGHTREAD_DATA_DIR"
+            ) from None
         except ModuleNotFoundError as error:
             raise DependencyError(
                 f"the database driver {error.name} is not installed: "
@@ -152,6 +159,10 @@ def _open(url: str) -> Engine:
 
 
 def _open_sqlite(url: str) -> Engine:
+    database = make_url(url).database
+    if database:
+        # Of its owner alone: there are patients in it.
+        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
         url,
         hide_parameters=True,
