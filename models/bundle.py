@@ -1,0 +1,249 @@
+"""A model bundle on disk: what it says of itself, and whether it may be loaded.
+
+A bundle is a folder in the layout of MONAI (https://docs.monai.io/en/stable/mb_specification.html):
+``configs/metadata.json``, ``configs/inference.json`` with the network's ``_target_``,
+``models/model.safetensors``, and ``docs/README.md``, the model card. What Nightread needs beyond
+MONAI's own keys stands under ``nightread`` in the metadata. Importing this module loads no torch,
+so the console can list bundles at once; :func:`load_classifier` does load it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.calibration import Calibration
+from models.input_settings import InputSettings
+from screening.domain.prediction import ModelIdentity
+from screening.domain.verdict import OperatingPoints
+from screening.errors import BundleError
+
+if TYPE_CHECKING:
+    from models.classifier import Classifier
+
+SHIPPED = Path(__file__).parent / "bundles"
+METADATA = Path("configs") / "metadata.json"
+NETWORK = Path("configs") / "inference.json"
+WEIGHTS = Path("models") / "model.safetensors"
+CARD = Path("docs") / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """The ``nightread`` part of the metadata: how the network's output becomes a verdict.
+
+    Attributes
+    ----------
+    weights_sha256
+        Of the weights file, 64 hexadecimal digits.
+    input
+        How an image is prepared.
+    top_share
+        Share of the map's cells whose mean is the map's score, in (0, 1].
+    calibration
+        From the two scores to a probability.
+    operating_points
+        Chosen on validation data.
+    """
+
+    weights_sha256: str
+    input: InputSettings
+    top_share: float
+    calibration: Calibration
+    operating_points: OperatingPoints
+
+    def __post_init__(self) -> None:
+        if not 0 < self.top_share <= 1:
+            raise ValueError("top_share must lie in (0, 1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose JSON has been read and found complete; its weights are not read yet.
+
+    Attributes
+    ----------
+    path
+        Its folder.
+    name, version
+        From its metadata.
+    target, arguments
+        The network's dotted name and its constructor's arguments.
+    settings
+        From a network's output to a verdict.
+    metadata
+        All of ``configs/metadata.json``.
+    """
+
+    path: Path
+    name: str
+    version: str
+    target: str
+    arguments: dict[str, Any]
+    settings: BundleSettings
+    metadata: dict[str, Any]
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What a score is filed under."""
+        return ModelIdentity(self.name, self.version, self.settings.weights_sha256)
+
+    def read_weights(self) -> bytes:
+        """Return the bytes of the weights file, once they are known to be the right ones.
+
+        Raises
+        ------
+        BundleError
+            If the file is missing, or its SHA-256 is not the one in the metadata.
+        """
+        content = _read(self.path / WEIGHTS)
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.settings.weights_sha256:
+            raise BundleError(
+                f"the weights of bundle {self.path} are not the ones that its metadata names "
+                f"(SHA-256 {found}, expected {self.settings.weights_sha256}): "
+                "restore the bundle from where it came"
+            )
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSummary:
+    """A line about a bundle, for a list.
+
+    Attributes
+    ----------
+    name, version, description
+        From its metadata.
+    path
+        Its folder.
+    digest
+        SHA-256 of its weights, as its metadata states it.
+    """
+
+    name: str
+    version: str
+    description: str
+    path: Path
+    digest: str
+
+
+def find_bundle(reference: str | Path) -> Path:
+    """Return the folder of a bundle, by the name of a shipped one or by its path.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    shipped = {path.parent.parent.name: path.parent.parent for path in _shipped()}
+    path = shipped.get(str(reference), Path(reference))
+    if not (path / METADATA).is_file():
+        raise BundleError(
+            f"no model bundle {reference}: set NIGHTREAD_MODEL to the folder of a bundle "
+            f"(one that holds {METADATA}) or to one of {', '.join(sorted(shipped)) or 'none'}"
+        )
+    return path
+
+
+def _shipped() -> list[Path]:
+    return sorted(SHIPPED.glob(f"*/{METADATA.as_posix()}"))
+
+
+def list_bundles() -> list[BundleSummary]:
+    """Return the bundles that ship with Nightread, without loading torch.
+
+    Raises
+    ------
+    BundleError
+        If the metadata of one cannot be read.
+    """
+    found = []
+    for path in _shipped():
+        bundle = read_bundle(path.parent.parent)
+        description = str(bundle.metadata.get("description", ""))
+        digest = bundle.settings.weights_sha256
+        found.append(BundleSummary(bundle.name, bundle.version, description, bundle.path, digest))
+    return found
+
+
+def read_bundle(reference: str | Path) -> Bundle:
+    """Read and check all of a bundle but its weights.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, is not JSON, or lacks something.
+    """
+    path = find_bundle(reference)
+    metadata, inference = _json(path / METADATA), _json(path / NETWORK)
+    network = inference.get("network_def")
+    if not isinstance(network, dict) or not isinstance(network.get("_target_"), str):
+        raise BundleError(
+            f"{path / NETWORK} names no network: it needs network_def with a _target_"
+        )
+    for key in ("name", "version"):
+        if not isinstance(metadata.get(key), str) or not metadata[key]:
+            raise BundleError(f"{path / METADATA} has no {key}: write one, as text")
+    arguments = {key: value for key, value in network.items() if key != "_target_"}
+    return Bundle(
+        path,
+        metadata["name"],
+        metadata["version"],
+        network["_target_"],
+        arguments,
+        _settings(path, metadata),
+        metadata,
+    )
+
+
+def _settings(path: Path, metadata: dict[str, Any]) -> BundleSettings:
+    try:
+        return TypeAdapter(BundleSettings).validate_python(metadata.get("nightread"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["nightread", *map(str, first["loc"])])
+        raise BundleError(
+            f"{path / METADATA}: {where}: {first['msg']}; "
+            "a bundle made by `nightread train` holds everything that is needed"
+        ) from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is not JSON ({error}): restore the bundle") from error
+    if not isinstance(value, dict):
+        raise BundleError(f"{path} holds no JSON object: restore the bundle")
+    return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): restore the bundle from where it came"
+        ) from error
+
+
+def load_classifier(reference: str | Path) -> Classifier:
+    """Load a classifier by the name of a shipped bundle or by a bundle's folder.
+
+    Nothing is unpickled, and only a network of Nightread's own list is built.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is missing, altered, incomplete, or names a network that is not allowed.
+    """
+    # Here and not above: this loads torch, which the console and `doctor` do without.
+    from models.classifier import Classifier
+
+    return Classifier.from_bundle(read_bundle(reference))

@@ -1,0 +1,102 @@
+"""A trained network at work: radiographs in, calibrated predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import nn
+
+from models.bundle import WEIGHTS, Bundle
+from models.networks.registry import build_network
+from models.reading import read_batch
+from models.transforms import Preparation, PreparedImage
+from screening.domain.prediction import ModelIdentity, Prediction
+from screening.domain.verdict import OperatingPoints
+from screening.errors import BundleError, PixelError
+
+
+class Classifier:
+    """Scores radiographs for a fracture.
+
+    Parameters
+    ----------
+    bundle
+        Says how an image is prepared and how a score becomes a probability.
+    network
+        With its weights; put into evaluation mode here.
+
+    Attributes
+    ----------
+    identity : ModelIdentity
+        Name, version and weights digest: what each score is filed under.
+    points : OperatingPoints
+        The two thresholds, chosen on validation data.
+    """
+
+    def __init__(self, bundle: Bundle, network: nn.Module) -> None:
+        self.identity: ModelIdentity = bundle.identity
+        self.points: OperatingPoints = bundle.settings.operating_points
+        self._calibration = bundle.settings.calibration
+        self._top_share = bundle.settings.top_share
+        given = bundle.settings.input
+        self._preparation = Preparation(given.size, given.lower, given.upper)
+        self._network = network.eval().requires_grad_(False)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> Classifier:
+        """Build the network of a bundle and fill in its weights.
+
+        Raises
+        ------
+        BundleError
+            If the network is not on the list, or the weights are not this network's.
+        """
+        try:
+            network = build_network(bundle.target, bundle.arguments)
+        except ValueError as error:
+            raise BundleError(
+                f"bundle {bundle.path}: {error}; Nightread builds only its own networks"
+            ) from error
+        try:
+            # A strict load: a missing, surplus or misshapen tensor is an error.
+            network.load_state_dict(safetensors.torch.load(bundle.read_weights()))
+        except (SafetensorError, RuntimeError) as error:
+            raise BundleError(
+                f"{bundle.path / WEIGHTS} does not hold the weights of {bundle.target}: "
+                "restore the bundle from where it came"
+            ) from error
+        return cls(bundle, network)
+
+    def prepare(self, pixels: NDArray[np.float32]) -> PreparedImage:
+        """Fit a radiograph to the network.
+
+        Parameters
+        ----------
+        pixels
+            Float32 (H, W) in [0, 1], in presentation sense: dense bone is bright.
+
+        Raises
+        ------
+        PixelError
+            If it is no image: not two-dimensional, empty, or not made of finite numbers.
+        """
+        if pixels.ndim != 2 or 0 in pixels.shape:
+            raise PixelError(f"an image to score is one grey frame, not an array of {pixels.shape}")
+        if not np.isfinite(pixels).all():
+            raise PixelError("an image to score is made of finite numbers; check its rescaling")
+        return self._preparation(pixels)
+
+    def score(self, images: Sequence[PreparedImage]) -> list[Prediction]:
+        """Score a batch of prepared radiographs, in order.
+
+        The batch is one forward pass, whose memory grows with its length. What an image is given
+        does not depend on its neighbours, beyond 1e-4 of floating-point noise.
+        """
+        return [
+            Prediction(self._calibration.probability(item.image, item.top), item.x, item.y)
+            for item in read_batch(self._network, images, self._top_share)
+        ]

@@ -1,0 +1,28 @@
+"""What a network sees of a radiograph; without torch, since a bundle's metadata holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InputSettings:
+    """Arguments of :class:`models.transforms.Preparation`.
+
+    Attributes
+    ----------
+    size
+        Side of the network's square in pixels, a multiple of 32.
+    lower, upper
+        Percentiles of intensity, in [0, 100], that become darkest and brightest.
+    """
+
+    size: int = 384
+    lower: float = 1.0
+    upper: float = 99.0
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.size <= 4096 or self.size % 32:
+            raise ValueError(f"size must be a multiple of 32 from 32 to 4096, not {self.size}")
+        if not 0 <= self.lower < self.upper <= 100:
+            raise ValueError("lower and upper must satisfy 0 <= lower < upper <= 100")

@@ -1,0 +1,1 @@
+"""Neural networks: plain ``torch.nn`` modules, one architecture per file."""

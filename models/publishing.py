@@ -1,0 +1,168 @@
+"""From a finished training to a bundle, and from figures to its metadata and card."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from torch import nn
+
+from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
+from models.calibration import Calibration
+from models.card import render_card
+from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
+from models.evaluation import Figures
+from models.networks.registry import build_network
+from models.reading import Reading, read_batch
+from models.recipe import Recipe
+from models.run_folder import RunFolder, versions
+from models.selection import choose_points, fit_calibration
+from models.transforms import Preparation
+from screening.domain.verdict import OperatingPoints
+
+_BATCH = 16
+
+
+def publish(recipe: Recipe, data: Path, run: RunFolder, bundle: Path, version: str) -> Path:
+    """Make a bundle of a training's best weights; calibrate it on the validation split alone.
+
+    Parameters
+    ----------
+    recipe
+        That was followed.
+    data
+        The labelled set that it was trained on.
+    run
+        The training's folder.
+    bundle
+        Folder of the bundle to make; files of a former one are replaced.
+    version
+        Of the bundle.
+
+    Returns
+    -------
+    Path
+        The bundle's folder. Its card says that no test figures are recorded yet.
+
+    Raises
+    ------
+    TrainingError
+        If the validation split cannot be read.
+    """
+    network = build_network(recipe.network, recipe.network_arguments).eval()
+    network.load_state_dict(run.best())
+    rows = read_split(data, "val")
+    readings = _read(network, recipe, rows)
+    labels = [row.fractured for row in rows]
+    calibration = fit_calibration(readings, labels)
+    probabilities = np.array([calibration.probability(item.image, item.top) for item in readings])
+    points = choose_points(probabilities, np.array(labels))
+
+    weights = safetensors.torch.save(
+        {name: value.contiguous() for name, value in network.state_dict().items()}
+    )
+    _write(bundle / WEIGHTS, weights)
+    network_def = {"network_def": {"_target_": recipe.network, **recipe.network_arguments}}
+    _write_json(bundle / NETWORK, network_def)
+    digest = hashlib.sha256(weights).hexdigest()
+    metadata = _metadata(recipe, run, version)
+    metadata["nightread"] = _settings(recipe, digest, calibration, points) | metadata["nightread"]
+    _write_json(bundle / METADATA, metadata)
+    _write(bundle / CARD, render_card(metadata).encode())
+    return bundle
+
+
+def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
+    """Write measured figures into a bundle's metadata and draw its card anew.
+
+    Parameters
+    ----------
+    bundle
+        Its folder.
+    figures
+        By the name of the set, as the card shall call it.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle.
+    """
+    metadata = read_bundle(bundle).metadata
+    metadata["nightread"]["figures"] = {name: item.as_dict() for name, item in figures.items()}
+    _write_json(bundle / METADATA, metadata)
+    _write(bundle / CARD, render_card(metadata).encode())
+
+
+def _read(network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph]) -> list[Reading]:
+    prepare = Preparation(recipe.input.size, recipe.input.lower, recipe.input.upper)
+    readings: list[Reading] = []
+    for at in range(0, len(rows), _BATCH):
+        batch = [prepare(unit_range(read_pixels(row.path))) for row in rows[at : at + _BATCH]]
+        readings += read_batch(network, batch, recipe.loss.top_share)
+    return readings
+
+
+def _settings(
+    recipe: Recipe, digest: str, calibration: Calibration, points: OperatingPoints
+) -> dict[str, Any]:
+    return {
+        "weights_sha256": digest,
+        "input": dataclasses.asdict(recipe.input),
+        "top_share": recipe.loss.top_share,
+        "calibration": dataclasses.asdict(calibration),
+        "operating_points": dataclasses.asdict(points),
+    }
+
+
+def _metadata(recipe: Recipe, run: RunFolder, version: str) -> dict[str, Any]:
+    """Return MONAI's own keys, and what the training says of itself."""
+    card, used = recipe.card, versions()
+    side = recipe.input.size
+    return {
+        "name": recipe.name,
+        "version": version,
+        "changelog": {version: "trained by `nightread train`"},
+        "monai_version": used["monai"],
+        "pytorch_version": used["torch"],
+        "numpy_version": used["numpy"],
+        "task": "Screening of radiographs for fractures",
+        "description": card.description,
+        "authors": card.authors,
+        "copyright": card.copyright,
+        "intended_use": card.intended_use,
+        "data_source": card.data_source,
+        "references": list(card.references),
+        "network_data_format": {
+            "inputs": {"image": _tensor([1, side, side], [-1, 1], "magnitude")},
+            "outputs": {"pred": _tensor([1], [-100, 100], "probabilities")},
+        },
+        "nightread": {"limits": list(card.limits), "training": run.summary(), "figures": {}},
+    }
+
+
+def _tensor(shape: list[int], values: list[int], form: str) -> dict[str, Any]:
+    return {
+        "type": "image" if len(shape) > 1 else "logits",
+        "format": form,
+        "num_channels": 1,
+        "spatial_shape": shape[1:],
+        "dtype": "float32",
+        "value_range": values,
+        "is_patch_data": False,
+        "channel_def": {"0": "radiograph" if len(shape) > 1 else "fracture"},
+    }
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    _write(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -1,0 +1,155 @@
+"""The folder of one training: plain files that say what was done, and the state to go on from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from screening.errors import TrainingError
+
+_CHECKPOINT = "checkpoint.pt"
+_LIBRARIES = ("nightread", "torch", "monai", "numpy", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """How one epoch went: what the console shows and ``history.json`` keeps.
+
+    Attributes
+    ----------
+    epoch, epochs
+        Counted from 1, and their number.
+    loss
+        Mean over the epoch's batches.
+    validation_auc
+        Of the sum of the network's two logits, on the validation split.
+    seconds
+        Of training and validation.
+    best
+        Whether no earlier epoch had a higher ``validation_auc``.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_auc: float
+    seconds: float
+    best: bool
+
+
+class RunFolder:
+    """The files of one training.
+
+    ``settings.json`` (recipe, data, versions), ``history.json`` (an entry per epoch), ``best.pt``
+    (the selected weights) and ``checkpoint.pt`` (the state after the last whole epoch).
+
+    Parameters
+    ----------
+    path
+        Made where it does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, settings: dict[str, Any], resume: bool) -> None:
+        """Write what is about to be done, or check that it is what was being done.
+
+        Raises
+        ------
+        TrainingError
+            If the folder holds another training, or holds this one and ``resume`` is false.
+        """
+        known = self.path / "settings.json"
+        if known.exists():
+            if not resume:
+                raise TrainingError(
+                    f"{self.path} already holds a training: continue it with --resume, "
+                    "or give another folder with --run"
+                )
+            if json.loads(known.read_text(encoding="utf-8")) != settings:
+                raise TrainingError(
+                    f"{self.path} holds a training of another recipe, data or backbone: "
+                    "give the same ones, or another folder with --run"
+                )
+        self.write("settings.json", settings)
+        self.write("versions.json", versions())
+
+    def write(self, name: str, value: Any) -> None:  # noqa: ANN401  (anything JSON holds)
+        """Write a JSON file, whole or not at all."""
+        text = json.dumps(value, indent=2) + "\n"
+        self._replace(name, text.encode())
+
+    def _replace(self, name: str, content: bytes) -> None:
+        temporary = self.path / f".{name}.part"
+        temporary.write_bytes(content)
+        temporary.replace(self.path / name)
+
+    def save(self, state: dict[str, Any], history: list[EpochReport]) -> None:
+        """Keep the state after an epoch; a kill at any moment leaves the one before."""
+        entries = [dataclasses.asdict(entry) for entry in history]
+        self._save_tensors(_CHECKPOINT, {"state": state, "history": entries})
+        self.write("history.json", entries)
+
+    def save_best(self, weights: dict[str, torch.Tensor]) -> None:
+        """Keep the weights of the best epoch so far."""
+        self._save_tensors("best.pt", weights)
+
+    def _save_tensors(self, name: str, value: dict[str, Any]) -> None:
+        temporary = self.path / f".{name}.part"
+        with temporary.open("wb") as file:
+            torch.save(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path / name)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a bundle's metadata says of its training."""
+        settings = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
+        history = json.loads((self.path / "history.json").read_text(encoding="utf-8"))
+        selected = max(history, key=lambda entry: float(entry["validation_auc"]))
+        found: dict[str, Any] = settings | {
+            "epochs": len(history),
+            "selected_epoch": selected["epoch"],
+            "validation_auc": round(selected["validation_auc"], 4),
+            "minutes": round(sum(entry["seconds"] for entry in history) / 60, 1),
+            "versions": json.loads((self.path / "versions.json").read_text(encoding="utf-8")),
+        }
+        return found
+
+    def checkpoint(self) -> tuple[dict[str, Any], list[EpochReport]] | None:
+        """Return the state after the last whole epoch and the history, or ``None`` at the start."""
+        path = self.path / _CHECKPOINT
+        if not path.exists():
+            return None
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        return kept["state"], [EpochReport(**entry) for entry in kept["history"]]
+
+    def best(self) -> dict[str, torch.Tensor]:
+        """Return the weights of the best epoch."""
+        weights: dict[str, torch.Tensor] = torch.load(
+            self.path / "best.pt", map_location="cpu", weights_only=True
+        )
+        return weights
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a training's outcome depends on."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    return found | {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except ModuleNotFoundError:
+        return "not installed"
