@@ -36,6 +36,7 @@ PIXEL_DATA = 0x7FE00010
 _PIXEL_TAGS = (FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA, PIXEL_DATA)
 
 _TRANSFER_SYNTAX_UID = 0x00020010
+_ITEM = 0xFFFEE000
 _ITEM_DELIMITER = 0xFFFEE00D
 _SEQUENCE_DELIMITER = 0xFFFEE0DD
 
@@ -46,8 +47,8 @@ _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 # for minutes. A multi-frame data set of thousands of frames stays well below.
 _MOST_ELEMENTS = 1_000_000
 
-# What a header of a deflated data set may inflate to; the pixels beyond are of no use to it.
-_MOST_INFLATED = 512 * 1024 * 1024
+# Bytes. Room for the most pixels that we read, and a bound for what is made to inflate without end.
+_MOST_INFLATED = 256 * 1024 * 1024
 
 
 class Element(NamedTuple):
@@ -106,7 +107,7 @@ class _Encoding:
             end = element.start + element.length
             return end if end <= len(data) else None
         position = element.start
-        # Inside an undefined length UN everything is implicit VR (PS3.5 6.2.2 note 4).
+        # Inside an undefined length UN everything is implicit VR (PS3.5 6.2.2).
         open_ends = [explicit and element.vr != "UN"]
         for _ in range(_MOST_ELEMENTS):
             inner = self.element_at(data, position, explicit=open_ends[-1])
@@ -174,7 +175,7 @@ class DataSet:
         if sequence is None or sequence.length == 0:
             return None
         item = self.encoding.element_at(self.data, sequence.start, explicit=False)
-        if item is None or item.tag != 0xFFFEE000:
+        if item is None or item.tag != _ITEM:
             return None
         explicit = self.encoding.explicit and sequence.vr != "UN"
         end = len(self.data) if item.length == UNDEFINED else item.start + item.length
@@ -185,14 +186,18 @@ class DataSet:
         """Return whether there is pixel data with anything in it, without reading it."""
         if self.pixels is None or self.pixels.length == 0:
             return False
-        if self.pixels.length != UNDEFINED:
-            return True
+        return self.pixels.length != UNDEFINED or self.first_fragment() is not None
+
+    def first_fragment(self) -> Element | None:
+        """Return the first fragment of compressed pixels, ``None`` if it is empty or missing."""
+        if self.pixels is None:
+            return None
         # PS3.5 A.4: the first item is the offset table, the fragments follow.
         table = self.encoding.element_at(self.data, self.pixels.start, explicit=False)
         if table is None or table.length == UNDEFINED:
-            return False
+            return None
         first = self.encoding.element_at(self.data, table.start + table.length, explicit=False)
-        return first is not None and first.tag == 0xFFFEE000 and first.length > 0
+        return first if first and first.tag == _ITEM and first.length else None
 
 
 def _walk(

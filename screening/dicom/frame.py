@@ -11,6 +11,7 @@ from pydicom import config
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import UID
 
+from screening.dicom.codestream import codestream_size
 from screening.dicom.elements import PIXEL_DATA, UNDEFINED, DataSet, Element
 from screening.dicom.image_pixel import ImagePixel
 from screening.errors import DecodeError, NoPixelDataError
@@ -44,6 +45,9 @@ _NATIVE = (
     "1.2.840.10008.1.2.2",
     "1.2.840.113619.5.2",  # GE's implicit VR with big endian pixels
 )
+_CODESTREAM_HEADER = 65_536
+"""Bytes, enough for the application segments that may come before the frame header."""
+
 _BIG_ENDIAN_PIXELS = ("1.2.840.10008.1.2.2", "1.2.840.113619.5.2")
 
 
@@ -108,7 +112,7 @@ def _native_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Word
     if image.bits_allocated == 16:
         dtype = ">u2" if big else "<u2"
         words = np.frombuffer(data_set.data, dtype=dtype, count=count, offset=pixels.start)
-    elif big and pixels.vr == "OW" and held > needed - needed % 2:
+    elif big and pixels.vr == "OW" and held >= needed + needed % 2:
         # Two 8-bit pixels in each word of 16 bits, the first in its low byte (PS3.5 8.1.1).
         pairs = np.frombuffer(data_set.data, "u1", count=needed + needed % 2, offset=pixels.start)
         words = pairs.reshape(-1, 2)[:, ::-1].reshape(-1)[:count]
@@ -120,6 +124,7 @@ def _native_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Word
 def _decoded_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Words:
     syntax = data_set.transfer_syntax_uid
     decoder, plugin = _decoder(syntax, image)
+    _check_size(data_set, image)
     encoded = data_set.data[pixels.start :]
     try:
         array, _ = decoder.as_array(
@@ -131,6 +136,18 @@ def _decoded_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Wor
             f"{plugin} gave up with {type(error).__name__}, send the image again"
         ) from None
     return array.view(f"u{array.dtype.itemsize}")
+
+
+def _check_size(data_set: DataSet, image: ImagePixel) -> None:
+    fragment = data_set.first_fragment()
+    if fragment is None:
+        return
+    size = codestream_size(data_set.data[fragment.start : fragment.start + _CODESTREAM_HEADER])
+    if size not in (None, (image.rows, image.columns)):
+        raise DecodeError(
+            f"the compressed frame says that it has {size[0]} x {size[1]} pixels, the header "
+            f"{image.rows} x {image.columns}: send the image again"
+        )
 
 
 def _options(image: ImagePixel) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""What a compressed frame says of its size, before a decoder acts on it.
+
+A decoder allocates what its codestream asks for: one damaged byte may ask for gigabytes, and the
+process that has to give them is killed with all that it was working on.
+"""
+
+from __future__ import annotations
+
+from struct import error, unpack_from
+
+_SOC_SIZ = b"\xff\x4f\xff\x51"
+_SOI = b"\xff\xd8"
+_SOS = 0xDA
+_JPEG_LS_FRAME = 0xF7
+# DHT, JPG and DAC lie among the frame markers C0 to CF (ISO/IEC 10918-1, table B.1).
+_NO_FRAME = (0xC4, 0xC8, 0xCC)
+_MOST_SEGMENTS = 1000
+
+
+def codestream_size(codestream: bytes) -> tuple[int, int] | None:
+    """Return the rows and columns that the header of a codestream declares.
+
+    Parameters
+    ----------
+    codestream
+        The beginning of a JPEG, JPEG-LS or JPEG 2000 codestream.
+
+    Returns
+    -------
+    tuple of int, or None
+        ``None`` where there is no such header.
+    """
+    try:
+        if codestream.startswith(_SOC_SIZ):
+            # ISO/IEC 15444-1 A.5.1: the size of the grid and the offset of the image in it.
+            width, height, left, top = unpack_from(">4L", codestream, 8)
+            return height - top, width - left
+        if codestream.startswith(_SOI):
+            return _jpeg_size(codestream)
+    except error:
+        pass
+    return None
+
+
+def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:
+    position = 2
+    for _ in range(_MOST_SEGMENTS):
+        prefix, marker, length = unpack_from(">BBH", codestream, position)
+        if prefix != 0xFF or marker == _SOS:
+            return None
+        if marker == _JPEG_LS_FRAME or (marker & 0xF0 == 0xC0 and marker not in _NO_FRAME):
+            rows, columns = unpack_from(">HH", codestream, position + 5)
+            return rows, columns
+        # Any number of fill bytes FF may come before a marker.
+        position += 1 if marker == 0xFF else 2 + length
+    return None
