@@ -86,8 +86,11 @@ def make_phantom(
     """
     if anatomy not in ANATOMIES:
         raise ValueError(f"no phantom of {anatomy!r}; there are {', '.join(ANATOMIES)}")
-    rng = np.random.default_rng([seed, zlib.crc32(f"{anatomy}/{view}".encode())])
-    limb = _limb(anatomy, view, broken, rng)
+    source = [seed, zlib.crc32(f"{anatomy}/{view}".encode())]
+    rng = np.random.default_rng(source)
+    # The fracture draws from its own source, so that a limb differs from its broken self in
+    # nothing but the break.
+    limb = _limb(anatomy, view, broken, np.random.default_rng([*source, 1])).posed(rng)
     field = _field(limb, rows, columns)
     beam = beam or _beam(rng)
     depth = optical_depth_of(limb.flesh, limb.bones, field, trabecular_tile(rng))
@@ -104,7 +107,7 @@ def _limb(anatomy: str, view: str, broken: Break | bool | None, rng: np.random.G
         broken = Break((limb.breakable[0][0],), apart=True) if limb.breakable else None
     if broken:
         limb = with_fracture(limb, broken.bones, rng, apart=broken.apart)
-    return limb.posed(rng)
+    return limb
 
 
 def _field(limb: Limb, rows: int, columns: int | None) -> Field:
