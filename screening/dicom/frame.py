@@ -58,6 +58,11 @@ def transfer_syntax_name(uid: str) -> str:
     return uid[:64] if name == uid[:64] else f"{uid} ({name})"
 
 
+def installed_decoders() -> dict[str, bool]:
+    """Say of each compressed transfer syntax that we can read whether its decoder is installed."""
+    return {uid: plugin in get_decoder(uid).available_plugins for uid, plugin in _PLUGINS.items()}
+
+
 def stored_words(data_set: DataSet, image: ImagePixel) -> tuple[Words, ImagePixel]:
     """Return the words of the frame, as unsigned integers, and how to read them.
 
