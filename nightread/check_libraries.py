@@ -1,0 +1,80 @@
+"""The doctor looks at Python, and at the libraries of each process."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from nightread.finding import Finding, fail, ok, warn
+from screening.settings import Settings
+
+# By the extra that installs them; a test holds this against pyproject.toml.
+LIBRARIES = {
+    "": (
+        "alembic",
+        "celery",
+        "numpy",
+        "pydantic-settings",
+        "pydicom",
+        "redis",
+        "rich",
+        "sqlalchemy",
+        "structlog",
+        "typer",
+    ),
+    "listener": ("pynetdicom",),
+    "worker": (
+        "monai",
+        "pillow",
+        "pyjpegls",
+        "pylibjpeg",
+        "pylibjpeg-openjpeg",
+        "pylibjpeg-rle",
+        "python-gdcm",
+        "safetensors",
+        "torch",
+    ),
+    "postgres": ("psycopg",),
+}
+_STRANGERS = ("torchvision", "timm")
+
+
+def check_platform() -> Finding:
+    """Look at Python and the machine."""
+    detail = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    if sys.platform != "linux" or not (3, 11) <= sys.version_info[:2] <= (3, 12):
+        return warn("Python", f"{detail}: tested on Linux with Python 3.11 and 3.12 only")
+    return ok("Python", detail)
+
+
+def check_libraries(settings: Settings) -> Iterator[Finding]:
+    """Look for every library that the processes with these settings import."""
+    for extra, names in LIBRARIES.items():
+        if extra == "postgres" and not settings.database_url.startswith("postgresql"):
+            continue
+        for name in names:
+            yield _check_library(name, extra)
+
+
+def _check_library(name: str, extra: str) -> Finding:
+    try:
+        return ok(name, version(name))
+    except PackageNotFoundError:
+        wanted = f"'nightread[{extra}]'" if extra else "nightread"
+        return fail(name, f"is not installed: pip install {wanted}")
+
+
+def check_strangers() -> Iterator[Finding]:
+    """Look for libraries that break others beside a torch without CUDA."""
+    for name in _STRANGERS:
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            continue
+        yield warn(
+            name,
+            f"{found} is installed; Nightread does not use it, and beside torch without CUDA it "
+            f"fails at import and takes others with it: pip uninstall {name}",
+        )

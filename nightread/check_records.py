@@ -1,0 +1,59 @@
+"""The doctor looks at the database, and at what waits in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nightread.finding import Finding, fail, ok, warn
+from screening.errors import NightreadError
+from screening.settings import Settings
+
+if TYPE_CHECKING:
+    from screening.records.engine import Records
+
+# A study that is in order is scored within minutes of its last image.
+_PATIENCE = dt.timedelta(minutes=15)
+
+
+def check_records(settings: Settings) -> Iterator[Finding]:
+    """Look whether the database answers with our schema, and how long the oldest image waits."""
+    from screening.records.engine import SCHEMA_REVISION, Records
+
+    file = settings.data_dir / "nightread.sqlite"
+    if not settings.database_url and not file.exists():
+        yield ok("database", f"{file} will be made by nightread up")
+        return
+    try:
+        records = Records(settings.records_url)
+        try:
+            records.check_schema()
+            kind = records.engine.dialect.name
+            yield ok("database", f"{kind} answers, schema {SCHEMA_REVISION}")
+            yield _check_waiting(records)
+        finally:
+            records.close()
+    except NightreadError as error:
+        yield fail("database", str(error))
+
+
+def _check_waiting(records: Records) -> Finding:
+    from screening.records.cases import tally
+
+    with records.read() as session:
+        counts = tally(session)
+    if counts.oldest_waiting_since is None:
+        return ok("waiting images", "none")
+    waited = dt.datetime.now(dt.UTC) - counts.oldest_waiting_since
+    detail = f"{counts.waiting}, the oldest for {_span(waited)}"
+    if waited > _PATIENCE:
+        return warn("waiting images", f"{detail}: does nightread up or nightread work run?")
+    return ok("waiting images", detail)
+
+
+def _span(span: dt.timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

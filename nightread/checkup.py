@@ -1,0 +1,28 @@
+"""Everything that the processes need, checked one thing after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nightread.check_folder import check_folder
+from nightread.check_libraries import check_libraries, check_platform, check_strangers
+from nightread.check_model import check_decoders, check_model
+from nightread.check_packages import check_packages
+from nightread.check_records import check_records
+from nightread.check_services import check_door, check_redis
+from nightread.finding import Finding
+from screening.settings import Settings
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what each check finds, as it finds it."""
+    yield check_platform()
+    yield from check_libraries(settings)
+    yield from check_strangers()
+    yield from check_packages()
+    yield check_folder(settings)
+    yield from check_records(settings)
+    yield from check_redis(settings)
+    yield check_door(settings)
+    yield check_model(settings)
+    yield check_decoders()

@@ -1,0 +1,220 @@
+"""A demonstration from its first line to its last."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.text import Text
+
+from nightread.cases import show
+from nightread.data_folder import held
+from nightread.database import opened
+from nightread.demo_settings import demo_settings
+from nightread.send import send_with_progress
+from nightread.shutdown import Shutdown
+from nightread.supervisor import Supervisor
+from nightread.terminal import print_result, progress, remark, remarks
+from nightread.wrap import PICTURES, Particulars, find_pictures, wrap_pictures
+from pacs.peer import Peer
+from pacs.survey import LeftOut, Part10File, survey
+from screening.domain.instance import InstanceState
+from screening.domain.verdict import Verdict
+from screening.errors import DependencyError, NightreadError
+from screening.records.cases import list_cases, tally
+from screening.records.dossier import Image, open_dossier
+from screening.settings import Settings
+from worklist.exclusions import exclusion_table
+
+_POLL_SECONDS = 0.3
+# Without one more result in so long something is broken; the slowest image takes seconds.
+_PATIENCE_SECONDS = 180.0
+
+
+class Demonstration:
+    """Everything on one machine, with samples on their way through it.
+
+    Parameters
+    ----------
+    folder
+        Of all that it keeps; it may be run again.
+    images
+        A person's own files; ``None`` for phantoms.
+    shutdown
+        Whether somebody asked to end.
+    """
+
+    def __init__(self, folder: Path, images: Path | None, shutdown: Shutdown) -> None:
+        self._folder = folder.absolute()
+        self._images = images.absolute() if images else None
+        self._shutdown = shutdown
+        self._settings: Settings
+        self._supervisor: Supervisor
+
+    @contextmanager
+    def running(self) -> Iterator[Demonstration]:
+        """Start everything, and stop it at the end.
+
+        Raises
+        ------
+        NightreadError
+            If something does not start.
+        """
+        with held(self._folder):
+            self._settings = demo_settings(self._folder)
+            logs = self._folder / "logs"
+            logs.mkdir(exist_ok=True)
+            self._supervisor = Supervisor(self._settings, remark, logs=logs)
+            with remarks().status("starting the listener, the worker and a private Redis"):
+                self._supervisor.start(wanted=lambda: not self._shutdown.requested)
+            try:
+                remark(
+                    f"{self._settings.ae_title} listens on {self._settings.dicom_host} port "
+                    f"{self._settings.dicom_port}"
+                )
+                yield self
+            finally:
+                remark("stopping")
+                self._supervisor.stop()
+
+    def screen_everything(self) -> bool:
+        """Send all images, wait for all results and print the list.
+
+        Returns
+        -------
+        bool
+            Whether every file was accepted and every image has a score or a reason.
+        """
+        files, left_out = self._find()
+        peer = Peer(
+            self._settings.dicom_host,
+            self._settings.dicom_port,
+            self._settings.ae_title,
+            "NIGHTREAD_DEMO",
+        )
+        sent = send_with_progress(files, peer)
+        for item in sent:
+            if not item.accepted:
+                remark(f"{item.path}: {item.explanation}")
+        for missing in left_out:
+            remark(f"{missing.path}: {missing.why}")
+        accepted = {item.sop_instance_uid: item.path for item in sent if item.accepted}
+        remark(f"{sum(item.accepted for item in sent)} of {len(files)} files sent by C-STORE")
+        self._wait_for_results()
+        if self._shutdown.requested:
+            return False
+        images = self._held(set(accepted))
+        self._print_list(
+            {
+                _short(accepted[uid], self._folder): str(image.exclusion)
+                for uid, image in images.items()
+                if image.exclusion
+            }
+        )
+        unsettled = set(accepted) - {uid for uid, image in images.items() if _is_settled(image)}
+        for uid in sorted(unsettled):
+            remark(f"{accepted[uid]}: has neither a score nor a reason")
+        everything_sent = all(item.accepted for item in sent)
+        return everything_sent and not unsettled and all(item.is_index for item in left_out)
+
+    def serve(self) -> None:
+        """Keep on receiving and scoring until somebody asks to end."""
+        if not self._shutdown.requested:
+            remark("serving; Ctrl-C stops")
+        while not self._shutdown.requested:
+            self._supervisor.watch()
+            time.sleep(_POLL_SECONDS)
+
+    def _find(self) -> tuple[list[Part10File], list[LeftOut]]:
+        """Return what there is to send: phantoms, or a person's own files."""
+        found = list(survey(self._own_files() if self._images else [self._phantoms()]))
+        files = [item for item in found if isinstance(item, Part10File)]
+        if not files:
+            raise NightreadError(
+                f"there is no DICOM, JPEG or PNG file in {self._images}: name a folder of them"
+            )
+        return files, [item for item in found if isinstance(item, LeftOut)]
+
+    def _phantoms(self) -> Path:
+        from phantoms.samples import write_samples
+
+        folder = self._folder / "phantoms"
+        if not folder.is_dir():
+            # A phantom's UIDs never change: they are written once, with the date of that night.
+            part = self._folder / "phantoms.part"
+            with remarks().status("drawing phantoms of radiographs: these are not patients"):
+                write_samples(part, now=dt.datetime.now())
+            part.replace(folder)
+        return folder
+
+    def _own_files(self) -> Iterator[Path]:
+        """Yield a person's files, each picture as the DX image that it was wrapped as."""
+        assert self._images is not None
+        if not self._images.exists():
+            raise NightreadError(f"{self._images} does not exist: name a folder of images")
+        if self._images.is_file() and self._images.suffix.lower() not in PICTURES:
+            yield self._images
+            return
+        pictures = dict(find_pictures([self._images]))
+        for item in wrap_pictures(pictures.items(), self._folder / "wrapped", Particulars()):
+            if item.target is None:
+                remark(f"{item.source}: {item.why}")
+            yield item.target or item.source
+        if self._images.is_dir():
+            files = (path for path in sorted(self._images.rglob("*")) if path.is_file())
+            yield from (path for path in files if path not in pictures)
+
+    def _wait_for_results(self) -> None:
+        """Wait until no image waits for a score or a reason."""
+        waiting, last_change = -1, time.monotonic()
+        with opened(self._settings) as records, progress(remarks()) as bar:
+            task = bar.add_task("screening", total=None)
+            while waiting != 0 and not self._shutdown.requested:
+                self._supervisor.watch()
+                with records.read() as session:
+                    counts = tally(session)
+                if counts.waiting != waiting:
+                    waiting, last_change = counts.waiting, time.monotonic()
+                bar.update(task, completed=counts.received - waiting, total=counts.received)
+                if time.monotonic() - last_change > _PATIENCE_SECONDS:
+                    raise DependencyError(
+                        f"{waiting} images got no result in {_PATIENCE_SECONDS:.0f} s: "
+                        f"{self._folder / 'logs'} says why"
+                    )
+                time.sleep(_POLL_SECONDS)
+
+    def _held(self, uids: set[str]) -> dict[str, Image]:
+        """Return the images that the records hold, of those that were sent, by their UID."""
+        held_images: dict[str, Image] = {}
+        with opened(self._settings) as records, records.read() as session:
+            for case in list_cases(session, verdicts=tuple(Verdict), limit=None):
+                dossier = open_dossier(session, case.study_instance_uid)
+                assert dossier is not None
+                held_images |= {image.sop_instance_uid: image for image in dossier.images}
+        return {uid: image for uid, image in held_images.items() if uid in uids}
+
+    def _print_list(self, excluded: dict[str, str]) -> None:
+        with opened(self._settings) as records, records.read() as session:
+            flagged, counts = list_cases(session, limit=None), tally(session)
+        print_result("")
+        show(flagged, counts)
+        if excluded:
+            print_result("", exclusion_table(excluded))
+        command = f"NIGHTREAD_SETTINGS_FILE={os.environ['NIGHTREAD_SETTINGS_FILE']} nightread"
+        print_result("", Text("Try next", style="bold"), f"  {command} cases --all")
+        if flagged:
+            print_result(f"  {command} study {flagged[0].study_instance_uid}")
+        print_result(f"  {command} send YOUR_FILES")
+
+
+def _is_settled(image: Image) -> bool:
+    scored = image.state is InstanceState.SCORED and bool(image.scores)
+    return scored or (image.state is InstanceState.NOT_SCORED and image.exclusion is not None)
+
+
+def _short(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

@@ -1,0 +1,160 @@
+"""All processes of one machine: started in order, kept alive, stopped in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from nightread.child import Child
+from nightread.listening_address import own_address, require_free_port
+from nightread.migrate import migrate_records
+from screening.errors import DependencyError
+from screening.settings import Settings
+
+_READY_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+# The longest that each process may take to finish what it is at.
+_STOP_SECONDS = {"listener": 20.0, "worker": 30.0, "private Redis": 15.0}
+
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """The listener, the worker and, where no Redis is named, a private one.
+
+    Parameters
+    ----------
+    settings
+        Of this machine; the processes read the same from ``environment``.
+    say
+        Takes each sentence for the operator.
+    environment
+        Of the processes; by default our own.
+    logs
+        Folder for their output; by default it goes to our stderr.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Say,
+        *,
+        environment: Mapping[str, str] | None = None,
+        logs: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self._say = say
+        self._stopped = False
+        chosen = os.environ if environment is None else environment
+
+        def child(command: str, name: str) -> Child:
+            return Child(command, name, chosen, logs / f"{command}.log" if logs else None)
+
+        self._redis = None if settings.redis_url else child("broker", "private Redis")
+        self._worker = child("work", "worker")
+        self._listener = child("listen", "listener")
+
+    def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Bring the database up to date, start everything and wait until all of it answers.
+
+        Parameters
+        ----------
+        wanted
+            Asked while waiting: false gives up without an error.
+
+        Raises
+        ------
+        NightreadError
+            If something does not start; what did is stopped again.
+        """
+        require_free_port(self._settings)
+        migrate_records(self._settings)
+        try:
+            if self._redis is not None:
+                self._redis.start()
+                self._wait_for(self._redis, self._redis_answers, wanted)
+            self._worker.start()
+            self._listener.start()
+            self._wait_for(self._listener, self._door_answers, wanted)
+            self._wait_for(self._worker, self._worker_answers, wanted)
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Start again what has ended; to be called a few times a second."""
+        for child in self._children():
+            event = child.watch()
+            if event is not None:
+                self._say(event)
+
+    def stop(self) -> None:
+        """Stop the listener, then the worker, then Redis: each may finish, for a bounded time."""
+        if self._stopped:
+            return
+        self._stopped = True
+        # The worker needs the longest: it hears of the end together with the listener.
+        self._listener.terminate()
+        self._worker.terminate()
+        for child in self._children():
+            child.terminate()
+            if not child.wait(_STOP_SECONDS[child.name]):
+                self._say(
+                    f"the {child.name} did not end in time and was killed; nothing is lost: what "
+                    "was received waits for the next start"
+                )
+
+    def _children(self) -> list[Child]:
+        """Return the processes in the order in which they are stopped."""
+        return [self._listener, self._worker, *([self._redis] if self._redis else [])]
+
+    def _wait_for(
+        self, child: Child, answers: Callable[[], bool], wanted: Callable[[], bool]
+    ) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while wanted():
+            if not child.is_running():
+                where = f"its log {child.log} says why" if child.log else "it says why above"
+                raise DependencyError(f"the {child.name} did not start: {where}")
+            if answers():
+                return
+            if time.monotonic() > deadline:
+                raise DependencyError(
+                    f"the {child.name} is not ready after {_READY_SECONDS:.0f} s: is the machine "
+                    "overloaded? nightread doctor checks what it needs"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _redis_answers(self) -> bool:
+        import redis
+
+        path = str(self._settings.embedded_redis_socket)
+        with redis.Redis(unix_socket_path=path) as client:
+            try:
+                return bool(client.ping())
+            except redis.exceptions.RedisError:
+                return False
+
+    def _door_answers(self) -> bool:
+        address = (own_address(self._settings.dicom_host), self._settings.dicom_port)
+        try:
+            with socket.create_connection(address, timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def _worker_answers(self) -> bool:
+        from kombu.exceptions import OperationalError
+
+        from screening.queue.app import make_app
+
+        app = make_app(self._settings.broker_url, lease_seconds=self._settings.lease_seconds)
+        try:
+            return bool(app.control.ping(timeout=1, limit=1))
+        except OperationalError:
+            return False
+        finally:
+            app.close()

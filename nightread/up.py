@@ -1,0 +1,35 @@
+"""``nightread up``: everything on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+
+_POLL_SECONDS = 0.2
+
+
+def up() -> None:
+    """Run everything on this machine until Ctrl-C."""
+    from nightread.data_folder import held
+    from nightread.shutdown import on_signals
+    from nightread.supervisor import Supervisor
+    from nightread.terminal import remark
+    from screening.settings import load_settings
+
+    settings = load_settings()
+    with held(settings.data_dir), on_signals() as shutdown:
+        supervisor = Supervisor(settings, remark)
+        remark(f"starting, with the data in {settings.data_dir}")
+        supervisor.start(wanted=lambda: not shutdown.requested)
+        try:
+            if not shutdown.requested:
+                remark(
+                    f"ready: {settings.ae_title} listens on {settings.dicom_host} port "
+                    f"{settings.dicom_port}; nightread cases lists what is flagged; Ctrl-C stops"
+                )
+            while not shutdown.requested:
+                supervisor.watch()
+                time.sleep(_POLL_SECONDS)
+            remark("stopping: images at hand are finished, the others wait for the next start")
+        finally:
+            supervisor.stop()
+        remark("stopped")

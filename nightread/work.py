@@ -1,0 +1,14 @@
+"""``nightread work``: the reading room, one process and its pool."""
+
+from __future__ import annotations
+
+from nightread.tether import Parent, tie_to
+
+
+def work(parent: Parent = 0) -> None:
+    """Score received images until stopped."""
+    tie_to(parent)
+    from screening.settings import load_settings
+    from worker import process
+
+    process.run(load_settings())
