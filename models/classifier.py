@@ -18,6 +18,8 @@ from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError, PixelError
 
+__all__ = ["Classifier", "PreparedImage"]
+
 
 class Classifier:
     """Scores radiographs for a fracture.

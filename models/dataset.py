@@ -103,11 +103,17 @@ def _boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
         return {}
     found: dict[str, list[Box]] = defaultdict(list)
     for row in _table(path, _BOX_COLUMNS):
+        found[row["path"]].append(_box(path, row))
+    return {path: tuple(boxes) for path, boxes in found.items()}
+
+
+def _box(path: Path, row: dict[str, str]) -> Box:
+    try:
         x, y = float(row["x_center"]), float(row["y_center"])
         half_width, half_height = float(row["width"]) / 2, float(row["height"]) / 2
-        box = Box(x - half_width, y - half_height, x + half_width, y + half_height)
-        found[row["path"]].append(box)
-    return {path: tuple(boxes) for path, boxes in found.items()}
+    except ValueError as error:
+        raise TrainingError(f"{path}, the box of {row['path']}: {error}; correct it") from error
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
 def _radiograph(

@@ -18,6 +18,7 @@ from models.calibration import Calibration
 from models.card import render_card
 from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
 from models.evaluation import Figures
+from models.networks.mobilenet_v2 import CELL
 from models.networks.registry import build_network
 from models.reading import Reading, read_batch
 from models.recipe import Recipe
@@ -139,23 +140,27 @@ def _metadata(recipe: Recipe, run: RunFolder, version: str) -> dict[str, Any]:
         "data_source": card.data_source,
         "references": list(card.references),
         "network_data_format": {
-            "inputs": {"image": _tensor([1, side, side], [-1, 1], "magnitude")},
-            "outputs": {"pred": _tensor([1], [-100, 100], "probabilities")},
+            "inputs": {"image": _tensor([side, side], [-1, 1])},
+            "outputs": {
+                "image": _tensor([], []),
+                "cells": _tensor([side // CELL, side // CELL], []),
+            },
         },
         "nightread": {"limits": list(card.limits), "training": run.summary(), "figures": {}},
     }
 
 
-def _tensor(shape: list[int], values: list[int], form: str) -> dict[str, Any]:
+def _tensor(spatial_shape: list[int], value_range: list[int]) -> dict[str, Any]:
+    """Describe a tensor in MONAI's words; an output is a logit, whose range is open."""
     return {
-        "type": "image" if len(shape) > 1 else "logits",
-        "format": form,
+        "type": "image" if value_range else "probabilities",
+        "format": "magnitude" if value_range else "logits",
         "num_channels": 1,
-        "spatial_shape": shape[1:],
+        "spatial_shape": spatial_shape,
         "dtype": "float32",
-        "value_range": values,
+        "value_range": value_range,
         "is_patch_data": False,
-        "channel_def": {"0": "radiograph" if len(shape) > 1 else "fracture"},
+        "channel_def": {"0": "radiograph" if value_range else "fracture"},
     }
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from models.augmentation import AugmentationSettings
 from models.input_settings import InputSettings
 from screening.errors import TrainingError
@@ -147,8 +149,12 @@ def read_recipe(reference: str | Path) -> Recipe:
         )
     try:
         return _recipe(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise TrainingError(f"recipe {path}: {error}; correct that line") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([error.title, *map(str, first["loc"])])
+        raise TrainingError(f"recipe {path}: {where}: {first['msg']}; correct it") from error
+    except ValueError as error:
+        raise TrainingError(f"recipe {path}: {error}; correct it") from error
 
 
 def _recipe(values: dict[str, Any]) -> Recipe:
@@ -164,9 +170,11 @@ def _recipe(values: dict[str, Any]) -> Recipe:
     return _section(Recipe, "the recipe", values)
 
 
-def _section(kind: type[_Section], name: str, values: dict[str, Any]) -> _Section:
+def _section(kind: type[_Section], name: str, values: object) -> _Section:
+    if not isinstance(values, dict):
+        raise ValueError(f"{name} is a section of its own, [{name}], and no value")
     known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f"{name} has no setting {', '.join(unknown)}; known: {sorted(known)}")
-    return kind(**values)
+    return TypeAdapter(kind).validate_python(values)

@@ -48,8 +48,9 @@ class EpochReport:
 class RunFolder:
     """The files of one training.
 
-    ``settings.json`` (recipe, data, versions), ``history.json`` (an entry per epoch), ``best.pt``
-    (the selected weights) and ``checkpoint.pt`` (the state after the last whole epoch).
+    ``settings.json`` (recipe, digests of data and backbone), ``versions.json``, ``history.json``
+    (an entry per epoch), ``best.pt`` (the selected weights), ``checkpoint.pt`` (the state after the
+    last whole epoch), and ``bundle/`` once the training is done.
 
     Parameters
     ----------
@@ -60,6 +61,11 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def bundle(self) -> Path:
+        """Where the training's bundle is made."""
+        return self.path / "bundle"
 
     def begin(self, settings: dict[str, Any], resume: bool) -> None:
         """Write what is about to be done, or check that it is what was being done.

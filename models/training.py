@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from models.dataset import digest, read_split
+from models.publishing import publish
 from models.recipe import Recipe, read_recipe
 from models.run_folder import EpochReport, RunFolder
 from models.trainer import Trainer
@@ -34,10 +35,14 @@ def train(
     *,
     backbone: Path | None = None,
     resume: bool = False,
+    version: str = "0.1.0",
     on_step: Callable[[int, int], None] = _ignore_step,
     on_epoch: Callable[[EpochReport], None] = _ignore_epoch,
 ) -> RunFolder:
-    """Train a classifier; the folder of the training then holds its best weights.
+    """Train a classifier and make a bundle of its best weights.
+
+    The bundle is ``run/bundle``: calibrated, with its operating points and its card, and without
+    test figures, which :func:`models.evaluation.evaluate` measures.
 
     Parameters
     ----------
@@ -51,7 +56,9 @@ def train(
         ImageNet weights, a ``.pth`` with torchvision's names, where the recipe starts from them.
     resume
         Go on after the last whole epoch of the training in ``run``. An interrupted training gives
-        the same weights as one that ran through.
+        the same weights as one that ran through; a finished one only makes its bundle again.
+    version
+        Of the bundle.
     on_step
         Called after each batch with its number, from 1, and how many the epoch has.
     on_epoch
@@ -78,6 +85,7 @@ def train(
     )
     trainer = Trainer(recipe, train_rows, validation_rows, backbone)
     _run_epochs(trainer, folder, on_step, on_epoch)
+    publish(recipe, data, folder, folder.bundle, version)
     return folder
 
 

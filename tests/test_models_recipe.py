@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.recipe import list_recipes, read_recipe
+from screening.errors import TrainingError
+
+MINIMAL = 'name = "mine"\nnetwork = "models.networks.mobilenet_v2.MobileNetV2"\n'
+
+
+def test_every_shipped_recipe_reads() -> None:
+    assert "mobilenet_v2" in list_recipes()
+    for name in list_recipes():
+        assert read_recipe(name).name == name
+
+
+def test_a_file_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINIMAL + "[optimisation]\nepochs = 3\n")
+    recipe = read_recipe(path)
+    assert recipe.optimisation.epochs == 3
+    assert recipe.input.size == 384
+
+
+def test_a_card_changes_nothing_that_the_weights_depend_on(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINIMAL)
+    plain = read_recipe(path).as_dict()
+    path.write_text(MINIMAL + '[card]\nlimits = ["none"]\n')
+    recipe = read_recipe(path)
+    assert recipe.card.limits == ("none",)
+    assert recipe.as_dict() == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (MINIMAL + "epohcs = 3\n", "epohcs"),
+        (MINIMAL + "[optimisation]\nepohcs = 3\n", "epohcs"),
+        (MINIMAL + "[optimisation]\nbatch = 1\n", "batch"),
+        (MINIMAL + '[optimisation]\nprecision = "half"\n', "precision"),
+        (MINIMAL + "[input]\nsize = 300\n", "multiple of 32"),
+        (MINIMAL + "[loss]\ntop_share = 0\n", "top_share"),
+        (MINIMAL + 'initial = "imagenet"\n', "initial"),
+        ('name = "a b/c"\nnetwork = "x"\n', "name"),
+        ('name = "x"', "network"),
+        ("not toml", "recipe"),
+        ('name = "x"\nnetwork = "y"\noptimisation = 3\n', "optimisation"),
+        (MINIMAL + '[optimisation]\nepochs = "many"\n', "epochs"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_the_name_of_what_is_wrong(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        read_recipe(path)
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(TrainingError, match="mobilenet_v2"):
+        read_recipe("resnet5000")

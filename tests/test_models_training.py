@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.bundle import CARD, load_classifier
+from models.dataset import read_pixels, unit_range
+from models.evaluation import evaluate
+from models.input_settings import InputSettings
+from models.loss import focal_loss
+from models.publishing import publish, record_figures
+from models.recipe import OptimisationSettings, Recipe
+from models.run_folder import EpochReport, RunFolder
+from models.training import train
+from screening.errors import TrainingError
+
+RECIPE = Recipe(
+    name="tiny",
+    network="models.networks.mobilenet_v2.MobileNetV2",
+    seed=5,
+    initial="random",
+    input=InputSettings(size=64),
+    optimisation=OptimisationSettings(
+        epochs=2, batch=4, normals_per_fracture=1.0, precision="float32"
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def bones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set of drawn shafts, some broken, with the break outlined."""
+    folder = tmp_path_factory.mktemp("bones")
+    index, boxes = ["path,label,split,group"], ["path,x_center,y_center,width,height"]
+    for split in ("train", "val", "test"):
+        for number in range(8):
+            name, broken = f"{split}{number}.png", number % 2 == 0
+            rng = np.random.default_rng(number)
+            pixels = rng.integers(0, 40, (96, 64)).astype(np.uint8)
+            pixels[:, 24:40] += 180
+            if broken:
+                pixels[44:50, 24:40] = 20
+                boxes.append(f"{name},0.5,0.49,0.25,0.06")
+            Image.fromarray(pixels).save(folder / name)
+            index.append(
+                f"{name},{'fractured' if broken else 'not_fractured'},{split},{split}{number}"
+            )
+    (folder / "index.csv").write_text("\n".join(index))
+    (folder / "boxes.csv").write_text("\n".join(boxes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_run(bones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that ran through."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    train(RECIPE, bones, run)
+    return run
+
+
+def test_a_training_leaves_plain_files(whole_run: Path) -> None:
+    history = json.loads((whole_run / "history.json").read_text())
+    settings = json.loads((whole_run / "settings.json").read_text())
+    versions = json.loads((whole_run / "versions.json").read_text())
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    assert settings["recipe"]["seed"] == 5
+    assert len(settings["data"]["train"]["sha256"]) == 64
+    assert versions["torch"] == torch.__version__
+
+
+CHILD = """
+import sys, pickle
+from pathlib import Path
+from models.training import train
+recipe = pickle.load(sys.stdin.buffer)
+train(recipe, Path(sys.argv[1]), Path(sys.argv[2]),
+      on_epoch=lambda report: print(report.epoch, flush=True))
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(
+    bones: Path, whole_run: Path, tmp_path: Path
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(bones), str(tmp_path / "run")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(pickle.dumps(RECIPE))
+    child.stdin.close()
+    assert child.stdout.readline() == b"1\n"
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+
+    reports: list[EpochReport] = []
+    train(RECIPE, bones, tmp_path / "run", resume=True, on_epoch=reports.append)
+    resumed = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    through = torch.load(whole_run / "checkpoint.pt", weights_only=True)
+    assert [report.epoch for report in reports] == [2]
+    for name, value in through["state"]["averaged"].items():
+        assert torch.equal(value, resumed["state"]["averaged"][name]), name
+
+
+def test_a_folder_in_use_is_not_overwritten(bones: Path, whole_run: Path) -> None:
+    with pytest.raises(TrainingError, match="--resume"):
+        train(RECIPE, bones, whole_run)
+    with pytest.raises(TrainingError, match="another recipe"):
+        train(replace(RECIPE, seed=6), bones, whole_run, resume=True)
+
+
+def test_a_finished_training_resumes_to_nothing(bones: Path, whole_run: Path) -> None:
+    reports: list[EpochReport] = []
+    train(RECIPE, bones, whole_run, resume=True, on_epoch=reports.append)
+    assert reports == []
+
+
+def test_a_training_becomes_a_bundle_with_figures(
+    bones: Path, whole_run: Path, tmp_path: Path
+) -> None:
+    assert load_classifier(whole_run / "bundle").identity.version == "0.1.0"
+    bundle = publish(RECIPE, bones, RunFolder(whole_run), tmp_path / "bundle", "1.2")
+    classifier = load_classifier(bundle)
+    assert (classifier.identity.name, classifier.identity.version) == ("tiny", "1.2")
+    assert "Measure it before" in (bundle / CARD).read_text()
+
+    figures = evaluate(classifier, bones)
+    record_figures(bundle, {"drawn bones": figures})
+    card = (bundle / CARD).read_text()
+    assert f"| drawn bones | 8 (4) | {figures.auc} |" in card
+    assert load_classifier(bundle).identity == classifier.identity
+    image = classifier.prepare(unit_range(read_pixels(bones / "test0.png")))
+    assert 0 <= classifier.score([image])[0].probability <= 1
+
+
+def test_a_recipe_from_the_backbone_asks_for_it(bones: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, initial="backbone")
+    with pytest.raises(TrainingError, match="--backbone"):
+        train(recipe, bones, tmp_path / "none")
+    other = tmp_path / "other.pth"
+    torch.save({"features.0.0.weight": torch.zeros(3)}, other)
+    with pytest.raises(TrainingError, match=r"features\.\*"):
+        train(recipe, bones, tmp_path / "other", backbone=other)
+    other.write_bytes(b"not weights")
+    with pytest.raises(TrainingError, match=r"features\.\*"):
+        train(recipe, bones, tmp_path / "bytes", backbone=other)
+
+
+def test_a_network_that_is_not_listed_is_refused(bones: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="correct the recipe"):
+        train(replace(RECIPE, network="os.system"), bones, tmp_path / "run")
+
+
+def test_the_map_is_pulled_towards_the_outline() -> None:
+    target = torch.zeros(1, 4, 4)
+    target[0, 1, 2] = 1
+    logits = torch.full((1, 4, 4), -4.0, requires_grad=True)
+    focal_loss(logits, target).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad[0, 1, 2] < 0
+    assert (logits.grad[target == 0] > 0).all()
+    assert torch.isfinite(focal_loss(torch.full((1, 4, 4), 100.0), torch.zeros(1, 4, 4)))
