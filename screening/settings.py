@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     maximum_associations: int = Field(default=32, ge=1, le=1000)
     """Associations open at once; a further one is refused as a passing state, never hung."""
 
-    minimum_free_gigabytes: float = Field(default=1.0, ge=0)
+    minimum_free_gigabytes: float = Field(default=1.0, ge=0, le=1e6)
     """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
 
     model: str = Field(default="mobilenet_v2", min_length=1)

@@ -296,7 +296,7 @@ def test_a_data_set_of_another_class_than_its_command_is_refused(
 def test_a_full_disk_refuses_and_service_resumes_without_a_restart(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door = Door(settings.model_copy(update={"minimum_free_gigabytes": 1e9}))
+    door = Door(settings.model_copy(update={"minimum_free_gigabytes": 1e6}))
     try:
         assert door.send(radiograph()) == [0xA700]
         assert kept_files(door) == []

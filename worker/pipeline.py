@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from models.classifier import Classifier, PreparedImage
+from models.classifier import Classifier
+from models.transforms import PreparedImage
 from screening.archive.archive import Archive
 from screening.dicom.eligibility import exclusion_of
 from screening.dicom.header import read_header

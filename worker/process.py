@@ -7,7 +7,7 @@ import datetime as dt
 import structlog
 from celery import signals
 
-from models.bundle import verify_bundle
+from models.bundle import read_bundle
 from screening import logs
 from screening.archive.archive import Archive
 from screening.queue.announcement import Announcer
@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
         If the database, the archive or the model bundle cannot be had.
     """
     logs.configure(settings)
-    verify_bundle(settings.model)
+    read_bundle(settings.model).read_weights()
     Archive(settings.archive_dir)
     records = Records(settings.records_url)
     records.check_schema()
@@ -55,10 +55,11 @@ def run(settings: Settings) -> None:
     def load(**_: object) -> None:
         process.pipeline()
 
+    # Celery would set up logging its own way; a receiver of this signal keeps ours.
+    signals.setup_logging.connect(_keep_logging, weak=False)
     worker = app.Worker(
         pool="prefork",
         concurrency=settings.worker_processes,
-        loglevel="WARNING",
         quiet=True,
         without_heartbeat=True,
         without_mingle=True,
@@ -68,3 +69,7 @@ def run(settings: Settings) -> None:
     sweeper.stop()
     records.close()
     log.info("worker_stopped")
+
+
+def _keep_logging(**_: object) -> None:
+    """Do nothing: our logs are configured."""

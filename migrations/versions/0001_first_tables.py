@@ -101,11 +101,10 @@ def upgrade() -> None:
     )
 
     op.create_index(
-        "ix_studies_flagged",
+        op.f("ix_studies_verdict_top_probability_id"),
         "studies",
-        [sa.text("top_probability DESC"), sa.text("id DESC")],
-        sqlite_where=sa.text("verdict IN ('suspected', 'doubtful')"),
-        postgresql_where=sa.text("verdict IN ('suspected', 'doubtful')"),
+        ["verdict", "top_probability", "id"],
+        unique=False,
     )
 
     op.create_table(

@@ -30,6 +30,9 @@ def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        # A scoring process loads torch and the classifier before it says that it is alive; with
+        # the default of 4 s a busy machine would kill it and start again, for ever.
+        worker_proc_alive_timeout=300,
         broker_connection_retry_on_startup=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={

@@ -124,9 +124,7 @@ def find_case(session: Session, study_instance_uid: str) -> Case | None:
 def tally(session: Session) -> Tally:
     """Count every image that we ever acknowledged."""
     states = dict(
-        session.execute(
-            select(InstanceRow.state, func.count()).group_by(InstanceRow.state)
-        ).all()
+        session.execute(select(InstanceRow.state, func.count()).group_by(InstanceRow.state)).all()
     )
     counts = {state: states.get(state.value, 0) for state in InstanceState}
     return Tally(

@@ -109,16 +109,8 @@ class StudyRow(Table):
     """A study, its counts and its living verdict."""
 
     __tablename__ = "studies"
-    __table_args__ = (
-        # The flagged cases, most urgent first: what the list opens on.
-        Index(
-            "ix_studies_flagged",
-            text("top_probability DESC"),
-            text("id DESC"),
-            sqlite_where=text("verdict IN ('suspected', 'doubtful')"),
-            postgresql_where=text("verdict IN ('suspected', 'doubtful')"),
-        ),
-    )
+    # The list of cases: some verdicts, the higher score first.
+    __table_args__ = (Index(None, "verdict", "top_probability", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(unique=True)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from screening.archive import archive as archive_module
+from screening.archive.archive import Archive, content_digest
+from screening.errors import ArchiveError, OutOfSpaceError
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+def arrive(archive: Archive, content: bytes = b"content") -> Path:
+    path = archive.incoming / "tmp1.dcm"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_is_kept_lies_under_its_digest_and_nowhere_else(archive: Archive) -> None:
+    assert archive.keep(arrive(archive), DIGEST) == 7
+    assert archive.open_path(DIGEST).read_bytes() == b"content"
+    assert archive.open_path(DIGEST).parts[-3:] == ("ab", "ab", f"{DIGEST}.dcm")
+    assert list(archive.incoming.iterdir()) == []
+
+
+def test_only_the_owner_may_read_it(archive: Archive) -> None:
+    archive.keep(arrive(archive), DIGEST)
+    for folder in (archive.incoming, *archive.path(DIGEST).parents[:3]):
+        assert folder.stat().st_mode & 0o077 == 0, folder
+
+
+def test_the_file_is_synced_before_its_name_and_its_name_before_the_return(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
+        fsync(descriptor)
+
+    def noted_replace(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    archive.keep(arrive(archive), DIGEST)
+    assert steps == ["file", "folder", "folder", "rename", "folder"]
+
+
+def test_keeping_the_same_content_again_changes_nothing(archive: Archive) -> None:
+    archive.keep(arrive(archive), DIGEST)
+    archive.keep(arrive(archive), DIGEST)
+    assert archive.open_path(DIGEST).read_bytes() == b"content"
+
+
+def test_a_missing_instance_is_an_error_that_says_what_to_do(archive: Archive) -> None:
+    with pytest.raises(ArchiveError, match="send the image again"):
+        archive.open_path(DIGEST)
+
+
+def test_too_little_free_space_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, minimum_free_bytes=1 << 60)
+    with pytest.raises(OutOfSpaceError, match="NIGHTREAD_MINIMUM_FREE_GIGABYTES"):
+        archive.require_space()
+
+
+def test_a_disk_that_fills_up_while_writing_is_named(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    arrived = arrive(archive)
+    monkeypatch.setattr(archive_module.os, "fsync", full)
+    with pytest.raises(OutOfSpaceError, match="make room"):
+        archive.keep(arrived, DIGEST)
+    assert not archive.path(DIGEST).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ArchiveError, match="cannot write to"):
+        Archive(tmp_path / "file" / "archive")
+
+
+def test_debris_is_removed_and_what_still_arrives_is_left(archive: Archive) -> None:
+    arriving = arrive(archive)
+    debris = archive.incoming / "tmp2.dcm"
+    debris.write_bytes(b"half")
+    os.utime(debris, (time.time() - 700, time.time() - 700))
+    assert archive.clear_incoming(600) == 1
+    assert arriving.exists()
+    assert not debris.exists()
+
+
+def test_the_digest_is_of_the_data_set_and_its_transfer_syntax(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"meta" + b"data" * 1_000_000)
+    two.write_bytes(b"other meta" + b"data" * 1_000_000)
+    first = content_digest(one, offset=4, transfer_syntax_uid="1.2")
+    assert first == content_digest(two, offset=10, transfer_syntax_uid="1.2")
+    assert first != content_digest(one, offset=4, transfer_syntax_uid="1.2.1")
+    assert first != content_digest(one, offset=8, transfer_syntax_uid="1.2")
+    assert len(first) == 64

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+import migrations
+from models.bundle import load_classifier, read_bundle
+from models.classifier import Classifier
+from models.transforms import PreparedImage
+from phantoms.load import small_study
+from phantoms.study import save
+from screening.archive.archive import Archive, content_digest
+from screening.dicom.header import read_header
+from screening.dicom.part10 import data_set_offset
+from screening.dicom.pixels import read_pixels
+from screening.domain.instance import InstanceState
+from screening.domain.prediction import Prediction
+from screening.domain.reason import Exclusion, Reason
+from screening.domain.verdict import Verdict
+from screening.records.association import Caller, open_association
+from screening.records.dossier import Dossier, open_dossier
+from screening.records.engine import Records
+from screening.records.intake import KeptFile, take_in
+from screening.settings import Settings
+from worker import pipeline as pipeline_module
+from worker.pipeline import Pipeline
+
+
+class Room:
+    """An archive and records with a study in them, and a pipeline over both."""
+
+    def __init__(self, settings: Settings, classifier: Classifier) -> None:
+        self.settings = settings
+        self.records = Records(settings.records_url)
+        migrations.upgrade(self.records)
+        self.archive = Archive(settings.archive_dir)
+        self.classifier = classifier
+
+    def receive(self, *datasets: Dataset) -> int:
+        """File data sets as the listener would, and return the study's row."""
+        with self.records.begin() as session:
+            caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
+            association = open_association(session, caller, now())
+        for ds in datasets:
+            arrived = self.archive.incoming / "arrived.dcm"
+            save(ds, arrived)
+            header = read_header(arrived)
+            digest = content_digest(
+                arrived,
+                offset=data_set_offset(arrived),
+                transfer_syntax_uid=header.transfer_syntax_uid,
+            )
+            kept = KeptFile(digest, self.archive.keep(arrived, digest))
+            with self.records.begin() as session:
+                study = take_in(
+                    session,
+                    header,
+                    kept,
+                    association_row=association,
+                    now=now(),
+                    announce_at=now(),
+                ).study_row
+        return study
+
+    def pipeline(self, classifier: Classifier | None = None) -> Pipeline:
+        return Pipeline(
+            self.settings, self.records, self.archive, classifier or self.classifier, "test"
+        )
+
+    def dossier(self, ds: Dataset) -> Dossier:
+        with self.records.read() as session:
+            dossier = open_dossier(session, str(ds.StudyInstanceUID))
+        assert dossier is not None
+        return dossier
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return load_classifier("mobilenet_v2")
+
+
+@pytest.fixture
+def room(settings: Settings, classifier: Classifier) -> Iterator[Room]:
+    opened = Room(settings, classifier)
+    yield opened
+    opened.records.close()
+
+
+@pytest.fixture
+def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "_BACK_OFF", dt.timedelta(0))
+
+
+def test_each_image_is_scored_and_the_study_has_its_verdict(room: Room) -> None:
+    images = list(small_study(1, images=3))
+    assert room.pipeline().screen(room.receive(*images)) == 3
+    dossier = room.dossier(images[0])
+    assert [image.state for image in dossier.images] == [InstanceState.SCORED] * 3
+    scores = [image.scores[0] for image in dossier.images]
+    assert dossier.case.score == max(score.probability for score in scores)
+    assert {(s.model, s.model_version) for s in scores} == {
+        (room.classifier.identity.name, room.classifier.identity.version)
+    }
+    for score in scores:
+        assert score.verdict is room.classifier.points.verdict(score.probability)
+        assert 0 <= (score.hottest_x or 0) <= 1
+
+
+def test_a_second_run_finds_nothing_to_do_and_changes_nothing(room: Room) -> None:
+    images = list(small_study(2, images=2))
+    study = room.receive(*images)
+    room.pipeline().screen(study)
+    before = room.dossier(images[0])
+    assert room.pipeline().screen(study) == 0
+    assert room.dossier(images[0]) == before
+
+
+def test_a_later_image_revises_the_verdict(room: Room) -> None:
+    first, second = small_study(3, images=2)
+    study = room.receive(first)
+    room.pipeline().screen(study)
+    room.receive(second)
+    room.pipeline().screen(study)
+    assert [r.images_received for r in room.dossier(first).revisions] == [1, 2]
+
+
+def test_scores_do_not_depend_on_the_batch(room: Room, settings: Settings) -> None:
+    images = list(small_study(4, images=5))
+    study = room.receive(*images)
+    room.pipeline().screen(study)
+    together = [image.scores[0].probability for image in room.dossier(images[0]).images]
+    alone = []
+    for image in room.dossier(images[0]).images:
+        prepared = room.classifier.prepare(read_pixels(room.archive.path(image.digest)))
+        alone.append(room.classifier.score([prepared])[0].probability)
+    assert together == pytest.approx(alone, abs=1e-4)
+
+
+def chest(ds: Dataset) -> None:
+    ds.BodyPartExamined = "CHEST"
+
+
+def infant(ds: Dataset) -> None:
+    ds.PatientAge = "010M"
+
+
+def pixelless(ds: Dataset) -> None:
+    del ds.PixelData
+
+
+def blank(ds: Dataset) -> None:
+    ds.PixelData = bytes(len(ds.PixelData))
+
+
+def short(ds: Dataset) -> None:
+    ds.PixelData = ds.PixelData[: len(ds.PixelData) // 2]
+
+
+def ours(ds: Dataset) -> None:
+    ds.Manufacturer = "Nightread"
+    ds.ImageType = ["DERIVED", "SECONDARY"]
+
+
+def tiny(ds: Dataset) -> None:
+    ds.Rows = ds.Columns = 10
+    ds.PixelData = ds.PixelData[:200]
+
+
+def two_frames(ds: Dataset) -> None:
+    ds.NumberOfFrames = 2
+    ds.PixelData = ds.PixelData * 2
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:pydicom")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (chest, Reason.BODY_PART_OUT_OF_SCOPE),
+        (infant, Reason.BELOW_AGE),
+        (pixelless, Reason.NO_PIXEL_DATA),
+        (blank, Reason.BLANK_OR_SATURATED),
+        (short, Reason.CANNOT_DECODE),
+        (ours, Reason.DERIVED_BY_US),
+        (tiny, Reason.TOO_SMALL),
+        (two_frames, Reason.MULTI_FRAME),
+    ],
+)
+def test_an_image_that_should_not_be_scored_has_its_reason_and_its_neighbour_its_score(
+    room: Room, change: Callable[[Dataset], None], reason: Reason
+) -> None:
+    odd, ordinary = list(small_study(5, images=2))
+    change(odd)
+    assert room.pipeline().screen(room.receive(odd, ordinary)) == 2
+    found = {image.sop_instance_uid: image for image in room.dossier(odd).images}
+    excluded = found[str(odd.SOPInstanceUID)]
+    assert excluded.state is InstanceState.NOT_SCORED
+    assert excluded.exclusion is not None
+    assert excluded.exclusion.reason is reason
+    assert found[str(ordinary.SOPInstanceUID)].state is InstanceState.SCORED
+
+
+def test_an_image_whose_file_is_gone_is_listed_after_its_attempts(
+    room: Room, no_back_off: None
+) -> None:
+    gone, ordinary = list(small_study(6, images=2))
+    study = room.receive(gone, ordinary)
+    (digest,) = [
+        image.digest
+        for image in room.dossier(gone).images
+        if image.sop_instance_uid == gone.SOPInstanceUID
+    ]
+    room.archive.path(digest).unlink()
+    room.pipeline().screen(study)
+    (missing, scored) = sorted(room.dossier(gone).images, key=lambda i: i.digest != digest)
+    assert missing.exclusion is not None
+    assert missing.exclusion.reason is Reason.ERROR
+    assert "send the image again" in missing.exclusion.detail
+    assert missing.attempts == room.settings.maximum_attempts + 1
+    assert scored.state is InstanceState.SCORED
+
+
+class OutOfMemory(Classifier):
+    """A classifier that can score one image at a time and no more."""
+
+    def score(self, images: Sequence[PreparedImage]) -> list[Prediction]:
+        if len(images) > 1:
+            raise MemoryError
+        return super().score(images)
+
+
+def test_a_batch_that_fails_is_tried_image_by_image(
+    room: Room, classifier: Classifier, no_back_off: None
+) -> None:
+    images = list(small_study(7, images=3))
+    study = room.receive(*images)
+    limited = OutOfMemory.from_bundle(read_bundle("mobilenet_v2"))
+    assert room.pipeline(limited).screen(study) == 3
+    assert all(i.state is InstanceState.SCORED for i in room.dossier(images[0]).images)
+
+
+def test_a_worker_that_dies_each_time_leaves_a_reason(room: Room) -> None:
+    (image,) = list(small_study(8, images=1))
+    study = room.receive(image)
+    pipeline = room.pipeline()
+    # Claimed and never finished, as often as there are attempts: what kill -9 leaves behind.
+    hasty = room.settings.model_copy(update={"lease_seconds": 0.0})
+    for _ in range(room.settings.maximum_attempts):
+        claimed = Pipeline(hasty, room.records, room.archive, room.classifier, "doomed")._claim(
+            study
+        )
+        assert len(claimed) == 1
+    assert pipeline.screen(study) == 1
+    (left,) = room.dossier(image).images
+    assert left.exclusion == Exclusion(Reason.ERROR, "the worker died at each attempt")
+
+
+def test_no_error_quotes_the_patient(
+    room: Room,
+    no_back_off: None,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (image,) = list(small_study(9, images=1))
+    image.PatientName = "Unmistakable^Name"
+    image.WindowCenter, image.WindowWidth = 1, 0
+    image.PixelData = image.PixelData[:-7]
+    room.pipeline().screen(room.receive(image))
+    said = capsys.readouterr()
+    assert "Unmistakable" not in said.out + said.err + caplog.text
+
+
+def test_a_real_film_is_scored_the_same_in_every_lossless_encoding(
+    room: Room, test_data: Path
+) -> None:
+    films = sorted((test_data / "dicom").rglob("RG3_*"))
+    probabilities = {}
+    for film in films:
+        if film.stem.split("_")[1] not in {"J2KR", "JLSL", "JPLL", "RLE"}:
+            continue
+        ds = pydicom.dcmread(film)
+        ds.SOPInstanceUID = f"{ds.SOPInstanceUID}.{len(probabilities)}"
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+        ds.StudyInstanceUID = ds.SOPInstanceUID
+        room.pipeline().screen(room.receive(ds))
+        (image,) = room.dossier(ds).images
+        probabilities[film.stem] = image.scores[0].probability
+        assert room.dossier(ds).case.verdict in {Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR}
+    assert len(probabilities) >= 3
+    assert len(set(probabilities.values())) == 1
