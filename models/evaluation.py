@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,49 +175,69 @@ def measure(
     labels = np.array([row.fractured for row in rows])
     scores = np.array([item.probability for item in predictions])
     groups = np.unique([row.group for row in rows], return_inverse=True)[1]
-    draws = list(_draws(groups, labels))
-
-    def estimate(of: Callable[[_Weights], float]) -> Estimate:
-        values = [of(weights) for weights in draws]
-        low, high = np.percentile(values, (2.5, 97.5))
-        return Estimate(of(np.ones(len(labels))), float(low), float(high))
-
-    def at(threshold: float) -> PointFigures:
-        called = scores >= threshold
-        return PointFigures(
-            threshold,
-            estimate(lambda weights: _share(called, weights * (labels == 1))),
-            estimate(lambda weights: _share(~called, weights * (labels == 0))),
-        )
-
-    outlined = np.array([bool(row.boxes) for row in rows])
-    hits = np.array([_hits(row, item) for row, item in zip(rows, predictions, strict=True)])
+    resampling = _Resampling(groups, labels)
+    points = classifier.points
     return Figures(
         images=len(rows),
         fractured=int(labels.sum()),
         groups=int(groups.max()) + 1,
-        auc=estimate(lambda weights: float(roc_auc_score(labels, scores, sample_weight=weights))),
-        high_sensitivity=at(classifier.points.high_sensitivity),
-        high_specificity=at(classifier.points.high_specificity),
+        auc=resampling.estimate(lambda weights: _area(labels, scores, weights)),
+        high_sensitivity=_at(points.high_sensitivity, scores, labels, resampling),
+        high_specificity=_at(points.high_specificity, scores, labels, resampling),
         calibration_error=calibration_error(scores, labels),
-        pointing=estimate(lambda weights: _share(hits, weights * outlined))
-        if outlined.any()
-        else None,
+        pointing=_pointing(rows, predictions, resampling),
         images_per_second=images_per_second,
     )
 
 
-def _draws(groups: NDArray[np.intp], labels: NDArray[np.int_]) -> Iterator[_Weights]:
-    """Yield how often each image counts in a resampling; both classes are always there."""
-    rng = np.random.default_rng(0)
-    count = int(groups.max()) + 1
-    drawn = 0
-    while drawn < _RESAMPLES:
-        times = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
-        weights = times[groups]
-        if weights[labels == 0].any() and weights[labels == 1].any():
-            drawn += 1
-            yield weights
+class _Resampling:
+    """Draws of whole groups, as how often each image counts; both classes are in each draw."""
+
+    def __init__(self, groups: NDArray[np.intp], labels: NDArray[np.int_]) -> None:
+        rng = np.random.default_rng(0)
+        count = int(groups.max()) + 1
+        self._size = len(labels)
+        self._draws: list[_Weights] = []
+        while len(self._draws) < _RESAMPLES:
+            times = np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
+            weights = times[groups]
+            if weights[labels == 0].any() and weights[labels == 1].any():
+                self._draws.append(weights)
+
+    def estimate(self, of: Callable[[_Weights], float]) -> Estimate:
+        """Return a figure of the images as they are, and its interval over the draws."""
+        low, high = np.percentile([of(weights) for weights in self._draws], (2.5, 97.5))
+        return Estimate(of(np.ones(self._size)), float(low), float(high))
+
+
+def _area(labels: NDArray[np.int_], scores: NDArray[np.float64], weights: _Weights) -> float:
+    return float(roc_auc_score(labels, scores, sample_weight=weights))
+
+
+def _at(
+    threshold: float,
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int_],
+    resampling: _Resampling,
+) -> PointFigures:
+    called = scores >= threshold
+    return PointFigures(
+        threshold,
+        resampling.estimate(lambda weights: _share(called, weights * (labels == 1))),
+        resampling.estimate(lambda weights: _share(~called, weights * (labels == 0))),
+    )
+
+
+def _pointing(
+    rows: Sequence[LabelledRadiograph],
+    predictions: Sequence[Prediction],
+    resampling: _Resampling,
+) -> Estimate | None:
+    outlined = np.array([bool(row.boxes) for row in rows])
+    if not outlined.any():
+        return None
+    hits = np.array([_hits(row, item) for row, item in zip(rows, predictions, strict=True)])
+    return resampling.estimate(lambda weights: _share(hits, weights * outlined))
 
 
 def _share(hits: NDArray[np.bool_], weights: _Weights) -> float:

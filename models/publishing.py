@@ -26,6 +26,7 @@ from models.run_folder import RunFolder, versions
 from models.selection import choose_points, fit_calibration
 from models.transforms import Preparation
 from screening.domain.verdict import OperatingPoints
+from screening.errors import BundleError
 
 _BATCH = 16
 
@@ -58,25 +59,30 @@ def publish(recipe: Recipe, data: Path, run: RunFolder, bundle: Path, version: s
     """
     network = build_network(recipe.network, recipe.network_arguments).eval()
     network.load_state_dict(run.best())
-    rows = read_split(data, "val")
+    calibration, points = _choose(network, recipe, read_split(data, "val"))
+    weights = safetensors.torch.save(
+        {name: value.contiguous() for name, value in network.state_dict().items()}
+    )
+    digest = hashlib.sha256(weights).hexdigest()
+    metadata = _metadata(recipe, run, version)
+    metadata["nightread"] = _settings(recipe, digest, calibration, points) | metadata["nightread"]
+    network_def = {"network_def": {"_target_": recipe.network, **recipe.network_arguments}}
+    _write(bundle / WEIGHTS, weights)
+    _write_json(bundle / NETWORK, network_def)
+    _write_json(bundle / METADATA, metadata)
+    _write(bundle / CARD, render_card(metadata).encode())
+    return bundle
+
+
+def _choose(
+    network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph]
+) -> tuple[Calibration, OperatingPoints]:
+    """Calibrate, and choose the operating points, on the validation split."""
     readings = _read(network, recipe, rows)
     labels = [row.fractured for row in rows]
     calibration = fit_calibration(readings, labels)
     probabilities = np.array([calibration.probability(item.image, item.top) for item in readings])
-    points = choose_points(probabilities, np.array(labels))
-
-    weights = safetensors.torch.save(
-        {name: value.contiguous() for name, value in network.state_dict().items()}
-    )
-    _write(bundle / WEIGHTS, weights)
-    network_def = {"network_def": {"_target_": recipe.network, **recipe.network_arguments}}
-    _write_json(bundle / NETWORK, network_def)
-    digest = hashlib.sha256(weights).hexdigest()
-    metadata = _metadata(recipe, run, version)
-    metadata["nightread"] = _settings(recipe, digest, calibration, points) | metadata["nightread"]
-    _write_json(bundle / METADATA, metadata)
-    _write(bundle / CARD, render_card(metadata).encode())
-    return bundle
+    return calibration, choose_points(probabilities, np.array(labels))
 
 
 def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
@@ -92,12 +98,18 @@ def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
     Raises
     ------
     BundleError
-        If the folder is no bundle.
+        If the folder is no bundle, or none that `nightread train` made.
     """
     metadata = read_bundle(bundle).metadata
     metadata["nightread"]["figures"] = {name: item.as_dict() for name, item in figures.items()}
+    try:
+        card = render_card(metadata)
+    except KeyError as error:
+        raise BundleError(
+            f"{bundle / METADATA} lacks {error}, which the model card needs: write it"
+        ) from error
     _write_json(bundle / METADATA, metadata)
-    _write(bundle / CARD, render_card(metadata).encode())
+    _write(bundle / CARD, card.encode())
 
 
 def _read(network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph]) -> list[Reading]:
