@@ -1,0 +1,180 @@
+"""From a PACS to the list of cases: DCMTK and Orthanc send real radiographs to real processes."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import free_port, require, wait_until
+from installation import Installation
+
+from screening.dicom.wrap import wrap_file
+from screening.queue.embedded import EmbeddedRedis
+from screening.settings import Settings
+
+WHEN = dt.datetime(2026, 3, 1, 21, 30)
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """A running Orthanc, reached by its REST interface on loopback."""
+
+    url: str
+
+    def call(self, path: str, content: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
+        request = urllib.request.Request(self.url + path, data=content)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path, settings: Settings) -> Iterator[Orthanc]:
+    program = shutil.which("Orthanc")
+    require(program, "no Orthanc: install Debian's orthanc")
+    assert program is not None
+    folder = tmp_path / "orthanc"
+    folder.mkdir()
+    http = free_port()
+    configuration = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "HttpPort": http,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomPort": free_port(),
+        "DicomAet": "ORTHANC",
+        "DicomModalities": {"nightread": ["NIGHTREAD", "127.0.0.1", settings.dicom_port]},
+        "Plugins": [],
+    }
+    (folder / "orthanc.json").write_text(json.dumps(configuration))
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([program, folder / "orthanc.json"], stdout=log, stderr=log)
+    opened = Orthanc(f"http://127.0.0.1:{http}")
+    try:
+        wait_until(lambda: _answers(opened), 30, "Orthanc answers")
+        yield opened
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _answers(orthanc: Orthanc) -> bool:
+    try:
+        return "Version" in orthanc.call("/system")
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def installation(settings: Settings, embedded_redis: EmbeddedRedis) -> Iterator[Installation]:
+    opened = Installation(settings)
+    opened.start("listen")
+    opened.start("work")
+    wait_until(opened.listens, 30, "the door answers")
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture
+def films(test_data: Path, tmp_path: Path) -> list[Path]:
+    """Six real radiographs of the test split, three of them fractured, wrapped as DX."""
+    with (test_data / "fracatlas/index.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    chosen = [row for row in rows if row["label"] == "fractured"][:3]
+    chosen += [row for row in rows if row["label"] == "not_fractured"][:3]
+    paths = []
+    for number, row in enumerate(chosen):
+        target = tmp_path / "films" / f"{number}.dcm"
+        target.parent.mkdir(exist_ok=True)
+        wrap_file(
+            test_data / "fracatlas" / row["path"],
+            target,
+            now=WHEN,
+            patient_id=f"FILM-{number}",
+            accession_number=f"A{number}",
+            body_part={"hand": "HAND", "leg": "LEG"}.get(row["body_part"], "EXTREMITY"),
+        )
+        paths.append(target)
+    return paths
+
+
+def cases(installation: Installation, *options: str) -> list[dict[str, Any]]:
+    """Return what ``nightread cases --json`` prints."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "nightread", "cases", "--json", *options],
+        env=installation.environment(),
+        capture_output=True,
+        check=True,
+    )
+    listed: list[dict[str, Any]] = json.loads(printed.stdout)
+    return listed
+
+
+def assert_listed(installation: Installation) -> None:
+    installation.wait_until_screened(6, 120)
+    listed = cases(installation, "--all")
+    assert {case["patient_id"] for case in listed} == {f"FILM-{n}" for n in range(6)}
+    for case in listed:
+        assert case["verdict"] in {"suspected", "doubtful", "clear"}
+        assert 0 <= case["score"] <= 1
+        assert case["accession_number"] == f"A{case['patient_id'][-1]}"
+        assert case["body_part"] in {"HAND", "LEG", "EXTREMITY"}
+        assert case["study_date"] == "2026-03-01"
+        assert (case["images_received"], case["images_scored"]) == (1, 1)
+        assert case["model"]
+        assert case["model_version"]
+    scores = [case["score"] for case in listed if case["verdict"] == "suspected"]
+    assert scores == sorted(scores, reverse=True)
+    flagged = cases(installation)
+    assert flagged == [case for case in listed if case["verdict"] != "clear"]
+
+
+def test_dcmtk_delivers_radiographs_that_become_cases(
+    installation: Installation, films: list[Path], dcmtk: Path
+) -> None:
+    command = [dcmtk / "storescu", "-aet", "DCMTK", "-aec", "NIGHTREAD", "127.0.0.1"]
+    subprocess.run([*command, str(installation.settings.dicom_port), *films], check=True)
+    assert_listed(installation)
+
+
+def test_orthanc_pushes_radiographs_that_become_cases(
+    installation: Installation, films: list[Path], orthanc: Orthanc
+) -> None:
+    for film in films:
+        orthanc.call("/instances", film.read_bytes())
+    for study in orthanc.call("/studies"):
+        orthanc.call("/modalities/nightread/store", study.encode())
+    assert_listed(installation)
+
+
+def test_on_postgresql_and_a_redis_of_its_own(
+    settings: Settings,
+    postgresql_url: str,
+    embedded_redis: EmbeddedRedis,
+    films: list[Path],
+    dcmtk: Path,
+) -> None:
+    chosen = {
+        "database_url": postgresql_url.replace("postgresql://", "postgresql+psycopg://"),
+        "redis_url": f"redis+socket://{settings.embedded_redis_socket}",
+    }
+    installation = Installation(settings.model_copy(update=chosen))
+    try:
+        installation.start("listen")
+        installation.start("work")
+        wait_until(installation.listens, 30, "the door answers")
+        command = [dcmtk / "storescu", "-aec", "NIGHTREAD", "127.0.0.1"]
+        subprocess.run([*command, str(settings.dicom_port), *films], check=True)
+        assert_listed(installation)
+    finally:
+        installation.stop()
