@@ -50,8 +50,10 @@ class Child:
         self._started_at = time.monotonic()
         with contextlib.ExitStack() as stack:
             stderr = stack.enter_context(self.log.open("ab")) if self.log else None
+            # -P: a folder named models or dl where the operator stands must not become a package.
+            us = [sys.executable, "-P", "-m", "nightread"]
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                [sys.executable, "-m", "nightread", self._command, "--parent", str(os.getpid())],
+                [*us, self._command, "--parent", str(os.getpid())],
                 env=dict(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr or sys.stderr.fileno(),
@@ -103,6 +105,14 @@ class Child:
         finally:
             self._end_group()
         return True
+
+    def last_words(self) -> str:
+        """Return the last line of its output, or where to find it."""
+        if self.log is None:
+            return "it says why above"
+        lines = self.log.read_text(errors="replace").split("\n")
+        said = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"{said.removeprefix('error: ')} (its log is {self.log})"
 
     def _plan_restart(self, now: float) -> str:
         assert self._process is not None

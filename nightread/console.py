@@ -71,3 +71,9 @@ def main() -> None:
     except NightreadError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"error: the library {error.name} is not installed: nightread doctor says what is "
+            "missing and how to get it\n"
+        )
+        sys.exit(1)

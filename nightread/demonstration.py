@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from nightread.demo_settings import demo_settings
 from nightread.send import send_with_progress
 from nightread.shutdown import Shutdown
 from nightread.supervisor import Supervisor
-from nightread.terminal import print_result, progress, remark, remarks
+from nightread.terminal import print_result, progress, remark, remarks, write
 from nightread.wrap import PICTURES, Particulars, find_pictures, wrap_pictures
 from pacs.peer import Peer
 from pacs.survey import LeftOut, Part10File, survey
@@ -201,19 +202,35 @@ class Demonstration:
         with opened(self._settings) as records, records.read() as session:
             flagged, counts = list_cases(session, limit=None), tally(session)
         print_result("")
+        if self._images is None:
+            print_result(Text("These are drawn phantoms and not patients.", style="dim"))
         show(flagged, counts)
         if excluded:
             print_result("", exclusion_table(excluded))
-        command = f"NIGHTREAD_SETTINGS_FILE={os.environ['NIGHTREAD_SETTINGS_FILE']} nightread"
-        print_result("", Text("Try next", style="bold"), f"  {command} cases --all")
+        command = f"NIGHTREAD_SETTINGS_FILE={_here(os.environ['NIGHTREAD_SETTINGS_FILE'])} {_us()}"
+        print_result("", Text("Try next", style="bold"))
+        # Not through rich, which would break a long line that is meant to be copied.
+        write(f"  {command} cases --all\n")
         if flagged:
-            print_result(f"  {command} study {flagged[0].study_instance_uid}")
-        print_result(f"  {command} send YOUR_FILES")
+            write(f"  {command} study {flagged[0].study_instance_uid}\n")
+        write(f"  {command} send YOUR_FILES\n")
 
 
 def _is_settled(image: Image) -> bool:
     scored = image.state is InstanceState.SCORED and bool(image.scores)
     return scored or (image.state is InstanceState.NOT_SCORED and image.exclusion is not None)
+
+
+def _us() -> str:
+    """Return how this console was called, for a line that can be copied."""
+    called = Path(sys.argv[0])
+    return _here(called) if called.name == "nightread" else f"{_here(sys.executable)} -m nightread"
+
+
+def _here(path: str | Path) -> str:
+    """Return a path as it is shortest from the working folder."""
+    absolute = Path(path).absolute()
+    return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path)
 
 
 def _short(path: Path, folder: Path) -> str:

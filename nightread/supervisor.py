@@ -117,8 +117,7 @@ class Supervisor:
         deadline = time.monotonic() + _READY_SECONDS
         while wanted():
             if not child.is_running():
-                where = f"its log {child.log} says why" if child.log else "it says why above"
-                raise DependencyError(f"the {child.name} did not start: {where}")
+                raise DependencyError(f"the {child.name} did not start: {child.last_words()}")
             if answers():
                 return
             if time.monotonic() > deadline:
