@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.calibration import Calibration
 from models.input_settings import InputSettings
+from models.networks.registry import require_listed
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError
@@ -178,7 +179,7 @@ def read_bundle(reference: str | Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing, is not JSON, or lacks something.
+        If a file is missing, is not JSON, or lacks something, or its network is not allowed.
     """
     path = find_bundle(reference)
     metadata, inference = _json(path / METADATA), _json(path / NETWORK)
@@ -187,6 +188,10 @@ def read_bundle(reference: str | Path) -> Bundle:
         raise BundleError(
             f"{path / NETWORK} names no network: it needs network_def with a _target_"
         )
+    try:
+        require_listed(network["_target_"])
+    except ValueError as error:
+        raise BundleError(f"bundle {path}: {error}") from None
     for key in ("name", "version"):
         if not isinstance(metadata.get(key), str) or not metadata[key]:
             raise BundleError(f"{path / METADATA} has no {key}: write one, as text")

@@ -60,9 +60,7 @@ class Classifier:
         try:
             network = build_network(bundle.target, bundle.arguments)
         except ValueError as error:
-            raise BundleError(
-                f"bundle {bundle.path}: {error}; Nightread builds only its own networks"
-            ) from error
+            raise BundleError(f"bundle {bundle.path}: {error}") from error
         try:
             # A strict load: a missing, surplus or misshapen tensor is an error.
             network.load_state_dict(safetensors.torch.load(bundle.read_weights()))

@@ -210,3 +210,12 @@ def test_any_json_is_refused_or_understood(
     (folder / METADATA).write_text(json.dumps(metadata))
     with pytest.raises(BundleError):
         read_bundle(folder)
+
+
+def test_reading_a_bundle_loads_no_torch() -> None:
+    """The console, ``doctor`` and the worker's first process check a bundle without it."""
+    program = (
+        "import sys; from models.bundle import read_bundle; "
+        "read_bundle('mobilenet_v2').read_weights(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
