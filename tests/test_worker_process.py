@@ -27,9 +27,22 @@ def messages(settings: Settings) -> redis.Redis:
 
 
 def test_a_worker_killed_in_mid_study_leaves_nothing_unscored_and_nothing_twice(
-    installation: Installation, tmp_path: Path
+    settings: Settings, embedded_redis: EmbeddedRedis, tmp_path: Path
 ) -> None:
-    images = write_load(tmp_path, 1, 120)
+    """Within a minute, with the lease and the sweep as they are by default."""
+    defaults = Settings()
+    as_shipped = {
+        "lease_seconds": defaults.lease_seconds,
+        "sweep_seconds": defaults.sweep_seconds,
+    }
+    installation = Installation(settings.model_copy(update=as_shipped))
+    try:
+        kill_a_worker_in_mid_study(installation, write_load(tmp_path, 1, 120))
+    finally:
+        installation.stop()
+
+
+def kill_a_worker_in_mid_study(installation: Installation, images: list[Path]) -> None:
     installation.start("listen")
     installation.start("work")
     wait_until(installation.listens, 30, "the door answers")
