@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,26 +22,50 @@ _PRECISION = ("bfloat16", "float32")
 
 
 @dataclass(frozen=True, slots=True)
+class Cycle:
+    """A rise and a fall of the learning rate, as long as ``epochs``, as high as ``learning_rate``.
+
+    Smith and Topin, *Super-convergence* (2019, arXiv:1708.07120).
+    """
+
+    epochs: int
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.learning_rate <= 0:
+            raise ValueError("epochs must be at least 1 and learning_rate positive")
+
+
+@dataclass(frozen=True, slots=True)
 class OptimisationSettings:
     """How long, how fast, and on how many: the comments of the shipped recipe say what each is."""
 
-    epochs: int = 10
+    cycles: tuple[Cycle, ...] = (Cycle(10, 4e-4),)
     batch: int = 16
-    learning_rate: float = 4e-4
     weight_decay: float = 0.02
     normals_per_fracture: float = 2.0
     average_decay: float = 0.99
     precision: str = "bfloat16"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 2:
-            raise ValueError("epochs must be at least 1 and batch at least 2")
-        if self.learning_rate <= 0 or self.normals_per_fracture <= 0:
-            raise ValueError("learning_rate and normals_per_fracture must be positive")
+        if not self.cycles or self.batch < 2:
+            raise ValueError("there must be at least one cycle, and batch must be at least 2")
+        if self.normals_per_fracture <= 0:
+            raise ValueError("normals_per_fracture must be positive")
         if not 0 <= self.average_decay < 1:
             raise ValueError("average_decay must lie in [0, 1)")
         if self.precision not in _PRECISION:
             raise ValueError(f"precision must be one of {', '.join(_PRECISION)}")
+
+    @property
+    def epochs(self) -> int:
+        """Of all cycles together."""
+        return sum(cycle.epochs for cycle in self.cycles)
+
+    def beginning(self, epoch: int) -> Cycle | None:
+        """Return the cycle that begins with this epoch, counted from 0, if one does."""
+        starts = accumulate((cycle.epochs for cycle in self.cycles), initial=0)
+        return dict(zip(starts, self.cycles, strict=False)).get(epoch)
 
 
 @dataclass(frozen=True, slots=True)

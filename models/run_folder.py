@@ -82,7 +82,7 @@ class RunFolder:
                     f"{self.path} already holds a training: continue it with --resume, "
                     "or give another folder with --run"
                 )
-            if json.loads(known.read_text(encoding="utf-8")) != settings:
+            if json.loads(known.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
                 raise TrainingError(
                     f"{self.path} holds a training of another recipe, data or backbone: "
                     "give the same ones, or another folder with --run"

@@ -21,7 +21,7 @@ from models.loss import training_loss
 from models.networks.mobilenet_v2 import CELL
 from models.networks.registry import build_network
 from models.reading import Reading, read_batch
-from models.recipe import Recipe
+from models.recipe import Cycle, Recipe
 from models.transforms import Preparation
 from screening.errors import TrainingError
 
@@ -68,21 +68,26 @@ class Trainer:
         self.validation_rows = validation
         self._pixels = [_training_pixels(row.path) for row in train]
         self._validation = [self.prepare(unit_range(read_pixels(row.path))) for row in validation]
-        settings = recipe.optimisation
         self.averaged = AveragedModel(
             self.network,
             multi_avg_fn=get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
-                settings.average_decay
+                recipe.optimisation.average_decay
             ),
             use_buffers=True,
         )
+        self._begin(recipe.optimisation.cycles[0])
+
+    def _begin(self, cycle: Cycle) -> None:
+        """Start a cycle with a new optimiser and schedule."""
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.parameters(),
+            cycle.learning_rate,
+            weight_decay=self.recipe.optimisation.weight_decay,
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser,
-            max_lr=settings.learning_rate,
-            total_steps=settings.epochs * len(self._order(0)),
+            max_lr=cycle.learning_rate,
+            total_steps=cycle.epochs * len(self._order(0)),
         )
 
     def _order(self, epoch: int) -> list[NDArray[np.intp]]:
@@ -119,6 +124,11 @@ class Trainer:
 
     def run_epoch(self, epoch: int, on_step: Callable[[int, int], None]) -> float:
         """Train one epoch and return its mean loss."""
+        cycle = self.recipe.optimisation.beginning(epoch)
+        if epoch and cycle is not None:
+            # The average of the weights is better than any of them: go on from there.
+            self.network.load_state_dict(self.averaged.module.state_dict())
+            self._begin(cycle)
         torch.manual_seed(self.recipe.seed * 1000 + epoch)  # dropout
         self.network.train()
         losses = []

@@ -18,7 +18,7 @@ def test_every_shipped_recipe_reads() -> None:
 
 def test_a_file_may_leave_out_what_has_a_default(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(MINIMAL + "[optimisation]\nepochs = 3\n")
+    path.write_text(MINIMAL + "[[optimisation.cycles]]\nepochs = 3\nlearning_rate = 1e-3\n")
     recipe = read_recipe(path)
     assert recipe.optimisation.epochs == 3
     assert recipe.input.size == 384
@@ -40,6 +40,8 @@ def test_a_card_changes_nothing_that_the_weights_depend_on(tmp_path: Path) -> No
         (MINIMAL + "epohcs = 3\n", "epohcs"),
         (MINIMAL + "[optimisation]\nepohcs = 3\n", "epohcs"),
         (MINIMAL + "[optimisation]\nbatch = 1\n", "batch"),
+        (MINIMAL + "[optimisation]\ncycles = []\n", "cycle"),
+        (MINIMAL + "[[optimisation.cycles]]\nepochs = 0\nlearning_rate = 1\n", "epochs"),
         (MINIMAL + '[optimisation]\nprecision = "half"\n', "precision"),
         (MINIMAL + "[input]\nsize = 300\n", "multiple of 32"),
         (MINIMAL + "[loss]\ntop_share = 0\n", "top_share"),
@@ -48,7 +50,7 @@ def test_a_card_changes_nothing_that_the_weights_depend_on(tmp_path: Path) -> No
         ('name = "x"', "network"),
         ("not toml", "recipe"),
         ('name = "x"\nnetwork = "y"\noptimisation = 3\n', "optimisation"),
-        (MINIMAL + '[optimisation]\nepochs = "many"\n', "epochs"),
+        (MINIMAL + '[[optimisation.cycles]]\nepochs = "many"\n', "epochs"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_the_name_of_what_is_wrong(

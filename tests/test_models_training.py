@@ -20,7 +20,7 @@ from models.evaluation import evaluate
 from models.input_settings import InputSettings
 from models.loss import focal_loss
 from models.publishing import publish, record_figures
-from models.recipe import OptimisationSettings, Recipe
+from models.recipe import Cycle, OptimisationSettings, Recipe
 from models.run_folder import EpochReport, RunFolder
 from models.training import train
 from screening.errors import TrainingError
@@ -32,7 +32,10 @@ RECIPE = Recipe(
     initial="random",
     input=InputSettings(size=64),
     optimisation=OptimisationSettings(
-        epochs=2, batch=4, normals_per_fracture=1.0, precision="float32"
+        cycles=(Cycle(1, 4e-4), Cycle(1, 2e-4)),
+        batch=4,
+        normals_per_fracture=1.0,
+        precision="float32",
     ),
 )
 
