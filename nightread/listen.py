@@ -8,7 +8,9 @@ from nightread.tether import Parent, tie_to
 def listen(parent: Parent = 0) -> None:
     """Receive images from a PACS until stopped (C-ECHO, C-STORE)."""
     tie_to(parent)
-    from dicom_listener import process
     from screening.settings import load_settings
 
-    process.run(load_settings())
+    settings = load_settings()
+    from dicom_listener import process
+
+    process.run(settings)

@@ -18,6 +18,7 @@ def train(
     backbone: Annotated[
         Path | None, typer.Option(help="ImageNet weights, where the recipe starts from them.")
     ] = None,
+    version: Annotated[str, typer.Option(help="Of the bundle that comes of it.")] = "0.1.0",
     resume: Annotated[bool, typer.Option(help="Go on with the training in the folder.")] = False,
 ) -> None:
     """Train a classifier on a labelled set."""
@@ -47,7 +48,8 @@ def train(
             run,
             backbone=backbone,
             resume=resume,
+            version=version,
             on_step=lambda step, steps: bar.update(task, completed=step, total=steps),
             on_epoch=tell,
         )
-    remark(f"trained: the best weights are in {folder.path}")
+    remark(f"trained; to score with it: NIGHTREAD_MODEL={folder.path / 'bundle'} nightread up")

@@ -9,6 +9,8 @@ def work(parent: Parent = 0) -> None:
     """Score received images until stopped."""
     tie_to(parent)
     from screening.settings import load_settings
+
+    settings = load_settings()
     from worker import process
 
-    process.run(load_settings())
+    process.run(settings)

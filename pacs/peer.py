@@ -113,7 +113,7 @@ def _send_at_once(event: Event) -> None:
 def _explain(peer: Peer, assoc: Association, connected: bool) -> str:
     if not connected:
         return (
-            f"nothing listens on {peer.host} port {peer.port}: start nightread up (or nightread "
+            f"nobody answers on {peer.host} port {peer.port}: start nightread up (or nightread "
             "listen) there, or name another --host and --port"
         )
     if assoc.is_rejected:

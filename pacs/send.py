@@ -78,10 +78,18 @@ def _send_batch(files: Sequence[Part10File], peer: Peer) -> Iterator[Sent]:
         contexts = {(file.sop_class_uid, file.transfer_syntax_uid): None for file in waiting}
         with association(peer, contexts) as assoc:
             while waiting and assoc.is_established:
-                yield _store(assoc, waiting.pop(0), peer)
+                file = waiting.pop(0)
+                sent = _store(assoc, file, peer)
+                if sent is None:
+                    yield _unsent(file, "the association broke before an answer came")
+                    # pynetdicom may take it for established still, and would wait in vain.
+                    assoc.abort()
+                    break
+                yield sent
 
 
-def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent:
+def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent | None:
+    """Send one file, or return ``None`` if the association broke over it."""
     if not _is_accepted(assoc, file):
         return _unsent(
             file,
@@ -94,7 +102,7 @@ def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent:
         return _unsent(file, f"could not be sent: {error}")
     status = response.get("Status")
     if status is None:
-        return _unsent(file, "the association broke before an answer came")
+        return None
     return Sent(
         path=file.path,
         sop_instance_uid=file.sop_instance_uid,

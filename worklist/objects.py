@@ -18,12 +18,8 @@ def case_object(case: Case) -> dict[str, Any]:
 
 
 def dossier_object(dossier: Dossier) -> dict[str, Any]:
-    """Return all of a study: the fields of its case, its images, conflicts and revisions."""
-    parts = {
-        name: [_object(item) for item in getattr(dossier, name)]
-        for name in ("images", "conflicts", "revisions")
-    }
-    return _object(dossier.case) | parts
+    """Return all of a study: ``case``, ``images``, ``conflicts`` and ``revisions``."""
+    return _object(dossier)
 
 
 def _object(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of the records

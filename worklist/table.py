@@ -5,24 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from screening.domain.reason import Reason
 from screening.records.cases import Case, Tally
+from worklist.columns import Column, fitted_table
 from worklist.plain_text import person, plain
 from worklist.signs import age_sign, disclaimer, score_sign, verdict_sign
 
 # Below it, a case takes two lines: its numbers stand under its names.
-_ROOMY = 120
+_ROOMY = 124
+
+_VERDICT = Column("Verdict", 10, 10)
+_SCORE = Column("Score", 5, 5, right=True)
+_IMAGES = Column("Images", 6, 9, right=True)
+_MODEL = Column("Model", 10, 24)
+_WIDE = (
+    _VERDICT,
+    _SCORE,
+    Column("Patient", 14, 36),
+    Column("ID", 10, 24),
+    Column("Age/Sex", 7, 7),
+    Column("Body part", 10, 20),
+    Column("Study date", 10, 10),
+    Column("Accession", 10, 16),
+    _IMAGES,
+    Column("Remarks", 20, 60, folds=True),
+)
+_NARROW = (
+    _VERDICT,
+    _SCORE,
+    Column("Patient\nID", 14, 36),
+    Column("Body part\nStudy date", 10, 20),
+    Column("Accession\nAge/Sex", 8, 16),
+    _IMAGES,
+    Column("Remarks", 12, 60, folds=True),
+)
 
 
 def case_table(cases: Sequence[Case], width: int) -> RenderableType:
-    """Return the cases as a table for a terminal of ``width`` columns."""
+    """Return the cases as a table for a terminal of ``width`` columns, from 80."""
     models = {_model(case) for case in cases if case.model}
-    table = _roomy(cases, models) if width >= _ROOMY else _narrow(cases, models)
+    several = len(models) > 1
+    wide = width >= _ROOMY
+    rows = [
+        [*(_wide_row(case) if wide else _narrow_row(case)), *([Text(_model(case))] * several)]
+        for case in cases
+    ]
+    columns = (*(_WIDE if wide else _NARROW), *([_MODEL] * several))
     remarks = [Text(f"Scored by {models.copy().pop()}.", style="dim")] if len(models) == 1 else []
-    return Group(table, *remarks, disclaimer())
+    return Group(fitted_table(columns, rows, width), *remarks, disclaimer())
 
 
 def tally_line(tally: Tally) -> Text:
@@ -51,56 +83,31 @@ def reason_words(case: Case) -> str:
     return "; ".join(words)
 
 
-def _roomy(cases: Sequence[Case], models: set[str]) -> Table:
-    table = _table()
-    for name in ("Patient", "ID", "Age/Sex", "Body part", "Study date", "Accession"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
-    table.add_column("Images", justify="right", no_wrap=True)
-    table.add_column("Not scored, and remarks", overflow="fold")
-    if len(models) > 1:
-        table.add_column("Model", overflow="ellipsis", no_wrap=True)
-    for case in cases:
-        cells: list[str | Text] = [
-            verdict_sign(case.verdict),
-            score_sign(case.score),
-            _text(person(case.patient_name or "")),
-            _text(case.patient_id),
-            _age_and_sex(case),
-            _text(case.body_part),
-            _date(case),
-            _text(case.accession_number),
-            _images(case),
-            reason_words(case),
-        ]
-        table.add_row(*cells, *([_model(case)] if len(models) > 1 else []))
-    return table
+def _wide_row(case: Case) -> list[Text]:
+    return [
+        verdict_sign(case.verdict),
+        Text(score_sign(case.score)),
+        _text(person(case.patient_name or "")),
+        _text(case.patient_id),
+        _age_and_sex(case),
+        _text(case.body_part),
+        _date(case),
+        _text(case.accession_number),
+        _images(case),
+        Text(reason_words(case)),
+    ]
 
 
-def _narrow(cases: Sequence[Case], models: set[str]) -> Table:
-    table = _table()
-    for name in ("Patient\nID", "Body part\nStudy date", "Accession\nAge/Sex"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
-    table.add_column("Images", justify="right", no_wrap=True)
-    table.add_column("Remarks", overflow="fold")
-    for case in cases:
-        remarks = [reason_words(case), _model(case) if len(models) > 1 else ""]
-        table.add_row(
-            verdict_sign(case.verdict),
-            score_sign(case.score),
-            _lines(_text(person(case.patient_name or "")), _text(case.patient_id)),
-            _lines(_text(case.body_part), Text(_date(case))),
-            _lines(_text(case.accession_number), Text(_age_and_sex(case))),
-            _images(case),
-            "\n".join(part for part in remarks if part),
-        )
-    return table
-
-
-def _table() -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Score", justify="right", no_wrap=True)
-    return table
+def _narrow_row(case: Case) -> list[Text]:
+    return [
+        verdict_sign(case.verdict),
+        Text(score_sign(case.score)),
+        _lines(_text(person(case.patient_name or "")), _text(case.patient_id)),
+        _lines(_text(case.body_part), _date(case)),
+        _lines(_text(case.accession_number), _age_and_sex(case)),
+        _images(case),
+        Text(reason_words(case)),
+    ]
 
 
 def _text(value: str | None) -> Text:
@@ -112,16 +119,16 @@ def _lines(*lines: Text) -> Text:
     return Text("\n").join(lines)
 
 
-def _age_and_sex(case: Case) -> str:
-    return f"{age_sign(case.age_years)} {plain(case.patient_sex or '')}".strip()
+def _age_and_sex(case: Case) -> Text:
+    return Text(f"{age_sign(case.age_years)} {plain(case.patient_sex or '')}".strip())
 
 
-def _date(case: Case) -> str:
-    return case.study_date.isoformat() if case.study_date else "-"
+def _date(case: Case) -> Text:
+    return Text(case.study_date.isoformat() if case.study_date else "-")
 
 
-def _images(case: Case) -> str:
-    return f"{case.images_scored}/{case.images_received}"
+def _images(case: Case) -> Text:
+    return Text(f"{case.images_scored}/{case.images_received}")
 
 
 def _model(case: Case) -> str:

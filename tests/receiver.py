@@ -1,0 +1,79 @@
+"""A small Storage SCP that a test owns: what it takes, and how it answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from conftest import free_port
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from pacs.peer import Peer
+
+
+@dataclass
+class Receiver:
+    """What came in, in order: SOP Instance UID, transfer syntax and the encoded data set."""
+
+    port: int
+    came: list[tuple[str, str, bytes]] = field(default_factory=list)
+    associations: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def peer(self, called: str = "ARCHIVE", calling: str = "TESTER") -> Peer:
+        return Peer("127.0.0.1", self.port, called, calling)
+
+
+Answer = Callable[[Event], "int | Dataset"]
+
+
+@contextmanager
+def receiver(
+    contexts: dict[str, list[str]],
+    answer: Answer = lambda event: 0x0000,
+    **choices: object,
+) -> Iterator[Receiver]:
+    """Run an SCP for the given SOP Classes, each in the given transfer syntaxes."""
+    ae = AE("ARCHIVE")
+    ae.supported_contexts = [build_context(Verification)] + [
+        build_context(sop_class, syntaxes) for sop_class, syntaxes in contexts.items()
+    ]
+    for name, value in choices.items():
+        setattr(ae, name, value)
+    opened = Receiver(free_port())
+
+    def accepted(event: Event) -> None:
+        opened.associations += 1
+
+    def store(event: Event) -> int | Dataset:
+        request = event.request
+        with opened.lock:
+            opened.came.append(
+                (
+                    str(request.AffectedSOPInstanceUID),
+                    str(event.context.transfer_syntax),
+                    request.DataSet.getvalue(),
+                )
+            )
+        return answer(event)
+
+    server = ae.start_server(
+        ("127.0.0.1", opened.port),
+        block=False,
+        evt_handlers=[
+            (evt.EVT_ACCEPTED, accepted),
+            (evt.EVT_C_STORE, store),
+            (evt.EVT_C_ECHO, lambda event: 0x0000),
+        ],
+    )
+    assert server is not None
+    try:
+        yield opened
+    finally:
+        server.shutdown()

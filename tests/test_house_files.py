@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import require
+from console import ROOT
+
+from nightread.check_libraries import LIBRARIES
+from nightread.console import make_console
+from screening.settings import PREFIX, Settings
+
+KNOWN = {PREFIX + name.upper() for name in Settings.model_fields} | {"NIGHTREAD_SETTINGS_FILE"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def commands() -> set[str]:
+    console = make_console()
+    return {command.callback.__name__ for command in console.registered_commands}  # type: ignore[union-attr]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def required(entries: list[str]) -> set[str]:
+    """Return the plain names of requirements."""
+    names = {re.match(r"[A-Za-z0-9-]+", entry)[0].lower() for entry in entries}  # type: ignore[index]
+    return names - {"nightread"}
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "Dockerfile"])
+def test_containers_use_settings_that_exist(name: str) -> None:
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", read(name))) <= KNOWN
+
+
+def test_containers_run_commands_that_exist() -> None:
+    compose = read("docker-compose.yml")
+    started = re.findall(r'^    command: \["([a-z]+)"\]$', compose, re.MULTILINE)
+    assert sorted(started) == ["listen", "migrate", "work"]
+    checked = re.findall(r'\["CMD", "nightread", "([a-z]+)"\]', compose)
+    default = re.findall(r'^CMD \["([a-z]+)"\]$', read("Dockerfile"), re.MULTILINE)
+    assert {*started, *checked, *default} <= commands()
+
+
+def test_each_service_waits_for_what_it_needs() -> None:
+    compose = read("docker-compose.yml")
+    services = re.findall(r"^  ([a-z]+):\n    (?:image|<<)", compose, re.MULTILINE)
+    assert services == ["postgres", "redis", "migrate", "listener", "worker"]
+    # The migration runs to its end and is no server.
+    assert compose.count("healthcheck:") == len(services) - 1
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_commands_and_settings_that_exist(path: Path) -> None:
+    text = path.read_text()
+    named = set(re.findall(r"^(?:\$ )?(?:NIGHTREAD_\S+ )*nightread ([a-z]+)", text, re.MULTILINE))
+    assert named <= commands()
+    settings = set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", text)) - {"NIGHTREAD_TEST_DATA"}
+    assert {name for name in settings if not name.endswith("_")} <= KNOWN
+
+
+def test_the_readme_names_every_setting() -> None:
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", read("README.md"))) >= KNOWN
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    assert "\nmake demo\n" in read("README.md")
+    assert "\nmake test\n" in read("README.md")
+
+
+def test_every_target_of_make_is_in_its_help() -> None:
+    makefile = read("Makefile")
+    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    for target in set(targets) - {"help", "servers"}:
+        assert f"make {target} " in makefile
+
+
+def test_the_doctor_knows_every_library() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert required(PROJECT["dependencies"]) | {"redis"} == set(LIBRARIES[""])
+    for extra in ("listener", "worker", "postgres"):
+        assert required(extras[extra]) == set(LIBRARIES[extra])
+
+
+def test_every_dependency_is_pinned() -> None:
+    pins = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", pin) for pin in pins)
+    pinned = {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+    everything = PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), [])
+    assert required(everything) <= pinned
+    assert "torch==2.13.0" in pins
+    assert not pinned & {"torchvision", "timm"}
+
+
+def test_the_installed_versions_are_the_pinned_ones() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    differing = {}
+    for line in read("constraints.txt").splitlines():
+        if line.startswith("#"):
+            continue
+        name, _, pinned = line.partition("==")
+        try:
+            found = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            continue
+        if found != pinned:
+            differing[name] = found
+    require(not differing, f"other versions than constraints.txt asks for: {differing}")
