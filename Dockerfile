@@ -1,13 +1,15 @@
 # One image for every process: docker run IMAGE listen, work, migrate, or up for all of them.
 
 FROM python:3.11-slim AS build
-# PyPI's torch brings gigabytes of CUDA libraries, this index's does not.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PyPI's torch brings gigabytes of CUDA libraries: give PyTorch's index of CPU builds with
+# docker build --build-arg TORCH_INDEX=...
+ARG TORCH_INDEX=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/nightread
 WORKDIR /src
 COPY constraints.txt ./
-RUN /opt/nightread/bin/pip install --index-url "$TORCH_INDEX" "$(grep '^torch==' constraints.txt)"
+RUN /opt/nightread/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
+    "$(grep '^torch==' constraints.txt)"
 COPY . .
 RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,embedded,postgres]'
 

@@ -2,9 +2,9 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Where torch without CUDA comes from: PyPI's own brings gigabytes of CUDA libraries. Empty, or out
-# of reach: from wherever pip finds it.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Where pip finds torch first. PyPI's own build brings gigabytes of CUDA libraries, which Nightread
+# does not need: name PyTorch's index of CPU builds here. Empty: wherever pip is set up to look.
+TORCH_INDEX ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -59,9 +59,8 @@ $(VENV)/bin/python:
 
 # Each stamp says that its extras are installed as pyproject.toml and constraints.txt ask.
 $(VENV)/.torch: $(VENV)/bin/python
-	@if [ -n '$(TORCH_INDEX)' ] && $(BIN)/python -c \
-	  'import urllib.request; urllib.request.urlopen("$(TORCH_INDEX)/torch/", timeout=5)' 2>/dev/null; \
-	then $(PIP) install -q --index-url $(TORCH_INDEX) $$(grep '^torch==' constraints.txt); fi
+	@if [ -n '$(TORCH_INDEX)' ]; then \
+	  $(PIP) install -q --index-url $(TORCH_INDEX) $$(grep '^torch==' constraints.txt); fi
 	@touch $@
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.torch
