@@ -65,29 +65,41 @@ def association(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Ass
     SendError
         If nobody answers or the association is rejected; the message says what to change.
     """
-    assoc = _request(peer, contexts)
+    lines: list[socket.socket] = []
     try:
-        yield assoc
-    except BaseException:
-        assoc.abort()
-        raise
-    if assoc.is_established:
-        assoc.release()
+        assoc = _request(peer, contexts, lines)
+        try:
+            yield assoc
+        except BaseException:
+            assoc.abort()
+            raise
+        if assoc.is_established:
+            assoc.release()
+    finally:
+        # pynetdicom leaves a connection open on our side where the peer has cut it.
+        for line in lines:
+            line.close()
 
 
-def _request(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Association:
+def _request(
+    peer: Peer, contexts: Iterable[tuple[str, str]], lines: list[socket.socket]
+) -> Association:
+    """Request an association; its connection, if it comes to one, is put into ``lines``."""
+
+    def opened(event: Event) -> None:
+        transport = event.assoc.dul.socket
+        assert transport is not None
+        assert transport.socket is not None, "the event follows the connection"
+        line = transport.socket
+        # Without it the last small packet of a message waits for an acknowledgement, about 40 ms.
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        lines.append(line)
+
     ae = AE(peer.calling_ae_title)
     ae.connection_timeout = _CONNECT_SECONDS
     ae.acse_timeout = _ACSE_SECONDS
     ae.dimse_timeout = _DIMSE_SECONDS
     ae.network_timeout = _DIMSE_SECONDS
-    connected = False
-
-    def opened(event: Event) -> None:
-        nonlocal connected
-        connected = True
-        _send_at_once(event)
-
     try:
         assoc = ae.associate(
             peer.host,
@@ -99,18 +111,11 @@ def _request(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Association:
     except OSError as error:
         raise SendError(f"{peer.host}: {error.strerror}; check the host's name") from None
     if not assoc.is_established:
-        raise SendError(_explain(peer, assoc, connected))
+        raise SendError(_explain(peer, assoc, connected=bool(lines)))
     return assoc
 
 
-def _send_at_once(event: Event) -> None:
-    # Without it the last small packet of a message waits for an acknowledgement, about 40 ms.
-    transport = event.assoc.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _explain(peer: Peer, assoc: Association, connected: bool) -> str:
+def _explain(peer: Peer, assoc: Association, *, connected: bool) -> str:
     if not connected:
         return (
             f"nobody answers on {peer.host} port {peer.port}: start nightread up (or nightread "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,17 +65,30 @@ def receiver(
             )
         return answer(event)
 
-    server = ae.start_server(
+    lines = []
+    ae.start_server(
         ("127.0.0.1", opened.port),
         block=False,
         evt_handlers=[
+            (evt.EVT_CONN_OPEN, lambda event: lines.append(event.assoc.dul.socket.socket)),
             (evt.EVT_ACCEPTED, accepted),
             (evt.EVT_C_STORE, store),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
         ],
     )
-    assert server is not None
     try:
         yield opened
     finally:
-        server.shutdown()
+        ae.shutdown()
+        # pynetdicom leaves a connection open where the peer has cut it.
+        for line in lines:
+            line.close()
+
+
+@contextmanager
+def dropped_sockets() -> Iterator[None]:
+    """Allow for pynetdicom, which does not close the socket of a connection that was refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()

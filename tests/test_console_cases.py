@@ -23,6 +23,7 @@ from nightread.since import parse_since
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records.engine import Records
+from screening.records.results import Result
 from screening.settings import Settings
 
 
@@ -31,9 +32,9 @@ def filed(settings: Settings, tmp_path: Path) -> Settings:
     """Four studies: suspected, doubtful, clear, and one that was not scored."""
     records = Records(settings.records_url)
     migrations.upgrade(records)
-    for number, result in enumerate(
-        (Prediction(0.9), Prediction(0.3), Prediction(0.1), Exclusion(Reason.MULTI_FRAME, "2"))
-    ):
+    results: list[Result] = [Prediction(0.9), Prediction(0.3), Prediction(0.1)]
+    results.append(Exclusion(Reason.MULTI_FRAME, "2"))
+    for number, result in enumerate(results):
         file_study(
             records,
             f"1.2.{number}",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import socket
 import subprocess
 import threading
@@ -20,7 +19,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.events import Event
-from receiver import receiver
+from receiver import dropped_sockets, receiver
 
 from pacs.echo import echo
 from pacs.peer import MAXIMUM_CONTEXTS, Peer
@@ -74,7 +73,16 @@ def test_dcmtk_receives_the_same_bytes(dcmtk: Path, tmp_path: Path) -> None:
     paths = [part10_file(tmp_path / "sent" / f"{number}.dcm") for number in range(3)]
     port, kept = free_port(), tmp_path / "kept"
     kept.mkdir()
-    command = [dcmtk / "storescp", "+B", "+xa", "-od", kept, "-aet", "ARCHIVE", str(port)]
+    command: list[str | Path] = [
+        dcmtk / "storescp",
+        "+B",
+        "+xa",
+        "-od",
+        kept,
+        "-aet",
+        "ARCHIVE",
+        str(port),
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as storescp:
         wait_until(lambda: listens(port), 20, "storescp listens")
         sent = list(send(surveyed(*paths), Peer("127.0.0.1", port, "ARCHIVE", "TESTER")))
@@ -177,15 +185,10 @@ def test_a_file_that_vanished_does_not_stop_the_others(tmp_path: Path) -> None:
     assert stored.accepted
 
 
-@pytest.mark.filterwarnings(
-    # pynetdicom drops the socket of a refused connection without closing it.
-    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-)
 def test_where_nobody_listens_the_error_says_what_to_start(tmp_path: Path) -> None:
     file = surveyed(part10_file(tmp_path / "image.dcm"))
-    with pytest.raises(SendError, match=r"nobody answers .* nightread up"):
+    with dropped_sockets(), pytest.raises(SendError, match=r"nobody answers .* nightread up"):
         list(send(file, Peer("127.0.0.1", free_port(), "ARCHIVE", "TESTER")))
-    gc.collect()
 
 
 def test_a_wrong_called_title_is_explained(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from importlib.metadata import Distribution, PathDistribution
+from pathlib import Path
+
+import pytest
+from conftest import free_port
+from console import ROOT, environment, nightread
+from filed_cases import NOW, file_study
+
+import migrations
+from nightread.check_folder import check_folder
+from nightread.check_packages import altered_files, is_editable
+from nightread.check_records import check_records
+from nightread.check_services import check_door, check_redis
+from nightread.finding import Level
+from screening.records.engine import Records
+from screening.settings import Settings
+
+
+def findings(tmp_path: Path, code: int, **settings: object) -> dict[str, dict[str, str]]:
+    """Run the doctor, and return what it found by subject."""
+    chosen = {"dicom_port": free_port(), "minimum_free_gigabytes": 0} | settings
+    ran = nightread("doctor", "--json", cwd=tmp_path, **chosen)
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    return {found["subject"]: found for found in json.loads(ran.stdout)}
+
+
+def test_on_a_whole_installation_nothing_fails(tmp_path: Path) -> None:
+    found = findings(tmp_path, 0)
+    assert found["torch"]["level"] == "ok"
+    assert found["decoders"]["level"] == "ok"
+    assert found["model"]["detail"].startswith("mobilenet_v2 ")
+    assert "nightread up will start" in found["Redis"]["detail"]
+    assert list(tmp_path.iterdir()) == [], "it only looks"
+
+
+def test_an_altered_model_fails(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(ROOT / "models/bundles/mobilenet_v2", bundle)
+    weights = bundle / "models/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    found = findings(tmp_path, 1, model=bundle)
+    assert found["model"]["level"] == "FAIL"
+    assert "SHA-256" in found["model"]["detail"]
+
+
+def test_servers_that_do_not_answer_fail(tmp_path: Path) -> None:
+    port = free_port()
+    found = findings(
+        tmp_path,
+        1,
+        redis_url=f"redis://127.0.0.1:{port}/0",
+        database_url=f"postgresql://nobody:secret@127.0.0.1:{port}/none",
+    )
+    assert found["Redis"]["level"] == "FAIL"
+    assert "NIGHTREAD_REDIS_URL" in found["Redis"]["detail"]
+    assert found["database"]["level"] == "FAIL"
+    assert "secret" not in json.dumps(found)
+
+
+def test_a_stranger_on_our_port_fails(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", settings.dicom_port)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.recv(1)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        found = check_door(settings)
+        thread.join()
+    assert found.level is Level.FAIL
+    assert "NIGHTREAD_DICOM_PORT" in found.detail
+
+
+def test_a_full_disk_fails(settings: Settings) -> None:
+    found = check_folder(settings.model_copy(update={"minimum_free_gigabytes": 1e6}))
+    assert found.level is Level.FAIL
+    assert "NIGHTREAD_MINIMUM_FREE_GIGABYTES" in found.detail
+
+
+def test_a_file_in_place_of_the_folder_fails(settings: Settings) -> None:
+    settings.data_dir.write_text("")
+    assert check_folder(settings).level is Level.FAIL
+
+
+def test_a_folder_that_others_can_read_is_a_warning(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    settings.data_dir.chmod(0o755)
+    assert check_folder(settings).level is Level.WARN
+    settings.data_dir.chmod(0o700)
+    assert check_folder(settings).level is Level.OK
+
+
+def test_an_image_that_waits_for_long_is_a_warning(settings: Settings) -> None:
+    records = Records(settings.records_url)
+    migrations.upgrade(records)
+    file_study(records, "1.2.3", None, now=NOW)
+    records.close()
+    waiting = list(check_records(settings))[-1]
+    assert waiting.level is Level.WARN
+    assert "nightread work" in waiting.detail
+
+
+def test_another_schema_fails(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    sqlite3.connect(settings.data_dir / "nightread.sqlite").close()
+    (found,) = check_records(settings)
+    assert found.level is Level.FAIL
+    assert "nightread migrate" in found.detail
+
+
+def test_redis_without_a_worker_is_a_warning(settings: Settings, embedded_redis: object) -> None:
+    redis, worker = check_redis(settings)
+    assert redis.level is Level.OK
+    assert worker.level is Level.WARN
+
+
+def test_a_library_that_breaks_others_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = tmp_path / "site/torchvision-0.99.dist-info"
+    stranger.mkdir(parents=True)
+    (stranger / "METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.99\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    from nightread.check_libraries import check_strangers
+
+    (found,) = check_strangers()
+    assert found.level is Level.WARN
+    assert "pip uninstall torchvision" in found.detail
+
+
+def test_a_package_that_stands_before_ours_fails(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/__init__.py").touch()
+    code = (
+        "from nightread.check_packages import check_packages; print(*check_packages(), sep='\\n')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path.append(sys.argv[1])\n" + code, ROOT],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "FAIL" in ran.stdout
+    assert f"imported from {tmp_path / 'models'}" in ran.stdout
+
+
+def test_files_that_another_distribution_overwrote_are_found(tmp_path: Path) -> None:
+    content = b"ours = True\n"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    (tmp_path / "models").mkdir()
+    for name in ("__init__.py", "bundle.py"):
+        (tmp_path / "models" / name).write_bytes(content)
+    installed = tmp_path / "nightread-0.1.dist-info"
+    installed.mkdir()
+    lines = [
+        f"models/{name},sha256={digest},{len(content)}" for name in ("__init__.py", "bundle.py")
+    ]
+    (installed / "RECORD").write_text(
+        "\n".join([*lines, "nightread-0.1.dist-info/RECORD,,"]) + "\n"
+    )
+    distribution: Distribution = PathDistribution(installed)
+    assert altered_files(distribution) == []
+    (tmp_path / "models/bundle.py").write_text("theirs = True\n")
+    assert altered_files(distribution) == ["models/bundle.py"]
+    (tmp_path / "models/bundle.py").unlink()
+    assert altered_files(distribution) == ["models/bundle.py"]
+
+
+def test_an_editable_installation_is_known_by_its_origin(tmp_path: Path) -> None:
+    assert not is_editable(PathDistribution(tmp_path))
+    (tmp_path / "direct_url.json").write_text(
+        '{"url": "file:///x", "dir_info": {"editable": true}}'
+    )
+    assert is_editable(PathDistribution(tmp_path))
