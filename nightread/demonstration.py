@@ -19,8 +19,8 @@ from nightread.demo_settings import demo_settings
 from nightread.send import send_with_progress
 from nightread.shutdown import Shutdown
 from nightread.supervisor import Supervisor
-from nightread.terminal import print_result, progress, remark, remarks, write
-from nightread.wrap import PICTURES, Particulars, find_pictures, wrap_pictures
+from nightread.terminal import print_result, progress, remark, remarks, results, write
+from nightread.wrap import PICTURES, Particulars, Wrapped, find_pictures, wrap_pictures
 from pacs.peer import Peer
 from pacs.survey import LeftOut, Part10File, survey
 from screening.domain.instance import InstanceState
@@ -29,9 +29,10 @@ from screening.errors import DependencyError, NightreadError
 from screening.records.cases import list_cases, tally
 from screening.records.dossier import Image, open_dossier
 from screening.settings import Settings
-from worklist.exclusions import exclusion_table
+from worklist.file_table import file_table
 
 _POLL_SECONDS = 0.3
+_LINES = 50
 # Without one more result in so long something is broken; the slowest image takes seconds.
 _PATIENCE_SECONDS = 180.0
 
@@ -53,6 +54,7 @@ class Demonstration:
         self._folder = folder.absolute()
         self._images = images.absolute() if images else None
         self._shutdown = shutdown
+        self._unwrapped: list[Wrapped] = []
         self._settings: Settings
         self._supervisor: Supervisor
 
@@ -65,6 +67,8 @@ class Demonstration:
         NightreadError
             If something does not start.
         """
+        if self._images and not self._images.exists():
+            raise NightreadError(f"{self._images} does not exist: name a folder of images")
         with held(self._folder):
             self._settings = demo_settings(self._folder)
             logs = self._folder / "logs"
@@ -88,7 +92,7 @@ class Demonstration:
         Returns
         -------
         bool
-            Whether every file was accepted and every image has a score or a reason.
+            Whether every image could be sent, was accepted, and has a score or a reason.
         """
         files, left_out = self._find()
         peer = Peer(
@@ -109,18 +113,13 @@ class Demonstration:
         if self._shutdown.requested:
             return False
         images = self._held(set(accepted))
-        self._print_list(
-            {
-                _short(accepted[uid], self._folder): str(image.exclusion)
-                for uid, image in images.items()
-                if image.exclusion
-            }
-        )
+        named = {self._name(accepted[uid]): image for uid, image in images.items()}
+        self._print_list(named)
         unsettled = set(accepted) - {uid for uid, image in images.items() if _is_settled(image)}
         for uid in sorted(unsettled):
             remark(f"{accepted[uid]}: has neither a score nor a reason")
-        everything_sent = all(item.accepted for item in sent)
-        return everything_sent and not unsettled and all(item.is_index for item in left_out)
+        lost = unsettled or self._unwrapped or any(item.is_damaged for item in left_out)
+        return all(item.accepted for item in sent) and not lost
 
     def serve(self) -> None:
         """Keep on receiving and scoring until somebody asks to end."""
@@ -155,16 +154,16 @@ class Demonstration:
     def _own_files(self) -> Iterator[Path]:
         """Yield a person's files, each picture as the DX image that it was wrapped as."""
         assert self._images is not None
-        if not self._images.exists():
-            raise NightreadError(f"{self._images} does not exist: name a folder of images")
         if self._images.is_file() and self._images.suffix.lower() not in PICTURES:
             yield self._images
             return
         pictures = dict(find_pictures([self._images]))
         for item in wrap_pictures(pictures.items(), self._folder / "wrapped", Particulars()):
             if item.target is None:
+                self._unwrapped.append(item)
                 remark(f"{item.source}: {item.why}")
-            yield item.target or item.source
+            else:
+                yield item.target
         if self._images.is_dir():
             files = (path for path in sorted(self._images.rglob("*")) if path.is_file())
             yield from (path for path in files if path not in pictures)
@@ -198,15 +197,24 @@ class Demonstration:
                 held_images |= {image.sop_instance_uid: image for image in dossier.images}
         return {uid: image for uid, image in held_images.items() if uid in uids}
 
-    def _print_list(self, excluded: dict[str, str]) -> None:
+    def _name(self, path: Path) -> str:
+        """Return how a person knows a file: from the folder that they named, or from ours."""
+        for folder in (self._images, self._folder / "wrapped", self._folder):
+            if folder is not None and path.is_relative_to(folder) and path != folder:
+                return str(path.relative_to(folder))
+        return path.name
+
+    def _print_list(self, images: dict[str, Image]) -> None:
         with opened(self._settings) as records, records.read() as session:
-            flagged, counts = list_cases(session, limit=None), tally(session)
+            flagged, counts = list_cases(session, limit=_LINES), tally(session)
         print_result("")
         if self._images is None:
             print_result(Text("These are drawn phantoms and not patients.", style="dim"))
         show(flagged, counts)
-        if excluded:
-            print_result("", exclusion_table(excluded))
+        # Nobody asks for a phantom by its file, but of one's own each counts.
+        chosen = {n: i for n, i in images.items() if self._images or i.exclusion}
+        if chosen:
+            print_result("", file_table(chosen, results().width, limit=_LINES))
         command = f"NIGHTREAD_SETTINGS_FILE={_here(os.environ['NIGHTREAD_SETTINGS_FILE'])} {_us()}"
         print_result("", Text("Try next", style="bold"))
         # Not through rich, which would break a long line that is meant to be copied.
@@ -231,7 +239,3 @@ def _here(path: str | Path) -> str:
     """Return a path as it is shortest from the working folder."""
     absolute = Path(path).absolute()
     return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else path)
-
-
-def _short(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

@@ -34,11 +34,14 @@ class LeftOut:
     ----------
     is_index
         Whether it is a DICOMDIR, which belongs to its folder and is never sent.
+    is_damaged
+        Whether it is DICOM, and its file meta information cannot be used.
     """
 
     path: Path
     why: str
     is_index: bool = False
+    is_damaged: bool = False
 
 
 def survey(paths: Iterable[Path]) -> Iterator[Part10File | LeftOut]:
@@ -63,10 +66,12 @@ def _look(path: Path) -> Part10File | LeftOut:
         return LeftOut(path, "not a DICOM file (no DICM after a preamble, PS3.10 7.1)")
     except Exception as error:
         # pydicom raises nearly anything on a damaged header; one file must not stop the others.
-        return LeftOut(path, f"its file meta information is damaged ({type(error).__name__})")
+        why = f"its file meta information is damaged ({type(error).__name__})"
+        return LeftOut(path, why, is_damaged=True)
     missing = [name for name in _REQUIRED if not _is_uid(meta[name])]
     if missing:
-        return LeftOut(path, f"its file meta information has no usable {' or '.join(missing)}")
+        why = f"its file meta information has no usable {' or '.join(missing)}"
+        return LeftOut(path, why, is_damaged=True)
     if meta["MediaStorageSOPClassUID"] == MediaStorageDirectoryStorage:
         return LeftOut(path, "a DICOMDIR, the index of a folder and not an image", is_index=True)
     return Part10File(path, *(meta[name] for name in _REQUIRED))

@@ -71,17 +71,25 @@ def cases(folder: Path) -> list[dict[str, Any]]:
     return listed
 
 
-def test_own_images_are_wrapped_or_sent_and_a_stranger_is_named(tmp_path: Path) -> None:
+def test_own_images_are_wrapped_or_sent_and_each_is_listed(tmp_path: Path) -> None:
     picture(tmp_path / "mine/film.png")
     part10_file(tmp_path / "mine/report.dcm")
     (tmp_path / "mine/notes.txt").write_text("no image")
     ran = nightread("demo", "--once", "--images", "mine", cwd=tmp_path)
-    assert ran.returncode == 1, "one file could not be sent"
+    assert ran.returncode == 0, ran.stderr
     assert "notes.txt: not a DICOM file" in ran.stderr
     assert "2 images received" in ran.stdout
+    assert "film.png" in ran.stdout
+    assert "report.dcm" in ran.stdout
     assert "phantom" not in ran.stdout
-    (tmp_path / "mine/notes.txt").unlink()
-    assert nightread("demo", "--once", "--images", "mine", cwd=tmp_path).returncode == 0
+
+
+def test_an_image_that_could_not_be_sent_is_no_success(tmp_path: Path) -> None:
+    picture(tmp_path / "mine/film.png")
+    (tmp_path / "mine/broken.png").write_text("no picture")
+    ran = nightread("demo", "--once", "--images", "mine", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "broken.png: " in ran.stderr
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

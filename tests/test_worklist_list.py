@@ -18,7 +18,7 @@ from screening.records.cases import Case, list_cases, tally
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.results import Scorer
-from worklist.exclusions import exclusion_table
+from worklist.file_table import file_table
 from worklist.objects import case_object, dossier_object
 from worklist.spreadsheet import spreadsheet
 from worklist.study_sheet import study_sheet
@@ -137,7 +137,7 @@ def test_a_hostile_name_does_nothing_to_a_terminal(sqlite_records: Records, widt
     parts = [
         case_table(every(sqlite_records), width),
         study_sheet(dossier),
-        exclusion_table({HOSTILE: HOSTILE}),
+        file_table({f"{HOSTILE}{i}": image for i, image in enumerate(dossier.images)}, width),
     ]
     for part in parts:
         text = shown(part, width)

@@ -1,5 +1,5 @@
 """The desk: the list of cases as a radiologist or a machine reads it.
 
-``table`` and ``study_sheet`` are for a terminal, ``spreadsheet`` is CSV, ``objects`` is JSON, and
-``plain_text`` keeps what a sender wrote from acting on any of them.
+``table``, ``study_sheet`` and ``file_table`` are for a terminal, ``spreadsheet`` is CSV,
+``objects`` is JSON, and ``plain_text`` keeps what a sender wrote from acting on any of them.
 """
