@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 
 import structlog
 
@@ -42,8 +44,27 @@ def configure(settings: Settings) -> None:
 
 def _renderers(terminal: bool) -> list[structlog.typing.Processor]:
     if terminal:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return [_place_of_error, structlog.dev.ConsoleRenderer()]
+    return [_place_of_error, structlog.processors.JSONRenderer()]
+
+
+def _place_of_error(
+    logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replace an error by its type and the lines that it came through.
+
+    Its message is left out: a library's may quote the header that it could not read.
+    """
+    error = event.pop("exc_info", None)
+    if error is True or error == 1:
+        error = sys.exc_info()
+    if isinstance(error, BaseException):
+        error = (type(error), error, error.__traceback__)
+    if isinstance(error, tuple) and error[1] is not None:
+        frames = traceback.extract_tb(error[2])
+        event["error_type"] = type(error[1]).__name__
+        event["error_at"] = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in frames]
+    return event
 
 
 def _quieten() -> None:

@@ -48,7 +48,7 @@ class Records:
             self.engine = _open(url)
         except OSError as error:
             raise RecordsError(
-                f"cannot make the folder of the database: {error.strerror}; check NIGHTREAD_DATA_DIR"
+                f"cannot make the database's folder: {error.strerror}; check NIGHTREAD_DATA_DIR"
             ) from None
         except ModuleNotFoundError as error:
             raise DependencyError(
