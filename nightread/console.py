@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -66,6 +67,9 @@ def main() -> None:
         # A name that the terminal's encoding lacks must not end the command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if not sys.warnoptions:
+        # pydicom's warnings quote values of a header, a patient's name among them.
+        warnings.simplefilter("ignore")
     try:
         make_console()(prog_name="nightread")
     except NightreadError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import sys
 import time
@@ -75,7 +76,7 @@ class Demonstration:
             logs.mkdir(exist_ok=True)
             self._supervisor = Supervisor(self._settings, remark, logs=logs)
             with remarks().status("starting the listener, the worker and a private Redis"):
-                self._supervisor.start(wanted=lambda: not self._shutdown.requested)
+                self._supervisor.start(wanted=self._is_wanted)
             try:
                 remark(
                     f"{self._settings.ae_title} listens on {self._settings.dicom_host} port "
@@ -101,7 +102,7 @@ class Demonstration:
             self._settings.ae_title,
             "NIGHTREAD_DEMO",
         )
-        sent = send_with_progress(files, peer)
+        sent = send_with_progress(files, peer, wanted=self._is_wanted)
         for item in sent:
             if not item.accepted:
                 remark(f"{item.path}: {item.explanation}")
@@ -110,7 +111,7 @@ class Demonstration:
         accepted = {item.sop_instance_uid: item.path for item in sent if item.accepted}
         remark(f"{sum(item.accepted for item in sent)} of {len(files)} files sent by C-STORE")
         self._wait_for_results()
-        if self._shutdown.requested:
+        if not self._is_wanted():
             return False
         images = self._held(set(accepted))
         named = {self._name(accepted[uid]): image for uid, image in images.items()}
@@ -123,17 +124,20 @@ class Demonstration:
 
     def serve(self) -> None:
         """Keep on receiving and scoring until somebody asks to end."""
-        if not self._shutdown.requested:
+        if self._is_wanted():
             remark("serving; Ctrl-C stops")
-        while not self._shutdown.requested:
+        while self._is_wanted():
             self._supervisor.watch()
             time.sleep(_POLL_SECONDS)
+
+    def _is_wanted(self) -> bool:
+        return not self._shutdown.requested
 
     def _find(self) -> tuple[list[Part10File], list[LeftOut]]:
         """Return what there is to send: phantoms, or a person's own files."""
         found = list(survey(self._own_files() if self._images else [self._phantoms()]))
         files = [item for item in found if isinstance(item, Part10File)]
-        if not files:
+        if not files and self._is_wanted():
             raise NightreadError(
                 f"there is no DICOM, JPEG or PNG file in {self._images}: name a folder of them"
             )
@@ -158,7 +162,8 @@ class Demonstration:
             yield self._images
             return
         pictures = dict(find_pictures([self._images]))
-        for item in wrap_pictures(pictures.items(), self._folder / "wrapped", Particulars()):
+        named = itertools.takewhile(lambda _: self._is_wanted(), pictures.items())
+        for item in wrap_pictures(named, self._folder / "wrapped", Particulars()):
             if item.target is None:
                 self._unwrapped.append(item)
                 remark(f"{item.source}: {item.why}")
@@ -173,7 +178,7 @@ class Demonstration:
         waiting, last_change = -1, time.monotonic()
         with opened(self._settings) as records, progress(remarks()) as bar:
             task = bar.add_task("screening", total=None)
-            while waiting != 0 and not self._shutdown.requested:
+            while waiting != 0 and self._is_wanted():
                 self._supervisor.watch()
                 with records.read() as session:
                     counts = tally(session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,10 +52,23 @@ def send(
         raise typer.Exit(1)
 
 
-def send_with_progress(files: Sequence[Part10File], peer: Peer) -> list[Sent]:
+def _go_on() -> bool:
+    return True
+
+
+def send_with_progress(
+    files: Sequence[Part10File], peer: Peer, wanted: Callable[[], bool] = _go_on
+) -> list[Sent]:
     """Send files with a progress bar on stderr.
 
     An association that cannot be had ends it: what is left counts as not sent.
+
+    Parameters
+    ----------
+    files, peer
+        What to send, and to whom.
+    wanted
+        Asked after each file: false ends it.
 
     Raises
     ------
@@ -74,6 +87,8 @@ def send_with_progress(files: Sequence[Part10File], peer: Peer) -> list[Sent]:
             for item in send_files(files, peer):
                 sent.append(item)
                 bar.advance(task)
+                if not wanted():
+                    break
         except SendError as error:
             if not sent:
                 raise
