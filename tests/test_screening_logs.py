@@ -12,7 +12,7 @@ from screening.settings import Settings
 
 
 @pytest.fixture
-def _configured(settings: Settings) -> Iterator[None]:
+def _configured(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     logs.configure(settings)
