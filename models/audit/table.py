@@ -1,0 +1,90 @@
+"""A set as a CSV: ``path`` and ``label``, and where it has them ``split`` and ``group``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from models.audit.entry import KNOWN_LABELS, Entry, label_of, split_of
+from screening.errors import TrainingError
+
+_NEEDED = {"path", "label"}
+
+
+def read_table(path: Path, root: Path | None = None, split_column: str = "") -> list[Entry]:
+    """Read the rows of a CSV.
+
+    Parameters
+    ----------
+    path
+        Of the CSV, UTF-8, with a header.
+    root
+        Folder that its paths start from; the CSV's own where ``None``.
+    split_column
+        Column that names the split. Where empty: ``split``, or else the one column whose name ends
+        in ``split``.
+
+    Raises
+    ------
+    TrainingError
+        If it cannot be read, lacks a column, or a row has no path or an unknown label.
+    """
+    columns, rows = _rows(path)
+    missing = _NEEDED - set(columns)
+    if missing:
+        raise TrainingError(
+            f"{path} lacks the columns {', '.join(sorted(missing))} (it has "
+            f"{', '.join(columns) or 'none'}): add them"
+        )
+    chosen = _split_column(path, columns, split_column)
+    base = path.parent if root is None else root
+    found = [_entry(path, base, chosen, row, line) for line, row in enumerate(rows, start=2)]
+    if not found:
+        raise TrainingError(f"{path} has no rows: list the images in it, one per row")
+    return found
+
+
+def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            return list(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(
+            f"{path} cannot be read as a CSV ({error}): save it as UTF-8 text with commas"
+        ) from error
+
+
+def _split_column(path: Path, columns: list[str], asked: str) -> str:
+    if asked:
+        if asked not in columns:
+            raise TrainingError(
+                f"{path} has no column {asked}: name one of {', '.join(columns)} with "
+                "--split-column"
+            )
+        return asked
+    if "split" in columns:
+        return "split"
+    ending = [column for column in columns if column.endswith("split")]
+    if len(ending) > 1:
+        raise TrainingError(
+            f"{path} has several columns that may be its split, {', '.join(ending)}: choose one "
+            "with --split-column"
+        )
+    return ending[0] if ending else ""
+
+
+def _entry(table: Path, base: Path, split: str, row: dict[str, str], line: int) -> Entry:
+    if not row["path"]:
+        raise TrainingError(f"{table}, line {line}, has no path: add it or remove the line")
+    label = label_of(row["label"])
+    if label is None:
+        raise TrainingError(
+            f"{table}, line {line}, labels {row['path']} as {row['label']!r}: a label is "
+            f"{KNOWN_LABELS}"
+        )
+    word = row.get(split, "")
+    known = {"path", "label", "group", split}
+    others = {key: value for key, value in row.items() if key and key not in known}
+    path = base / row["path"]
+    return Entry(row["path"], path, label, split_of(word) or word, row.get("group", ""), others)
