@@ -1,0 +1,99 @@
+"""The report of an audit: a folder that is there whole, or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.audit.account import account
+from models.audit.figures import figures
+from models.audit.findings import Findings
+from models.audit.lists import lists
+from models.audit.markdown import markdown
+from models.audit.page import page
+from models.audit.samples import contact_sheets
+from models.audit.section import plain
+from models.audit.source import Source
+from screening.errors import TrainingError
+
+
+def require_free(folder: Path, source: Source) -> None:
+    """Refuse a report that would overwrite something, or lie inside the set.
+
+    Raises
+    ------
+    TrainingError
+        If the folder exists, lies inside a folder of the set, or cannot be made.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise TrainingError(
+            f"{folder} is already there: give another folder with --out, or remove it"
+        )
+    for path in source.paths:
+        if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
+            raise TrainingError(
+                f"{folder} lies inside the set {path}, which an audit leaves as it is: give a "
+                "folder outside it with --out"
+            )
+
+
+def write_report(findings: Findings, folder: Path) -> None:
+    """Write the report: Markdown, HTML, JSON, contact sheets and tables.
+
+    Everything is written to a folder beside it under another name, which is renamed at the end.
+
+    Parameters
+    ----------
+    findings
+        Of the audit.
+    folder
+        That does not exist yet; its parents are made.
+
+    Raises
+    ------
+    TrainingError
+        See `require_free`; or if it cannot be written.
+    """
+    require_free(folder, findings.source)
+    files = _files(findings, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    try:
+        _write(files, temporary)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refusal(folder: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"the report cannot be written to {folder} ({error.strerror}): give another folder "
+        "with --out"
+    )
+
+
+def _files(findings: Findings, folder: Path) -> dict[str, bytes]:
+    pictures = contact_sheets(findings)
+    sections = account(findings, pictures)
+    title = f"Audit of {', '.join(plain(str(path)) for path in findings.source.paths)}"
+    return {
+        "report.md": markdown(title, sections).encode(),
+        "report.html": page(title, sections, pictures).encode(),
+        "report.json": (json.dumps(figures(findings), indent=2) + "\n").encode(),
+        **pictures,
+        **lists(findings, folder),
+    }
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
