@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -9,6 +10,7 @@ import typer
 
 from nightread.broker import broker
 from nightread.cases import cases
+from nightread.dataset import dataset
 from nightread.demo import demo
 from nightread.doctor import doctor
 from nightread.listen import listen
@@ -33,6 +35,7 @@ _COMMANDS = (
     listen,
     work,
     migrate,
+    dataset,
     train,
     version,
 )
@@ -67,6 +70,8 @@ def main() -> None:
         # A name that the terminal's encoding lacks must not end the command.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # What we write holds patients: it is its owner's alone, whatever the folder's mode.
+    os.umask(0o077)
     if not sys.warnoptions:
         # pydicom's warnings quote values of a header, a patient's name among them.
         warnings.simplefilter("ignore")
