@@ -66,7 +66,6 @@ def write_report(findings: Findings, folder: Path) -> None:
         raise _refusal(folder, error) from error
     try:
         _write(files, temporary)
-        temporary.chmod(0o755)
         temporary.rename(folder)
     except OSError as error:
         raise _refusal(folder, error) from error
