@@ -11,7 +11,11 @@ _LIMIT_EXCEEDED = (2, 3, 2)
 
 
 def explain_rejection(
-    rejection: tuple[int | None, int | None, int | None], *, calling: str, called: str, settings: Settings
+    rejection: tuple[int | None, int | None, int | None],
+    *,
+    calling: str,
+    called: str,
+    settings: Settings,
 ) -> str:
     """Return why an association was rejected and the setting that would admit it.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
 import tempfile
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 from pydicom.dataset import Dataset
@@ -17,10 +19,11 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
 from dicom_listener.access import explain_rejection
+from dicom_listener.address import require_free
 from dicom_listener.status import Status
 from dicom_listener.store import InstanceStore, Refused, answer
 from screening.archive.archive import Archive
-from screening.errors import DependencyError, RecordsError
+from screening.errors import RecordsError
 from screening.records import association as associations
 from screening.records import outbox
 from screening.records.association import Caller, Outcome, StoreCount
@@ -74,6 +77,7 @@ class Listener:
         self._on_announce = on_announce
         self._name = f"{socket.gethostname()}:{settings.dicom_port}"
         self._open: dict[Association, _OpenAssociation] = {}
+        self._connections: dict[Association, socket.socket] = {}
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
@@ -90,16 +94,11 @@ class Listener:
             associations.close_lost_associations(session, self._name, _now())
         self._receive_into_archive()
         address = (self._settings.dicom_host, self._settings.dicom_port)
-        try:
-            server = self._entity().start_server(
-                address, block=False, evt_handlers=self._handlers()
-            )
-        except OSError as error:
-            raise DependencyError(
-                f"cannot listen on {address[0]} port {address[1]}: {error.strerror}; choose "
-                "another NIGHTREAD_DICOM_HOST or NIGHTREAD_DICOM_PORT"
-            ) from None
-        self._server = server
+        # pynetdicom's server leaves its socket half open where the address is taken.
+        require_free(*address)
+        self._server = self._entity().start_server(
+            address, block=False, evt_handlers=self._handlers()
+        )
         log.info("listening", host=address[0], port=address[1], ae_title=self._settings.ae_title)
 
     def stop(self, drain_seconds: float = 10.0) -> None:
@@ -114,7 +113,23 @@ class Listener:
                 break
             deadline.wait(0.1)
         entity.shutdown()
+        self.reap()
         self._server = None
+
+    def reap(self) -> None:
+        """End the associations whose thread died under them, which tells us of no end.
+
+        pynetdicom's reactor dies of a command that it cannot decode and of a disk that is full: the
+        connection and the half-written file are then nobody's.
+        """
+        for assoc, connection in list(self._connections.items()):
+            started = assoc.ident is not None
+            if not started or (assoc.is_alive() and assoc.dul.is_alive()):
+                continue
+            self._end(assoc, Outcome.ABORTED, "the association broke on a message or on the disk")
+            _release(assoc)
+            connection.close()
+            del self._connections[assoc]
 
     def _entity(self) -> AE:
         ae = AE(self._settings.ae_title)
@@ -154,8 +169,16 @@ class Listener:
     def _on_connected(self, event: Event) -> None:
         # Without it the last small packet of a message waits for an acknowledgement, about 40 ms.
         transport = event.assoc.dul.socket
-        if transport is not None and transport.socket is not None:
-            transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if transport is None or transport.socket is None:
+            return
+        connection = transport.socket
+        self._connections[event.assoc] = connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # pynetdicom reads a PDU to its end before it looks at any of its timers: half a PDU from a
+        # sender that lost its power would hold the place for ever.
+        connection.settimeout(_ACSE_SECONDS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _ACSE_SECONDS * 1000)
 
     def _on_accepted(self, event: Event) -> None:
         known = _OpenAssociation(self._caller(event.assoc))
@@ -196,7 +219,7 @@ class Listener:
         try:
             outcome = self._store.keep(event, self._row(known))
         except RecordsError as error:
-            outcome = Refused(Status.OUT_OF_RESOURCES, str(error))
+            outcome = Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)
         except Exception as error:
             # The sender must have an answer, and other senders their listener.
             log.exception("store_failed")
@@ -210,8 +233,8 @@ class Listener:
     def _count_refusal(self, known: _OpenAssociation, refused: Refused) -> None:
         refusal = f"0x{refused.status:04X} {refused.why}"
         log.warning("store_refused", address=known.caller.peer_address, why=refusal)
-        if known.row is None:
-            return
+        if known.row is None or refused.by_database:
+            return  # a database that has just refused would hold up the answer a second time
         try:
             with self._records.begin() as session:
                 associations.count_store(session, known.row, StoreCount.REFUSED, refusal=refusal)
@@ -259,6 +282,17 @@ class Listener:
             with self._records.begin() as session:
                 known.row = associations.open_association(session, known.caller, _now())
         return known.row
+
+
+def _release(assoc: Association) -> None:
+    """Remove the file that a dead association was writing, and end what is left of it."""
+    message = assoc.dimse.message
+    file = message._data_set_file if message is not None else None
+    if file is not None:
+        with contextlib.suppress(OSError):
+            file.close()
+        Path(file.name).unlink(missing_ok=True)
+    assoc.kill()
 
 
 def _now() -> dt.datetime:

@@ -33,6 +33,7 @@ def run(settings: Settings) -> None:
         If the database, the archive or the port cannot be had.
     """
     logs.configure(settings)
+    threading.excepthook = _log_dead_thread
     records = Records(settings.records_url)
     records.check_schema()
     archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
@@ -41,30 +42,33 @@ def run(settings: Settings) -> None:
         make_app(settings.broker_url, lease_seconds=settings.lease_seconds),
         sweep=dt.timedelta(seconds=settings.sweep_seconds),
     )
-    stopping, due = threading.Event(), threading.Event()
+    due = threading.Event()
     listener = Listener(settings, archive, records, due)
     listener.start()
+    stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
-        due.set()
+        # A plain flag: the lock of an Event may be held by the very line that is interrupted.
+        nonlocal stopping
+        stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    _announce_until(stopping, due, announcer, archive)
+    while not stopping:
+        due.wait(_ROUND_SECONDS)
+        due.clear()
+        listener.reap()
+        _round(announcer, archive)
     listener.stop()
     _round(announcer, archive)
     records.close()
     log.info("listener_stopped")
 
 
-def _announce_until(
-    stopping: threading.Event, due: threading.Event, announcer: Announcer, archive: Archive
-) -> None:
-    while not stopping.is_set():
-        due.wait(_ROUND_SECONDS)
-        due.clear()
-        _round(announcer, archive)
+def _log_dead_thread(dead: threading.ExceptHookArgs) -> None:
+    """Log a thread that died of an error by its type and place, in our form."""
+    error = (dead.exc_type, dead.exc_value, dead.exc_traceback)
+    log.error("thread_died", exc_info=error)
 
 
 def _round(announcer: Announcer, archive: Archive) -> None:

@@ -25,10 +25,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A C-STORE that was not kept: the status it was answered and why, for the record."""
+    """A C-STORE that was not kept: its status, why, and whether the database was at fault."""
 
     status: Status
     why: str
+    by_database: bool = False
 
 
 class InstanceStore:
@@ -58,14 +59,18 @@ class InstanceStore:
             return self._keep(event, association_row)
         except HeaderError as error:
             return Refused(Status.CANNOT_UNDERSTAND, str(error))
-        except (ArchiveError, RecordsError) as error:
+        except ArchiveError as error:
             return Refused(Status.OUT_OF_RESOURCES, str(error))
+        except RecordsError as error:
+            return Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)
 
     def _keep(self, event: Event, association_row: int) -> Intake | Refused:
         self._archive.require_space()
-        arrived: Path = event.dataset_path
         request = event.request
         assert isinstance(request, C_STORE), "bound to EVT_C_STORE alone"
+        if request._dataset_path is None:
+            return Refused(Status.CANNOT_UNDERSTAND, "the command came without a data set")
+        arrived: Path = event.dataset_path
         header = read_header(
             arrived,
             sop_class_uid=str(request.AffectedSOPClassUID),

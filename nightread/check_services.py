@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dicom_listener.address import require_free
 from nightread.finding import Finding, fail, ok, warn
-from nightread.listening_address import own_address, require_free_port
+from nightread.own_address import own_address
 from screening.errors import DependencyError, SendError
 from screening.settings import Settings
 
@@ -67,7 +68,7 @@ def check_door(settings: Settings) -> Finding:
     """Look whether our listener answers on the port, or could listen there."""
     where = f"{settings.dicom_host} port {settings.dicom_port}"
     try:
-        require_free_port(settings)
+        require_free(settings.dicom_host, settings.dicom_port)
     except DependencyError:
         return _call(settings, where)
     return ok("DICOM port", f"{where} is free: nightread up listens there")

@@ -28,7 +28,7 @@ def send(
     Files go as they are, in their own transfer syntax. The exit code is 1 if anything was not
     accepted.
     """
-    from nightread.listening_address import own_address
+    from nightread.own_address import own_address
     from nightread.terminal import write_json
     from pacs.peer import Peer
     from pacs.survey import LeftOut, survey

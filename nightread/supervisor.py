@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dicom_listener.address import require_free
 from nightread.child import Child
-from nightread.listening_address import own_address, require_free_port
 from nightread.migrate import migrate_records
+from nightread.own_address import own_address
 from screening.errors import DependencyError
 from screening.settings import Settings
 
@@ -70,7 +71,7 @@ class Supervisor:
         NightreadError
             If something does not start; what did is stopped again.
         """
-        require_free_port(self._settings)
+        require_free(self._settings.dicom_host, self._settings.dicom_port)
         migrate_records(self._settings)
         try:
             if self._redis is not None:

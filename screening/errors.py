@@ -10,7 +10,8 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── DependencyError          a server or a library is missing or does not answer
     ├── RecordsError             SQL refuses, or its schema is not the one this release needs
     ├── ArchiveError             bytes cannot be kept or found
-    │   └── OutOfSpaceError      the disk is full, or below its watermark
+    │   ├── OutOfSpaceError      the disk is full, or below its watermark
+    │   └── ArchiveAwayError     the whole archive is not there at present
     ├── HeaderError              a data set cannot be understood well enough to be kept
     ├── PixelError               an image cannot become an array
     │   ├── NoPixelDataError     there are no pixels, or there is nothing in them
@@ -45,6 +46,10 @@ class ArchiveError(NightreadError):
 
 class OutOfSpaceError(ArchiveError):
     """The disk is full, or below the free space that the settings ask for."""
+
+
+class ArchiveAwayError(ArchiveError):
+    """The whole archive is not there at present, as a share that is not mounted."""
 
 
 class HeaderError(NightreadError):

@@ -13,6 +13,7 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -128,7 +129,10 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         if value.startswith("postgresql://"):
-            return value.replace("postgresql://", "postgresql+psycopg://", 1)
+            value = value.replace("postgresql://", "postgresql+psycopg://", 1)
+        if "?" in value and value.startswith("sqlite:"):
+            raise ValueError("the URL of a SQLite file takes no options")
+        _require_port(value)
         if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError(
                 "sqlite:////absolute/path.sqlite or postgresql://user@host/database is needed"
@@ -140,6 +144,7 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "redis+socket://")):
             raise ValueError("redis://, rediss:// or redis+socket:// is needed")
+        _require_port(value)
         return value
 
     @model_validator(mode="after")
@@ -182,6 +187,13 @@ class Settings(BaseSettings):
     def minimum_free_bytes(self) -> int:
         """`minimum_free_gigabytes` in bytes."""
         return int(self.minimum_free_gigabytes * 1e9)
+
+
+def _require_port(url: str) -> None:
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        raise ValueError("the port after the host must be a number from 0 to 65535") from None
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's own type

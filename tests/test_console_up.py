@@ -14,10 +14,10 @@ from conftest import free_port, wait_until
 from console import environment, nightread
 from processes import Process, children, descendants
 
+from dicom_listener.address import require_free
 from nightread.data_folder import held
-from nightread.listening_address import own_address, require_free_port
+from nightread.own_address import own_address
 from screening.errors import DependencyError
-from screening.settings import Settings
 
 
 class Up:
@@ -195,4 +195,4 @@ def test_our_own_listener_is_called_where_it_can_be_reached(listens_on: str, cal
 
 def test_a_host_that_does_not_exist_is_named() -> None:
     with pytest.raises(DependencyError, match="NIGHTREAD_DICOM_HOST"):
-        require_free_port(Settings(dicom_host="no.such.host.invalid"))
+        require_free("no.such.host.invalid", 11112)

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -29,9 +30,12 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
 from sqlalchemy import select
 
 import migrations
+from dicom_listener import listener as listener_module
 from dicom_listener.listener import Listener
 from screening.archive.archive import Archive
 from screening.dicom.part10 import data_set_offset
@@ -60,6 +64,10 @@ class Door:
     def close(self) -> None:
         self.listener.stop(drain_seconds=1)
         self.records.close()
+
+    def ended_after_reaping(self) -> bool:
+        self.listener.reap()
+        return all(row.outcome != "open" for row in associations(self))
 
     def associate(
         self, *datasets: Dataset, calling: str = "PACS", called: str = "NIGHTREAD"
@@ -185,7 +193,10 @@ def test_other_bytes_under_the_same_uid_are_kept_apart(door: Door) -> None:
     with door.records.read() as session:
         dossier = open_dossier(session, "1.2")
         assert dossier is not None
-        assert len(list_cases(session, verdicts=Verdict)) == 1
+        assert [c.study_instance_uid for c in list_cases(session, verdicts=Verdict)] == [
+            "1.2",
+            "9.9",
+        ]
     assert [c.study_instance_uid for c in dossier.conflicts] == ["1.2", "9.9"]
     assert len(kept_files(door)) == 3
 
@@ -373,6 +384,46 @@ def test_bytes_that_are_not_dicom_leave_other_senders_served(door: Door) -> None
     with socket.create_connection(("127.0.0.1", door.settings.dicom_port)) as junk:
         junk.sendall(b"GET / HTTP/1.1\r\n\r\n" * 100)
         assert door.send(radiograph()) == [0x0000]
+
+
+def test_half_a_pdu_does_not_hold_its_place_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener_module, "_ACSE_SECONDS", 1)
+    door = Door(settings.model_copy(update={"maximum_associations": 1}))
+    try:
+        silent = [socket.create_connection(("127.0.0.1", settings.dicom_port)) for _ in range(3)]
+        for connection in silent:
+            connection.sendall(bytes.fromhex("010000001000616263"))
+        wait_until(lambda: door.associate().is_established, 20, "a place is free again")
+        for connection in silent:
+            connection.close()
+    finally:
+        door.close()
+
+
+# pynetdicom's reactor thread dies of it, which is the case under test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_command_that_breaks_the_association_leaves_nothing_behind(door: Door) -> None:
+    ds = radiograph()
+    assoc = door.associate(ds)
+    assert assoc.dul.socket is not None
+    connection = assoc.dul.socket.socket
+    request = C_STORE()
+    request.MessageID = 1
+    request.AffectedSOPClassUID = ds.SOPClassUID
+    request.AffectedSOPInstanceUID = "1.2.3"
+    request.DataSet = BytesIO(bytes(64))
+    # A context that was never agreed on: pynetdicom's reactor dies of it, without an event.
+    message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    for pdata in message.encode_msg(99, 16384):
+        assoc.dul.send_pdu(pdata)
+    wait_until(lambda: door.ended_after_reaping(), 20, "the association's end is recorded")
+    assert list(door.archive.incoming.iterdir()) == []
+    assert door.send(radiograph()) == [0x0000]
+    assert connection is not None
+    connection.close()
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_setting(door: Door) -> None:

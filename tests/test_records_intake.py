@@ -101,7 +101,10 @@ def test_other_bytes_under_the_same_uid_are_kept_apart_and_shown(records: Record
     with records.read() as session:
         assert tally(session).received == 1
         assert tally(session).conflicts == 1
-        assert find_case(session, "9.9") is None, "a conflict files no study of its own"
+        other_study = find_case(session, "9.9")
+        assert other_study is not None, "the study that the other bytes name is in the list"
+        assert (other_study.verdict, other_study.conflicts) == (Verdict.NOT_SCORED, 1)
+        assert other_study.images_received == 0
         dossier = open_dossier(session, "1.2")
         assert dossier is not None
         assert [c.study_instance_uid for c in dossier.conflicts] == ["9.9"]
@@ -336,3 +339,38 @@ def test_the_tally_always_adds_up(
                         InstanceState.NOT_SCORED: (0, True),
                     }[image.state]
                 )
+
+
+def test_a_study_that_mixes_up_two_patients_says_so(records: Records) -> None:
+    receive(records, header("1", patient_id="A"), header("2", patient_id="B"))
+    with records.read() as session:
+        dossier = open_dossier(session, "1.2")
+    assert dossier is not None
+    assert dossier.case.patients == 2
+    assert [image.patient_id for image in dossier.images] == ["A", "B"]
+
+
+def test_an_image_that_failed_is_tried_again_when_it_is_sent_again(records: Records) -> None:
+    study = receive(records, header())[0].study_row
+    settle(records, study, Exclusion(Reason.ERROR, "the archive was away"))
+    with records.begin() as session:
+        outbox.mark_sent(session, [study], LATER)
+    (again,) = receive(records, header())
+    assert (again.arrival, again.announce) == (Arrival.DUPLICATE, True)
+    with records.read() as session:
+        assert outbox.due(session, LATER) == [study]
+    settle(records, study, Prediction(0.9))
+    with records.read() as session:
+        assert [case.verdict for case in list_cases(session)] == [Verdict.SUSPECTED]
+    (third,) = receive(records, header())
+    assert not third.announce, "a score is never thrown away"
+
+
+def test_an_outage_is_no_attempt_at_an_image(records: Records) -> None:
+    study = receive(records, header())[0].study_row
+    for _ in range(5):
+        with records.begin() as session:
+            lease = dt.timedelta(seconds=30)
+            (claimed,) = claim(session, study, worker="w", now=NOW, lease=lease, limit=8)
+            assert claimed.attempt == 1
+            release(session, claimed.row, error="away", retry_at=NOW, counts=False)

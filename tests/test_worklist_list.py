@@ -43,6 +43,7 @@ KEYS = [
     "images_waiting",
     "reasons",
     "conflicts",
+    "patients",
     "model",
     "model_version",
     "revision",

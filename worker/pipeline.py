@@ -8,6 +8,7 @@ Running the pipeline twice changes nothing.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from screening.dicom.eligibility import exclusion_of
 from screening.dicom.header import read_header
 from screening.dicom.pixels import blank_or_saturated, read_pixels
 from screening.domain.reason import Exclusion, Reason
-from screening.errors import DecodeError, NightreadError, NoPixelDataError
+from screening.errors import ArchiveAwayError, DecodeError, NightreadError, NoPixelDataError
 from screening.records.claims import ClaimedInstance, claim, release
 from screening.records.engine import Records
 from screening.records.results import Result, Scorer, record_results
@@ -31,12 +32,23 @@ log = structlog.get_logger(__name__)
 # Doubled with each attempt: a disk or a memory that is short now may not be in a few seconds.
 _BACK_OFF = dt.timedelta(seconds=1)
 
+# Between two looks at an archive that is away: it waits for a person, and so may the images.
+_OUTAGE = dt.timedelta(seconds=15)
+
+# A study of thousands of images is left to the next sweep after this long, so that a message is
+# done well before Celery's limit ends a process that hangs.
+_LONGEST_TURN_SECONDS = 120.0
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An image that failed in this attempt, in words without patient data."""
+    """An image that failed in this attempt, in words without patient data.
+
+    It does not count as an attempt at the image where the machine was at fault.
+    """
 
     error: str
+    counts: bool = True
 
 
 class Pipeline:
@@ -68,7 +80,7 @@ class Pipeline:
         self._worker = worker
 
     def screen(self, study_row: int) -> int:
-        """Screen a study until none of its images is waiting for us.
+        """Screen a study until none of its images is waiting for us, or our turn is over.
 
         Parameters
         ----------
@@ -86,7 +98,8 @@ class Pipeline:
             If the database does not answer; what was claimed is taken up when its lease lapses.
         """
         settled = 0
-        while claimed := self._claim(study_row):
+        deadline = time.monotonic() + _LONGEST_TURN_SECONDS
+        while time.monotonic() < deadline and (claimed := self._claim(study_row)):
             settled += self._screen_batch(study_row, claimed)
         return settled
 
@@ -117,6 +130,8 @@ class Pipeline:
             return Exclusion(Reason.NO_PIXEL_DATA, str(error))
         except DecodeError as error:
             return Exclusion(Reason.CANNOT_DECODE, str(error))
+        except (ArchiveAwayError, OSError) as error:
+            return _failure(error, "reading", instance, counts=False)
         except Exception as error:
             # One bad image must stop neither its neighbours nor the worker.
             return _failure(error, "reading", instance)
@@ -170,15 +185,23 @@ class Pipeline:
             for instance in claimed:
                 outcome = outcomes[instance.row]
                 if isinstance(outcome, Failed):
-                    retry_at = now + _BACK_OFF * 2**instance.attempt
-                    release(session, instance.row, error=outcome.error, retry_at=retry_at)
+                    pause = _BACK_OFF * 2**instance.attempt if outcome.counts else _OUTAGE
+                    release(
+                        session,
+                        instance.row,
+                        error=outcome.error,
+                        retry_at=now + pause,
+                        counts=outcome.counts,
+                    )
 
 
-def _failure(error: Exception, doing: str, instance: ClaimedInstance) -> Failed:
+def _failure(
+    error: Exception, doing: str, instance: ClaimedInstance, *, counts: bool = True
+) -> Failed:
     log.exception("image_failed", sop_instance_uid=instance.sop_instance_uid, doing=doing)
     # Our own messages hold no patient data; a library's may quote the header that it read.
     said = str(error) if isinstance(error, NightreadError) else type(error).__name__
-    return Failed(f"{said} while {doing}")
+    return Failed(f"{said} while {doing}", counts)
 
 
 def _now() -> dt.datetime:

@@ -10,6 +10,7 @@ from celery import signals
 from models.bundle import read_bundle
 from screening import logs
 from screening.archive.archive import Archive
+from screening.errors import DependencyError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
 from screening.records.engine import Records
@@ -68,6 +69,11 @@ def run(settings: Settings) -> None:
     worker.start()
     sweeper.stop()
     records.close()
+    if worker.exitcode:
+        raise DependencyError(
+            "the worker ended: Redis refuses it or holds something that is no queue; check "
+            "NIGHTREAD_REDIS_URL"
+        )
     log.info("worker_stopped")
 
 

@@ -80,6 +80,8 @@ def reason_words(case: Case) -> str:
         words.append(f"{case.images_waiting} waiting")
     if case.conflicts:
         words.append(f"{case.conflicts} in conflict")
+    if case.patients > 1:
+        words.append(f"its images name {case.patients} patients")
     return "; ".join(words)
 
 

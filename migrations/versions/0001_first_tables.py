@@ -158,6 +158,7 @@ def upgrade() -> None:
         sa.Column("study_row", sa.Integer(), nullable=False),
         sa.Column("series_row", sa.Integer(), nullable=False),
         sa.Column("association_row", sa.Integer(), nullable=False),
+        sa.Column("patient_row", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -177,6 +178,9 @@ def upgrade() -> None:
             name=op.f("fk_instances_association_row_associations"),
         ),
         sa.ForeignKeyConstraint(
+            ["patient_row"], ["patients.id"], name=op.f("fk_instances_patient_row_patients")
+        ),
+        sa.ForeignKeyConstraint(
             ["series_row"], ["series.id"], name=op.f("fk_instances_series_row_series")
         ),
         sa.ForeignKeyConstraint(
@@ -188,6 +192,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_instances_association_row"), "instances", ["association_row"], unique=False
     )
+    op.create_index(op.f("ix_instances_patient_row"), "instances", ["patient_row"], unique=False)
     op.create_index(op.f("ix_instances_series_row"), "instances", ["series_row"], unique=False)
     op.create_index(op.f("ix_instances_study_row"), "instances", ["study_row"], unique=False)
     op.create_index(

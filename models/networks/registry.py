@@ -41,5 +41,5 @@ def build_network(target: str, arguments: Mapping[str, Any]) -> nn.Module:
     network: type[nn.Module] = getattr(importlib.import_module(module), name)
     try:
         return network(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         raise ValueError(f"the network {target} refuses its arguments: {error}") from error

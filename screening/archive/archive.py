@@ -15,7 +15,7 @@ import shutil
 import time
 from pathlib import Path
 
-from screening.errors import ArchiveError, OutOfSpaceError
+from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
 
 _CHUNK = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -108,10 +108,16 @@ class Archive:
 
         Raises
         ------
+        ArchiveAwayError
+            If the archive as a whole is not.
         ArchiveError
-            If it is not.
+            If this instance is not.
         """
         path = self.path(digest)
+        if not self._instances.is_dir():
+            raise ArchiveAwayError(
+                "the archive is not there: is the disk of NIGHTREAD_DATA_DIR mounted? Images wait"
+            )
         if not path.is_file():
             raise ArchiveError(
                 f"the archive has no instance {digest[:16]}...: was NIGHTREAD_DATA_DIR moved, or "

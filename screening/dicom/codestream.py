@@ -10,6 +10,9 @@ from struct import error, unpack_from
 
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 _SOI = b"\xff\xd8"
+# The signature box of a JP2 file (ISO/IEC 15444-1 I.5.1): some senders wrap the codestream in one,
+# which PS3.5 A.4.4 does not allow and decoders read all the same.
+_JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _SOS = 0xDA
 _JPEG_LS_FRAME = 0xF7
 # DHT, JPG and DAC lie among the frame markers C0 to CF (ISO/IEC 10918-1, table B.1).
@@ -31,6 +34,8 @@ def codestream_size(codestream: bytes) -> tuple[int, int] | None:
         ``None`` where there is no such header.
     """
     try:
+        if codestream.startswith(_JP2):
+            codestream = codestream[max(codestream.find(_SOC_SIZ), 0) :]
         if codestream.startswith(_SOC_SIZ):
             # ISO/IEC 15444-1 A.5.1: the size of the grid and the offset of the image in it.
             width, height, left, top = unpack_from(">4L", codestream, 8)

@@ -37,7 +37,9 @@ class Case:
     reasons
         How many of its images were not scored for each reason.
     conflicts
-        How many other data sets came under the UIDs of its images.
+        How many data sets in conflict name this study or hold the UID of one of its images.
+    patients
+        How many different patients its images name; more than one is a mix-up to look into.
     model, model_version
         Behind the newest revision of the verdict; ``None`` before the first.
     """
@@ -60,6 +62,7 @@ class Case:
     images_waiting: int
     reasons: Mapping[str, int]
     conflicts: int
+    patients: int
     model: str | None
     model_version: str | None
     revision: int
@@ -162,6 +165,7 @@ def _cases(session: Session, query: _Selected) -> list[Case]:
     states = _count(session, studies, InstanceRow.state)
     reasons = _count(session, studies, ExclusionRow.reason)
     conflicts = _conflicts(session, studies)
+    patients = _patients(session, studies)
     return [
         _case(
             study,
@@ -170,6 +174,7 @@ def _cases(session: Session, query: _Selected) -> list[Case]:
             states.get(study.id, {}),
             reasons.get(study.id, {}),
             conflicts.get(study.id, 0),
+            patients.get(study.id, 1),
         )
         for study, patient, revision in found
     ]
@@ -192,8 +197,23 @@ def _count(session: Session, studies: Sequence[int], by: object) -> dict[int, di
 
 def _conflicts(session: Session, studies: Sequence[int]) -> dict[int, int]:
     query = (
-        select(InstanceRow.study_row, func.count())
-        .join(ConflictRow, ConflictRow.instance_row == InstanceRow.id)
+        select(StudyRow.id, func.count(ConflictRow.id.distinct()))
+        .select_from(ConflictRow)
+        .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
+        .join(
+            StudyRow,
+            (StudyRow.id == InstanceRow.study_row)
+            | (StudyRow.study_instance_uid == ConflictRow.study_instance_uid),
+        )
+        .where(StudyRow.id.in_(studies))
+        .group_by(StudyRow.id)
+    )
+    return dict(session.execute(query).all())
+
+
+def _patients(session: Session, studies: Sequence[int]) -> dict[int, int]:
+    query = (
+        select(InstanceRow.study_row, func.count(InstanceRow.patient_row.distinct()))
         .where(InstanceRow.study_row.in_(studies))
         .group_by(InstanceRow.study_row)
     )
@@ -207,6 +227,7 @@ def _case(
     states: Mapping[str, int],
     reasons: Mapping[str, int],
     conflicts: int,
+    patients: int,
 ) -> Case:
     return Case(
         study_instance_uid=study.study_instance_uid,
@@ -227,6 +248,7 @@ def _case(
         images_waiting=states.get(InstanceState.WAITING, 0),
         reasons=reasons,
         conflicts=conflicts,
+        patients=patients,
         model=revision.model_name if revision else None,
         model_version=revision.model_version if revision else None,
         revision=study.revision,

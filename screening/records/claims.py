@@ -76,10 +76,19 @@ def claim(
     ]
 
 
-def release(session: Session, row: int, *, error: str, retry_at: dt.datetime) -> None:
-    """Give back an image that failed, to be tried again at ``retry_at``."""
+def release(
+    session: Session, row: int, *, error: str, retry_at: dt.datetime, counts: bool = True
+) -> None:
+    """Give back an image that failed, to be tried again at ``retry_at``.
+
+    Parameters
+    ----------
+    counts
+        Whether it was an attempt at the image. It was not, if the machine was at fault.
+    """
+    attempts = InstanceRow.attempts if counts else InstanceRow.attempts - 1
     session.execute(
         update(InstanceRow)
         .where(InstanceRow.id == row, InstanceRow.state == InstanceState.WAITING.value)
-        .values(claimed_until=retry_at, last_error=error)
+        .values(claimed_until=retry_at, last_error=error, attempts=attempts)
     )

@@ -17,6 +17,7 @@ from screening.records.schema import (
     ConflictRow,
     ExclusionRow,
     InstanceRow,
+    PatientRow,
     RevisionRow,
     ScoreRow,
     SeriesRow,
@@ -42,9 +43,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One instance of the study: waiting, scored, or not scored with its reason."""
+    """One instance of the study: waiting, scored, or not scored with its reason.
+
+    The patient is the one whom its own header names.
+    """
 
     sop_instance_uid: str
+    patient_id: str | None
+    patient_name: str | None
     sop_class_uid: str
     transfer_syntax_uid: str
     series_instance_uid: str
@@ -124,7 +130,8 @@ def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
 
 def _images(session: Session, study: int) -> tuple[Image, ...]:
     found = session.execute(
-        select(InstanceRow, SeriesRow, AssociationRow.calling_ae_title, ExclusionRow)
+        select(InstanceRow, SeriesRow, PatientRow, AssociationRow.calling_ae_title, ExclusionRow)
+        .join(PatientRow, PatientRow.id == InstanceRow.patient_row)
         .join(SeriesRow, SeriesRow.id == InstanceRow.series_row)
         .join(AssociationRow, AssociationRow.id == InstanceRow.association_row)
         .outerjoin(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
@@ -135,6 +142,8 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
     return tuple(
         Image(
             sop_instance_uid=row.sop_instance_uid,
+            patient_id=patient.patient_id,
+            patient_name=patient.patient_name,
             sop_class_uid=row.sop_class_uid,
             transfer_syntax_uid=row.transfer_syntax_uid,
             series_instance_uid=series.series_instance_uid,
@@ -156,7 +165,7 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
             scores=tuple(scores.get(row.id, ())),
         )
-        for row, series, calling, out in found
+        for row, series, patient, calling, out in found
     )
 
 

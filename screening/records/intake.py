@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceHeader, InstanceState
+from screening.domain.reason import Reason
 from screening.domain.verdict import Verdict
 from screening.records.association import StoreCount, count_store
 from screening.records.dialect import insert_for
 from screening.records.outbox import postpone
-from screening.records.schema import ConflictRow, InstanceRow, PatientRow, SeriesRow, StudyRow
+from screening.records.schema import (
+    ConflictRow,
+    ExclusionRow,
+    InstanceRow,
+    PatientRow,
+    SeriesRow,
+    StudyRow,
+)
 
 
 class Arrival(StrEnum):
@@ -53,10 +61,21 @@ class KeptFile:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The result of an instance's coming in: what it was, and the row of its study."""
+    """The result of an instance's coming in.
+
+    Attributes
+    ----------
+    arrival
+        What it was.
+    study_row
+        The study of the instance that we hold under its UID.
+    announce
+        Whether there is something to score.
+    """
 
     arrival: Arrival
     study_row: int
+    announce: bool
 
 
 def take_in(
@@ -86,8 +105,9 @@ def take_in(
     Returns
     -------
     Intake
-        ``DUPLICATE`` where the same bytes came before, which changes nothing; ``CONFLICT`` where
-        other bytes hold this SOP Instance UID, which are kept and stay as they are.
+        ``DUPLICATE`` where the same bytes came before, which changes nothing, unless they had
+        failed at every attempt: then they are tried again. ``CONFLICT`` where other bytes hold this
+        SOP Instance UID, which are kept and stay as they are.
     """
     intake = _repeated(session, header, kept, association_row, now)
     if intake is None:
@@ -96,7 +116,7 @@ def take_in(
         # Another association committed the same UID between our look and our insert.
         intake = _repeated(session, header, kept, association_row, now)
         assert intake is not None
-    if intake.arrival is Arrival.NEW:
+    if intake.announce:
         postpone(session, intake.study_row, announce_at)
     count_store(session, association_row, _COUNTS[intake.arrival])
     return intake
@@ -111,7 +131,8 @@ def _new(
 ) -> Intake | None:
     """File the instance in its study, or leave no trace and return ``None`` if it is there."""
     savepoint = session.begin_nested()
-    study_row = _study(session, header, now)
+    patient_row = _patient(session, header)
+    study_row = _study(session, header, patient_row, now)
     row = session.scalar(
         insert_for(session, InstanceRow)
         .values(
@@ -121,6 +142,7 @@ def _new(
             study_row=study_row,
             series_row=_series(session, header, study_row),
             association_row=association_row,
+            patient_row=patient_row,
             digest=kept.digest,
             size_bytes=kept.size_bytes,
             received_at=now,
@@ -139,7 +161,7 @@ def _new(
         savepoint.rollback()
         return None
     savepoint.commit()
-    return Intake(Arrival.NEW, study_row)
+    return Intake(Arrival.NEW, study_row, announce=True)
 
 
 def _repeated(
@@ -158,7 +180,9 @@ def _repeated(
     if held is None:
         return None
     if held.digest == kept.digest:
-        return Intake(Arrival.DUPLICATE, held.study_row)
+        again = _try_again(session, held.id)
+        return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
+    _file_study_of_conflict(session, header, now)
     session.execute(
         insert_for(session, ConflictRow)
         .values(
@@ -172,7 +196,39 @@ def _repeated(
         )
         .on_conflict_do_nothing(index_elements=["instance_row", "digest"])
     )
-    return Intake(Arrival.CONFLICT, held.study_row)
+    return Intake(Arrival.CONFLICT, held.study_row, announce=False)
+
+
+def _try_again(session: Session, instance_row: int) -> bool:
+    """Let an image that failed at every attempt be tried again: its sender sent it again."""
+    failed = session.execute(
+        delete(ExclusionRow)
+        .where(
+            ExclusionRow.instance_row == instance_row,
+            ExclusionRow.reason == Reason.ERROR.value,
+        )
+        .returning(ExclusionRow.instance_row)
+    ).first()
+    if failed is None:
+        return False
+    session.execute(
+        update(InstanceRow)
+        .where(InstanceRow.id == instance_row)
+        .values(state=InstanceState.WAITING.value, attempts=0, claimed_until=None, last_error=None)
+    )
+    return True
+
+
+def _file_study_of_conflict(session: Session, header: InstanceHeader, now: dt.datetime) -> None:
+    """Have the study that other bytes name in the list, though it may hold no image of its own."""
+    known = session.scalar(
+        select(StudyRow.id).where(StudyRow.study_instance_uid == header.study_instance_uid)
+    )
+    if known is None:
+        row = _study(session, header, _patient(session, header), now)
+        session.execute(
+            update(StudyRow).where(StudyRow.id == row).values(verdict=Verdict.NOT_SCORED.value)
+        )
 
 
 def _patient(session: Session, header: InstanceHeader) -> int:
@@ -199,14 +255,14 @@ def _patient(session: Session, header: InstanceHeader) -> int:
     return session.scalars(select(PatientRow.id).where(PatientRow.identity_digest == digest)).one()
 
 
-def _study(session: Session, header: InstanceHeader, now: dt.datetime) -> int:
+def _study(session: Session, header: InstanceHeader, patient_row: int, now: dt.datetime) -> int:
     """Find or file the study, and note that it grew.
 
     The first image describes the study; a later one adds only what the first left out.
     """
     insert = insert_for(session, StudyRow).values(
         study_instance_uid=header.study_instance_uid,
-        patient_row=_patient(session, header),
+        patient_row=patient_row,
         accession_number=header.accession_number,
         study_date=header.study_date,
         study_time=header.study_time,

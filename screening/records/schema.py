@@ -115,6 +115,7 @@ class StudyRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(unique=True)
     patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    """As its first image names the patient."""
     accession_number: Mapped[str | None] = mapped_column(index=True)
     study_date: Mapped[dt.date | None] = mapped_column(index=True)
     study_time: Mapped[dt.time | None]
@@ -172,6 +173,8 @@ class InstanceRow(Table):
     study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     series_row: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
     association_row: Mapped[int] = mapped_column(ForeignKey("associations.id"), index=True)
+    patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    """As its own header names the patient: a study may mix up two."""
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the transfer syntax and of the data set as it came: the archive's path."""
     size_bytes: Mapped[int]

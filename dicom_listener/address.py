@@ -1,27 +1,20 @@
-"""Where our listener listens, seen from this machine."""
+"""Whether an address can be listened on, asked before anything is started."""
 
 from __future__ import annotations
 
 import socket
 
 from screening.errors import DependencyError
-from screening.settings import Settings
 
 
-def own_address(dicom_host: str) -> str:
-    """Return where to call a listener that listens on ``dicom_host``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(dicom_host, dicom_host)  # noqa: S104
-
-
-def require_free_port(settings: Settings) -> None:
-    """Refuse to start where somebody else listens already.
+def require_free(host: str, port: int) -> None:
+    """Refuse an address that cannot be had.
 
     Raises
     ------
     DependencyError
-        If the port cannot be had; the message names the setting.
+        If somebody listens there, or it is not ours; the message names the settings.
     """
-    host, port = settings.dicom_host, settings.dicom_port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
