@@ -228,6 +228,24 @@ def test_an_image_whose_file_is_gone_is_listed_after_its_attempts(
     assert scored.state is InstanceState.SCORED
 
 
+def test_an_archive_that_is_away_costs_no_image_its_score(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline_module, "_OUTAGE", dt.timedelta(milliseconds=1))
+    monkeypatch.setattr(pipeline_module, "_LONGEST_TURN_SECONDS", 0.5)
+    images = list(small_study(10, images=2))
+    study = room.receive(*images)
+    instances = room.settings.archive_dir / "instances"
+    away = instances.rename(instances.with_name("unmounted"))
+    assert room.pipeline().screen(study) == 0
+    waiting = room.dossier(images[0]).images
+    assert [image.state for image in waiting] == [InstanceState.WAITING] * 2
+    assert {image.attempts for image in waiting} == {0}
+    assert "mounted" in str(waiting[0].last_error)
+    away.rename(instances)
+    assert room.pipeline().screen(study) == 2
+
+
 class OutOfMemory(Classifier):
     """A classifier that can score one image at a time and no more."""
 
