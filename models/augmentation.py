@@ -274,6 +274,8 @@ def cell_target(
             & (source_y >= box.top)
             & (source_y <= box.bottom)
         )
+    # A fracture that a crop cut through does not go on in the air around the radiograph.
+    touched &= (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
     folded = touched.reshape(side // cell, _SAMPLES_PER_CELL, side // cell, _SAMPLES_PER_CELL)
     cells: NDArray[np.float32] = np.any(folded, axis=(1, 3)).astype(np.float32)
     return cells

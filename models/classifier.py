@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import safetensors.torch
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
 
 from models.bundle import WEIGHTS, Bundle
+from models.networks.fusion import fold_batch_norms
 from models.networks.registry import build_network
 from models.reading import read_batch
 from models.transforms import Preparation, PreparedImage
@@ -29,7 +31,7 @@ class Classifier:
     bundle
         Says how an image is prepared and how a score becomes a probability.
     network
-        With its weights; put into evaluation mode here.
+        With its weights; put into evaluation mode here, and its batch norms folded.
 
     Attributes
     ----------
@@ -47,6 +49,9 @@ class Classifier:
         given = bundle.settings.input
         self._preparation = Preparation(given.size, given.lower, given.upper)
         self._network = network.eval().requires_grad_(False)
+        fold_batch_norms(self._network)
+        # On a CPU, convolutions are two to four times as fast with the channels last.
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Classifier:

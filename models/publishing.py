@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
+import torch
 from torch import nn
 
 from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
@@ -58,6 +59,7 @@ def publish(recipe: Recipe, data: Path, run: RunFolder, bundle: Path, version: s
         If the validation split cannot be read.
     """
     network = build_network(recipe.network, recipe.network_arguments).eval()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.load_state_dict(run.best())
     calibration, points = _choose(network, recipe, read_split(data, "val"))
     weights = safetensors.torch.save(

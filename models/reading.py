@@ -55,7 +55,7 @@ def read_batch(
         return []
     batch = torch.stack([item.tensor for item in images])
     with torch.inference_mode():
-        image, cells = network(batch.contiguous(memory_format=torch.channels_last))
+        image, cells = network(batch)
     image, cells = image.float(), cells.float()
     tops = top_mean(cells, top_share)
     return [

@@ -108,7 +108,7 @@ class Trainer:
             drawn = [self._sample(int(index), epoch) for index in chosen]
             images, labels, cells = zip(*drawn, strict=True)
             yield _Sample(
-                torch.stack(images).contiguous(memory_format=torch.channels_last),
+                torch.stack(images),
                 torch.tensor(labels, dtype=torch.float32),
                 torch.from_numpy(np.stack(cells)),
             )

@@ -19,8 +19,9 @@ GEOMETRY_ALONE = AugmentationSettings(
 
 def with_bright_box(box: Box, height: int, width: int) -> np.ndarray:
     pixels = np.full((height, width), 60, np.uint8)
-    rows = slice(round(box.top * height), round(box.bottom * height))
-    columns = slice(round(box.left * width), round(box.right * width))
+    # A pixel more all around: the map knows of parts of pixels, the picture does not.
+    rows = slice(int(box.top * height) - 1, int(box.bottom * height) + 2)
+    columns = slice(int(box.left * width) - 1, int(box.right * width) + 2)
     pixels[rows, columns] = 220
     return pixels
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from models.networks.fusion import fold_batch_norms
 from models.networks.mobilenet_v2 import BACKBONE_PARAMETERS, CELL, MobileNetV2
 from models.networks.registry import NETWORKS, build_network
 
@@ -30,6 +32,21 @@ def test_an_image_gets_one_logit_and_a_map_of_them(side: int) -> None:
         logits = network(torch.zeros(2, 1, side, side))
     assert logits.image.shape == (2,)
     assert logits.cells.shape == (2, side // CELL, side // CELL)
+
+
+def test_folded_batch_norms_change_nothing_but_rounding() -> None:
+    torch.manual_seed(0)
+    network = MobileNetV2()
+    images = torch.rand(4, 1, 64, 64) * 2 - 1
+    network(images)  # in training mode, so that the batch norms have something to fold
+    network.eval()
+    with torch.inference_mode():
+        before = network(images)
+        fold_batch_norms(network)
+        after = network(images)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert torch.allclose(before.image, after.image, atol=1e-4)
+    assert torch.allclose(before.cells, after.cells, atol=1e-4)
 
 
 def test_grey_is_given_to_all_three_channels() -> None:

@@ -150,7 +150,9 @@ class MobileNetV2(nn.Module):
             Float tensor (N, 1, S, S) or (N, 3, S, S), values in [-1, 1]; S a multiple of 32.
             A grey image is given to each of the three colour channels.
         """
-        fine = self.features[:_FINE_BLOCKS](images.expand(-1, 3, -1, -1))
+        # On a CPU, convolutions are two to four times as fast with the channels last.
+        colour = images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        fine = self.features[:_FINE_BLOCKS](colour)
         coarse = self.features[_FINE_BLOCKS:](fine)
         pooled = torch.mean(coarse, dim=(2, 3))
         return FractureLogits(self.image_head(pooled).squeeze(1), self.cell_head(fine, coarse))
