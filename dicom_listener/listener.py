@@ -58,7 +58,7 @@ class Listener:
     archive, records
         Where instances are kept.
     on_announce
-        Called when studies have become due, to announce them without waiting for the next round.
+        Set when studies have become due, so that they are announced without waiting for a round.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Listener:
         self._name = f"{socket.gethostname()}:{settings.dicom_port}"
         self._open: dict[Association, _OpenAssociation] = {}
         self._connections: dict[Association, socket.socket] = {}
+        self._dead: set[Association] = set()
         self._server: ThreadedAssociationServer | None = None
 
     def start(self) -> None:
@@ -113,8 +114,11 @@ class Listener:
                 break
             deadline.wait(0.1)
         entity.shutdown()
-        self.reap()
+        for _ in range(2):
+            self.reap()
         self._server = None
+        _config.STORE_RECV_CHUNKED_DATASET, _config.UNRESTRICTED_STORAGE_SERVICE = False, False
+        tempfile.tempdir = None
 
     def reap(self) -> None:
         """End the associations whose thread died under them, which tells us of no end.
@@ -123,13 +127,16 @@ class Listener:
         connection and the half-written file are then nobody's.
         """
         for assoc, connection in list(self._connections.items()):
-            started = assoc.ident is not None
-            if not started or (assoc.is_alive() and assoc.dul.is_alive()):
+            if not _is_dead(assoc):
+                continue
+            if assoc not in self._dead:
+                self._dead.add(assoc)  # it may be about to tell us of its end: wait a round
                 continue
             self._end(assoc, Outcome.ABORTED, "the association broke on a message or on the disk")
             _release(assoc)
             connection.close()
             del self._connections[assoc]
+            self._dead.discard(assoc)
 
     def _entity(self) -> AE:
         ae = AE(self._settings.ae_title)
@@ -282,6 +289,11 @@ class Listener:
             with self._records.begin() as session:
                 known.row = associations.open_association(session, known.caller, _now())
         return known.row
+
+
+def _is_dead(assoc: Association) -> bool:
+    """Say whether a thread of an association has ended; one that has yet to start has not."""
+    return any(thread.ident is not None and not thread.is_alive() for thread in (assoc, assoc.dul))
 
 
 def _release(assoc: Association) -> None:

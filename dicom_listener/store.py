@@ -69,7 +69,9 @@ class InstanceStore:
         request = event.request
         assert isinstance(request, C_STORE), "bound to EVT_C_STORE alone"
         if request._dataset_path is None:
-            return Refused(Status.CANNOT_UNDERSTAND, "the command came without a data set")
+            return Refused(
+                Status.CANNOT_UNDERSTAND, "no data set came with the command: send it again"
+            )
         arrived: Path = event.dataset_path
         header = read_header(
             arrived,

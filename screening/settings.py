@@ -235,9 +235,9 @@ def _refuse_unknown(file: Path | None) -> None:
 
     names = set(os.environ) | set(dotenv_values(file) if file else ())
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {_SETTINGS_FILE}
-    # The tests' own variable, which is not a setting of a process.
-    known.add("NIGHTREAD_TEST_DATA")
-    unknown = sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+    # The tests' own variable is no setting of a process.
+    named = {name for name in names if name.startswith(PREFIX)} - {"NIGHTREAD_TEST_DATA"}
+    unknown = sorted(named - known)
     if unknown:
         raise SettingsError(
             f"{', '.join(unknown)}: no such setting; there are {', '.join(sorted(known))}"
@@ -256,4 +256,4 @@ def _explain(error: ValidationError) -> str:
 
 
 def _without_password(value: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", value)

@@ -41,12 +41,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait for a condition, and fail with ``what`` when it does not come."""
+def wait_until(
+    condition: Callable[[], object],
+    seconds: float,
+    what: str,
+    state: Callable[[], object] = lambda: "",
+) -> None:
+    """Wait for a condition, and fail with ``what`` and the ``state`` when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {what}")
+            pytest.fail(f"not within {seconds:g} s: {what} {state()}")
         time.sleep(0.05)
 
 

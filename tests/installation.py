@@ -115,7 +115,7 @@ class Installation:
             counted = self.tally()
             return counted.received == images and counted.waiting == 0
 
-        wait_until(screened, seconds, f"{images} images are screened; now {self.tally()}")
+        wait_until(screened, seconds, f"{images} images are screened", self.tally)
 
     def assert_scored_once(self, images: int) -> None:
         """Each image has exactly one score or one reason, and the verdicts add up."""

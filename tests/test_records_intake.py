@@ -216,7 +216,9 @@ def test_an_image_that_failed_waits_and_does_not_hold_up_the_others(records: Rec
     lease = dt.timedelta(seconds=30)
     with records.begin() as session:
         (first,) = claim(session, study, worker="w", now=NOW, lease=lease, limit=1)
-        release(session, first.row, error="it broke", retry_at=NOW + dt.timedelta(seconds=5))
+        release(
+            session, first.row, worker="w", error="it broke", retry_at=NOW + dt.timedelta(seconds=5)
+        )
     with records.begin() as session:
         (second,) = claim(session, study, worker="w", now=NOW, lease=lease, limit=8)
     assert second.sop_instance_uid == "2"
@@ -373,4 +375,52 @@ def test_an_outage_is_no_attempt_at_an_image(records: Records) -> None:
             lease = dt.timedelta(seconds=30)
             (claimed,) = claim(session, study, worker="w", now=NOW, lease=lease, limit=8)
             assert claimed.attempt == 1
-            release(session, claimed.row, error="away", retry_at=NOW, counts=False)
+            release(session, claimed.row, worker="w", error="away", retry_at=NOW, counts=False)
+
+
+def test_a_late_worker_cannot_give_back_what_is_anothers_by_now(records: Records) -> None:
+    study = receive(records, header())[0].study_row
+    lease = dt.timedelta(seconds=10)
+    with records.begin() as session:
+        (mine,) = claim(session, study, worker="a", now=NOW, lease=lease, limit=1)
+    with records.begin() as session:
+        (theirs,) = claim(session, study, worker="b", now=LATER, lease=lease, limit=1)
+        release(session, mine.row, worker="a", error="late", retry_at=NOW)
+    assert theirs.row == mine.row
+    with records.begin() as session:
+        assert claim(session, study, worker="c", now=LATER, lease=lease, limit=1) == []
+
+
+def test_a_claim_that_lapsed_is_announced_again_however_long_the_queue(records: Records) -> None:
+    study = receive(records, header())[0].study_row
+    with records.begin() as session:
+        outbox.announce_now(session, {study}, NOW)
+        outbox.mark_sent(session, [study], NOW)
+        claim(session, study, worker="w", now=NOW, lease=dt.timedelta(seconds=10), limit=1)
+    long_ago = NOW - dt.timedelta(minutes=10)
+    with records.read() as session:
+        during = NOW + dt.timedelta(seconds=5)
+        assert outbox.lost(session, during, announced_before=long_ago) == []
+        assert outbox.lost(session, LATER, announced_before=long_ago) == [study]
+
+
+def test_the_list_names_the_version_behind_the_score(records: Records) -> None:
+    study = receive(records, header("1"))[0].study_row
+    settle(records, study, Prediction(0.9))
+    receive(records, header("2"))
+    newer = Scorer(ModelIdentity("net", "2", "b" * 64), SCORER.points)
+    with records.begin() as session:
+        lease = dt.timedelta(seconds=30)
+        (second,) = claim(session, study, worker="w", now=NOW, lease=lease, limit=1)
+        record_results(session, study, {second.row: Prediction(0.05)}, newer, NOW)
+    with records.read() as session:
+        (case,) = list_cases(session)
+    assert (case.score, case.model_version) == (0.9, "1")
+
+
+def test_a_study_of_which_nothing_was_scored_waits_when_an_image_comes(records: Records) -> None:
+    study = receive(records, header("1"))[0].study_row
+    settle(records, study, Exclusion(Reason.NO_PIXEL_DATA))
+    receive(records, header("2"))
+    with records.read() as session:
+        assert [c.verdict for c in list_cases(session, verdicts=Verdict)] == [Verdict.WAITING]

@@ -108,10 +108,10 @@ def test_a_settings_file_that_is_not_there_is_an_error(monkeypatch: pytest.Monke
 
 
 def test_a_password_is_not_shown_when_its_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NIGHTREAD_DATABASE_URL", "mysql://user:hunter2@host/db")
+    monkeypatch.setenv("NIGHTREAD_DATABASE_URL", "mysql://user:hun@ter2@host/db")
     with pytest.raises(SettingsError) as refused:
         load_settings()
-    assert "hunter2" not in str(refused.value)
+    assert "ter2" not in str(refused.value)
 
 
 def test_a_data_folder_too_deep_for_a_socket_still_has_one(tmp_path: Path) -> None:

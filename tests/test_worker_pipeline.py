@@ -246,6 +246,21 @@ def test_an_archive_that_is_away_costs_no_image_its_score(
     assert room.pipeline().screen(study) == 2
 
 
+def test_a_file_that_cannot_be_read_is_listed_and_does_not_wait_for_ever(
+    room: Room, no_back_off: None
+) -> None:
+    (image,) = small_study(11, images=1)
+    study = room.receive(image)
+    (held,) = room.dossier(image).images
+    path = room.archive.path(held.digest)
+    path.unlink()
+    path.mkdir()  # not a file: reading it fails for this image alone
+    room.pipeline().screen(study)
+    (left,) = room.dossier(image).images
+    assert left.exclusion is not None
+    assert left.exclusion.reason is Reason.ERROR
+
+
 class OutOfMemory(Classifier):
     """A classifier that can score one image at a time and no more."""
 

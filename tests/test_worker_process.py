@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,5 +117,4 @@ def test_processes_end_cleanly_when_asked(installation: Installation) -> None:
     for name, process in installation.processes.items():
         process.terminate()
         assert process.wait(20) == 0, installation.log(name)
-    with contextlib.suppress(KeyError):
-        installation.processes.clear()
+    installation.processes.clear()

@@ -130,7 +130,7 @@ class Pipeline:
             return Exclusion(Reason.NO_PIXEL_DATA, str(error))
         except DecodeError as error:
             return Exclusion(Reason.CANNOT_DECODE, str(error))
-        except (ArchiveAwayError, OSError) as error:
+        except ArchiveAwayError as error:
             return _failure(error, "reading", instance, counts=False)
         except Exception as error:
             # One bad image must stop neither its neighbours nor the worker.
@@ -189,6 +189,7 @@ class Pipeline:
                     release(
                         session,
                         instance.row,
+                        worker=self._worker,
                         error=outcome.error,
                         retry_at=now + pause,
                         counts=outcome.counts,

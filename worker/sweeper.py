@@ -40,6 +40,10 @@ class Sweeper(threading.Thread):
                 self._announcer.announce_lost()
             except NightreadError as error:
                 log.error("sweep_failed", error=str(error))
+            except Exception:
+                # Without the sweep nobody would look for what Redis forgot: it goes on whatever
+                # a library throws.
+                log.exception("sweep_failed")
 
     def stop(self) -> None:
         """End after the round that is under way."""

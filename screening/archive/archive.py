@@ -41,9 +41,12 @@ class Archive:
         self.incoming = folder / "incoming"
         self._instances = folder / "instances"
         self._minimum_free_bytes = minimum_free_bytes
+        self._durable: set[Path] = set()
         try:
             for part in (self.incoming, self._instances):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
+                for parent in (part.parent, part.parent.parent):
+                    _sync_folder(parent)
         except OSError as error:
             raise _refusal(error, folder) from error
 
@@ -96,12 +99,24 @@ class Archive:
             with arrived.open("rb+") as file:
                 os.fsync(file.fileno())
                 size = os.fstat(file.fileno()).st_size
-            _make_durable_folder(target.parent, self._instances)
+            self._make_durable(target.parent)
             arrived.replace(target)
             _sync_folder(target.parent)
         except OSError as error:
             raise _refusal(error, target) from error
         return size
+
+    def _make_durable(self, folder: Path) -> None:
+        """Make a folder below `_instances`, its name and its parents' synced, once a process.
+
+        That it is there already says nothing: who made it may have been killed before the sync.
+        """
+        if folder == self._instances or folder in self._durable:
+            return
+        self._make_durable(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(folder.parent)
+        self._durable.add(folder)
 
     def open_path(self, digest: str) -> Path:
         """Return the path of an instance that is there.
@@ -172,15 +187,6 @@ def content_digest(path: Path, *, offset: int, transfer_syntax_uid: str) -> str:
         while read := file.readinto(buffer):
             digest.update(buffer[:read])
     return digest.hexdigest()
-
-
-def _make_durable_folder(folder: Path, top: Path) -> None:
-    """Make a folder and its parents below ``top``, each with its name synced in its parent."""
-    if folder == top or folder.is_dir():
-        return
-    _make_durable_folder(folder.parent, top)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

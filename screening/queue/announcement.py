@@ -7,6 +7,7 @@ import datetime as dt
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from screening.queue.app import QUEUE, SCREEN_STUDY
 from screening.records import outbox
@@ -79,7 +80,7 @@ class Announcer:
                 for study in studies:
                     self._app.send_task(SCREEN_STUDY, args=[study], producer=producer)
                     sent.append(study)
-        except OperationalError as error:
+        except (OperationalError, RedisError) as error:
             log.warning("redis_does_not_answer", error=type(error).__name__, waiting=len(studies))
         if sent:
             with self._records.begin() as session:
@@ -92,5 +93,5 @@ class Announcer:
             with self._app.connection_for_read() as connection:
                 channel = connection.default_channel
                 return int(channel.client.llen(QUEUE))
-        except (OperationalError, *self._app.connection_for_read().connection_errors):
+        except (OperationalError, RedisError):
             return None

@@ -77,18 +77,30 @@ def claim(
 
 
 def release(
-    session: Session, row: int, *, error: str, retry_at: dt.datetime, counts: bool = True
+    session: Session,
+    row: int,
+    *,
+    worker: str,
+    error: str,
+    retry_at: dt.datetime,
+    counts: bool = True,
 ) -> None:
     """Give back an image that failed, to be tried again at ``retry_at``.
 
     Parameters
     ----------
+    worker
+        Who gives it back: a claim that has lapsed and is another's by now stays the other's.
     counts
         Whether it was an attempt at the image. It was not, if the machine was at fault.
     """
     attempts = InstanceRow.attempts if counts else InstanceRow.attempts - 1
     session.execute(
         update(InstanceRow)
-        .where(InstanceRow.id == row, InstanceRow.state == InstanceState.WAITING.value)
+        .where(
+            InstanceRow.id == row,
+            InstanceRow.state == InstanceState.WAITING.value,
+            InstanceRow.claimed_by == worker,
+        )
         .values(claimed_until=retry_at, last_error=error, attempts=attempts)
     )

@@ -142,7 +142,10 @@ def _translated() -> Iterator[None]:
             f"the database refused: {cause[0]}; check NIGHTREAD_DATABASE_URL and the server"
         ) from error
     except SQLAlchemyError as error:
-        raise RecordsError(f"the database failed: {type(error).__name__}") from error
+        raise RecordsError(
+            f"the database failed with {type(error).__name__}: check NIGHTREAD_DATABASE_URL and "
+            "the server"
+        ) from error
 
 
 def _open(url: str) -> Engine:

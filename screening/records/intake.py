@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.reason import Reason
-from screening.domain.verdict import Verdict
 from screening.records.association import StoreCount, count_store
 from screening.records.dialect import insert_for
-from screening.records.outbox import postpone
-from screening.records.schema import (
-    ConflictRow,
-    ExclusionRow,
-    InstanceRow,
-    PatientRow,
-    SeriesRow,
-    StudyRow,
+from screening.records.filing import (
+    file_patient,
+    file_series,
+    file_study,
+    file_study_of_conflict,
+    reopen_study,
 )
+from screening.records.outbox import postpone
+from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow
 
 
 class Arrival(StrEnum):
@@ -117,6 +113,7 @@ def take_in(
         intake = _repeated(session, header, kept, association_row, now)
         assert intake is not None
     if intake.announce:
+        reopen_study(session, intake.study_row)
         postpone(session, intake.study_row, announce_at)
     count_store(session, association_row, _COUNTS[intake.arrival])
     return intake
@@ -131,8 +128,8 @@ def _new(
 ) -> Intake | None:
     """File the instance in its study, or leave no trace and return ``None`` if it is there."""
     savepoint = session.begin_nested()
-    patient_row = _patient(session, header)
-    study_row = _study(session, header, patient_row, now)
+    patient_row = file_patient(session, header)
+    study_row = file_study(session, header, patient_row, now)
     row = session.scalar(
         insert_for(session, InstanceRow)
         .values(
@@ -140,7 +137,7 @@ def _new(
             sop_class_uid=header.sop_class_uid,
             transfer_syntax_uid=header.transfer_syntax_uid,
             study_row=study_row,
-            series_row=_series(session, header, study_row),
+            series_row=file_series(session, header, study_row),
             association_row=association_row,
             patient_row=patient_row,
             digest=kept.digest,
@@ -182,7 +179,7 @@ def _repeated(
     if held.digest == kept.digest:
         again = _try_again(session, held.id)
         return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
-    _file_study_of_conflict(session, header, now)
+    file_study_of_conflict(session, header, now)
     session.execute(
         insert_for(session, ConflictRow)
         .values(
@@ -217,100 +214,3 @@ def _try_again(session: Session, instance_row: int) -> bool:
         .values(state=InstanceState.WAITING.value, attempts=0, claimed_until=None, last_error=None)
     )
     return True
-
-
-def _file_study_of_conflict(session: Session, header: InstanceHeader, now: dt.datetime) -> None:
-    """Have the study that other bytes name in the list, though it may hold no image of its own."""
-    known = session.scalar(
-        select(StudyRow.id).where(StudyRow.study_instance_uid == header.study_instance_uid)
-    )
-    if known is None:
-        row = _study(session, header, _patient(session, header), now)
-        session.execute(
-            update(StudyRow).where(StudyRow.id == row).values(verdict=Verdict.NOT_SCORED.value)
-        )
-
-
-def _patient(session: Session, header: InstanceHeader) -> int:
-    identity = (
-        header.patient_id,
-        header.issuer_of_patient_id,
-        header.patient_name,
-        header.patient_birth_date.isoformat() if header.patient_birth_date else None,
-        header.patient_sex,
-    )
-    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    session.execute(
-        insert_for(session, PatientRow)
-        .values(
-            identity_digest=digest,
-            patient_id=header.patient_id,
-            issuer_of_patient_id=header.issuer_of_patient_id,
-            patient_name=header.patient_name,
-            patient_birth_date=header.patient_birth_date,
-            patient_sex=header.patient_sex,
-        )
-        .on_conflict_do_nothing(index_elements=["identity_digest"])
-    )
-    return session.scalars(select(PatientRow.id).where(PatientRow.identity_digest == digest)).one()
-
-
-def _study(session: Session, header: InstanceHeader, patient_row: int, now: dt.datetime) -> int:
-    """Find or file the study, and note that it grew.
-
-    The first image describes the study; a later one adds only what the first left out.
-    """
-    insert = insert_for(session, StudyRow).values(
-        study_instance_uid=header.study_instance_uid,
-        patient_row=patient_row,
-        accession_number=header.accession_number,
-        study_date=header.study_date,
-        study_time=header.study_time,
-        study_id=header.study_id,
-        study_description=header.study_description,
-        referring_physician=header.referring_physician,
-        institution=header.institution,
-        body_part=header.body_part,
-        age_years=header.age_years,
-        first_received_at=now,
-        last_received_at=now,
-        verdict=Verdict.WAITING.value,
-        revision=0,
-    )
-    added = {
-        name: func.coalesce(getattr(StudyRow, name), insert.excluded[name])
-        for name in ("accession_number", "study_date", "study_time", "body_part", "age_years")
-    }
-    return cast(
-        int,
-        session.scalar(
-            insert.on_conflict_do_update(
-                index_elements=["study_instance_uid"],
-                set_={"last_received_at": insert.excluded.last_received_at, **added},
-            ).returning(StudyRow.id)
-        ),
-    )
-
-
-def _series(session: Session, header: InstanceHeader, study_row: int) -> int:
-    uid = header.series_instance_uid or ""
-    session.execute(
-        insert_for(session, SeriesRow)
-        .values(
-            study_row=study_row,
-            series_instance_uid=uid,
-            modality=header.modality,
-            series_number=header.series_number,
-            series_description=header.series_description,
-            body_part=header.body_part,
-            manufacturer=header.manufacturer,
-            manufacturer_model=header.manufacturer_model,
-            station_name=header.station_name,
-        )
-        .on_conflict_do_nothing(index_elements=["study_row", "series_instance_uid"])
-    )
-    return session.scalars(
-        select(SeriesRow.id).where(
-            SeriesRow.study_row == study_row, SeriesRow.series_instance_uid == uid
-        )
-    ).one()

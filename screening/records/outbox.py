@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -66,7 +66,10 @@ def mark_sent(session: Session, study_rows: list[int], now: dt.datetime) -> None
 def lost(
     session: Session, now: dt.datetime, *, announced_before: dt.datetime, limit: int = 500
 ) -> list[int]:
-    """Return studies that wait, that no worker holds, and whose announcement is long past.
+    """Return studies that wait, that no worker holds, and that no message speaks for any more.
+
+    Either their announcement is long past, or it was followed by a claim that has lapsed: the
+    message was taken, and its worker died or gave an image back for later.
 
     Parameters
     ----------
@@ -75,17 +78,18 @@ def lost(
     announced_before
         An announcement after this may still be on its way.
     """
-    unclaimed = or_(InstanceRow.claimed_until.is_(None), InstanceRow.claimed_until <= now)
+    forgotten = and_(
+        OutboxRow.sent_at < announced_before,
+        or_(InstanceRow.claimed_until.is_(None), InstanceRow.claimed_until <= now),
+    )
+    lapsed = and_(InstanceRow.claimed_until > OutboxRow.sent_at, InstanceRow.claimed_until <= now)
     waits = exists().where(
         InstanceRow.study_row == OutboxRow.study_row,
         InstanceRow.state == InstanceState.WAITING.value,
-        unclaimed,
+        or_(forgotten, lapsed),
     )
     return list(
         session.scalars(
-            select(OutboxRow.study_row)
-            .where(OutboxRow.sent_at < announced_before, waits)
-            .order_by(OutboxRow.sent_at)
-            .limit(limit)
+            select(OutboxRow.study_row).where(waits).order_by(OutboxRow.sent_at).limit(limit)
         )
     )

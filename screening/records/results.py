@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
@@ -115,18 +115,21 @@ def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) 
     session.flush()
     counts = _counts(session, study_row)
     scores = _newest_scores(session, study_row)
-    verdict = study_verdict((v for _, v in scores), counts[InstanceState.WAITING])
-    top = max((p for p, _ in scores), default=None)
+    verdict = study_verdict(
+        (Verdict(score.verdict) for score in scores), counts[InstanceState.WAITING]
+    )
+    top = max(scores, key=lambda score: score.probability, default=None)
     row = RevisionRow(
         study_row=study_row,
         verdict=verdict.value,
-        top_probability=top,
+        top_probability=top.probability if top else None,
         images_received=sum(counts.values()),
         images_scored=counts[InstanceState.SCORED],
         images_not_scored=counts[InstanceState.NOT_SCORED],
         images_waiting=counts[InstanceState.WAITING],
-        model_name=scorer.identity.name,
-        model_version=scorer.identity.version,
+        # Of the score that decides: earlier images may be another version's.
+        model_name=top.model_name if top else scorer.identity.name,
+        model_version=top.model_version if top else scorer.identity.version,
         decided_at=now,
     )
     newest = session.scalars(
@@ -142,7 +145,7 @@ def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) 
     session.execute(
         update(StudyRow)
         .where(StudyRow.id == study_row)
-        .values(verdict=verdict.value, top_probability=top, revision=row.revision)
+        .values(verdict=row.verdict, top_probability=row.top_probability, revision=row.revision)
     )
 
 
@@ -167,14 +170,11 @@ def _counts(session: Session, study_row: int) -> dict[InstanceState, int]:
     return {state: found.get(state, 0) for state in InstanceState}
 
 
-def _newest_scores(session: Session, study_row: int) -> list[tuple[float, Verdict]]:
+def _newest_scores(session: Session, study_row: int) -> Sequence[ScoreRow]:
     newest = (
         select(func.max(ScoreRow.id))
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
         .where(InstanceRow.study_row == study_row)
         .group_by(ScoreRow.instance_row)
     )
-    rows = session.execute(
-        select(ScoreRow.probability, ScoreRow.verdict).where(ScoreRow.id.in_(newest))
-    )
-    return [(probability, Verdict(verdict)) for probability, verdict in rows]
+    return session.scalars(select(ScoreRow).where(ScoreRow.id.in_(newest))).all()
