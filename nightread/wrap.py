@@ -96,8 +96,16 @@ def wrap_pictures(
     particulars
         Of all of them.
     """
+    taken: set[Path] = set()
     for source, name in pictures:
-        yield _wrap_one(source, out / name.parent / f"{name.name}.dcm", particulars)
+        target = out / name.parent / f"{name.name}.dcm"
+        if target in taken:
+            yield Wrapped(
+                source, None, "another picture of this name is there: wrap it into another --out"
+            )
+            continue
+        taken.add(target)
+        yield _wrap_one(source, target, particulars)
 
 
 def _wrap_one(source: Path, target: Path, particulars: Particulars) -> Wrapped:
