@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace) -> Report:
     """Send every load to every receiver by turns."""
     loads = (
         Load("large", 2236, "MB/s", 8 if options.quick else 24),
-        Load("small", 500, "images/s", 96 if options.quick else 400),
+        Load("small", 500, "images/s", 64 if options.quick else 400),
     )
     rows: list[Row] = []
     ratios: dict[str, Sequence[float]] = {}

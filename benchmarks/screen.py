@@ -53,8 +53,8 @@ _PATIENCE_SECONDS = 300.0
 
 def measure(options: argparse.Namespace) -> Report:
     """Screen the same images in parts and as a whole, by turns."""
-    images = 100 if options.quick else 400
-    repeats = 2 if options.quick else 5
+    images = 40 if options.quick else 200
+    repeats = 2 if options.quick else 4
     received: list[float] = []
     scored: list[float] = []
     whole: list[float] = []

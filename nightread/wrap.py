@@ -115,7 +115,7 @@ def _wrap_one(source: Path, target: Path, particulars: Particulars) -> Wrapped:
     try:
         changed = dt.datetime.fromtimestamp(source.stat().st_mtime, dt.UTC)
         target.parent.mkdir(parents=True, exist_ok=True)
-        wrap_file(
+        ds = wrap_file(
             source,
             target,
             now=changed,
@@ -128,4 +128,8 @@ def _wrap_one(source: Path, target: Path, particulars: Particulars) -> Wrapped:
         return Wrapped(source, None, f"{error.strerror or error}")
     except NightreadError as error:
         return Wrapped(source, None, str(error))
+    if "truncated" in ds.DerivationDescription:
+        # What is missing is grey, and a grey film would be called clear.
+        target.unlink()
+        return Wrapped(source, None, "the file ends early and a part of the picture is missing")
     return Wrapped(source, target)
