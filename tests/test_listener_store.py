@@ -23,8 +23,10 @@ from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
+    EncapsulatedPDFStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
 )
@@ -47,6 +49,8 @@ from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.schema import AssociationRow
 from screening.settings import Settings
+
+PRIVATE = "1.2.826.0.1.3680043.10.5.99"
 
 
 class Door:
@@ -184,6 +188,31 @@ def test_a_repeat_is_a_success_and_changes_nothing(door: Door) -> None:
     with door.records.read() as session:
         assert tally(session).received == 1
         assert tally(session).conflicts == 0
+    assert len(kept_files(door)) == 1
+
+
+def test_a_study_is_due_after_its_quiet_time_though_its_association_stays_open(door: Door) -> None:
+    ds = radiograph()
+    assoc = door.associate(ds)
+    assert assoc.send_c_store(ds).Status == 0x0000
+
+    def due() -> list[int]:
+        with door.records.read() as session:
+            return outbox.due(session, dt.datetime.now(dt.UTC))
+
+    assert due() == []
+    wait_until(due, 10, "the study is due")
+    assert assoc.is_established
+    assoc.release()
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    [CTImageStorage, EncapsulatedPDFStorage, GrayscaleSoftcopyPresentationStateStorage, PRIVATE],
+    ids=["CT", "PDF", "presentation state", "private"],
+)
+def test_every_storage_class_is_kept(door: Door, sop_class: str) -> None:
+    assert door.send(radiograph(SOPClassUID=sop_class)) == [0x0000]
     assert len(kept_files(door)) == 1
 
 
