@@ -39,6 +39,8 @@ class Classifier:
         Name, version and weights digest: what each score is filed under.
     points : OperatingPoints
         The two thresholds, chosen on validation data.
+    network : torch.nn.Module
+        In evaluation mode, for explanations; scoring goes through :meth:`score`.
     """
 
     def __init__(self, bundle: Bundle, network: nn.Module) -> None:
@@ -48,10 +50,10 @@ class Classifier:
         self._top_share = bundle.settings.top_share
         given = bundle.settings.input
         self._preparation = Preparation(given.size, given.lower, given.upper)
-        self._network = network.eval().requires_grad_(False)
-        fold_batch_norms(self._network)
+        self.network: nn.Module = network.eval().requires_grad_(False)
+        fold_batch_norms(self.network)
         # On a CPU, convolutions are two to four times as fast with the channels last.
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> Classifier:
@@ -103,5 +105,5 @@ class Classifier:
         """
         return [
             Prediction(self._calibration.probability(item.image, item.top), item.x, item.y)
-            for item in read_batch(self._network, images, self._top_share)
+            for item in read_batch(self.network, images, self._top_share)
         ]

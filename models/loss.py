@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from models.networks.mobilenet_v2 import FractureLogits
+from models.networks.logits import FractureLogits
 from models.reading import top_mean
 from models.recipe import LossSettings
 
@@ -40,10 +40,13 @@ def training_loss(
     settings
         The weights of the parts.
     """
-    image, found = logits.image.float(), logits.cells.float()
+    loss = binary_cross_entropy_with_logits(logits.image.float(), labels)
+    if logits.cells is None:
+        return loss
+    found = logits.cells.float()
     top = top_mean(found, settings.top_share)
     return (
-        binary_cross_entropy_with_logits(image, labels)
+        loss
         + settings.top_weight * binary_cross_entropy_with_logits(top, labels)
         + settings.cells_weight * focal_loss(found, cells)
     )

@@ -20,15 +20,16 @@ class Reading:
     image
         Logit of a fracture anywhere.
     top
-        Mean logit of the map's highest cells.
+        Mean logit of the map's highest cells; 0 where the network has no map.
     x, y
-        The most suspicious point, as fractions of the radiograph's width and height.
+        The most suspicious point, as fractions of the radiograph's width and height. ``None`` where
+        the network has no map.
     """
 
     image: float
-    top: float
-    x: float
-    y: float
+    top: float = 0.0
+    x: float | None = None
+    y: float | None = None
 
 
 def top_mean(cells: Tensor, share: float) -> Tensor:
@@ -45,7 +46,7 @@ def read_batch(
     Parameters
     ----------
     network
-        In evaluation mode; gives :class:`models.networks.mobilenet_v2.FractureLogits`.
+        In evaluation mode; gives :class:`models.networks.logits.FractureLogits`.
     images
         All of one size. An empty sequence gives an empty list.
     top_share
@@ -56,7 +57,10 @@ def read_batch(
     batch = torch.stack([item.tensor for item in images])
     with torch.inference_mode():
         image, cells = network(batch)
-    image, cells = image.float(), cells.float()
+    image = image.float()
+    if cells is None:
+        return [Reading(float(logit)) for logit in image]
+    cells = cells.float()
     tops = top_mean(cells, top_share)
     return [
         Reading(float(image[i]), float(tops[i]), *_hottest(cells[i], prepared))

@@ -17,7 +17,7 @@ from screening.errors import TrainingError
 
 _Section = TypeVar("_Section")
 _SHIPPED = Path(__file__).parent / "recipes"
-_INITIAL = ("backbone", "random")
+_INITIAL = ("backbone", "bundle", "random")
 _PRECISION = ("bfloat16", "float32")
 
 
@@ -46,6 +46,7 @@ class OptimisationSettings:
     normals_per_fracture: float = 2.0
     average_decay: float = 0.99
     precision: str = "bfloat16"
+    frozen_blocks: int = 0
 
     def __post_init__(self) -> None:
         if not self.cycles or self.batch < 2:
@@ -125,7 +126,8 @@ class Recipe:
     seed
         Of every random draw: the same recipe, data and machine give the same weights.
     initial
-        ``"backbone"`` or ``"random"``.
+        ``"backbone"`` (ImageNet weights of the features), ``"bundle"`` (another training's weights,
+        all of them) or ``"random"``.
     card
         What the bundle says of itself; it changes no weight.
     """

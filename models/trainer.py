@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.augmentation import augment, cell_target
+from models.bundle import read_bundle
 from models.dataset import LabelledRadiograph, read_pixels, unit_range
 from models.loss import training_loss
 from models.networks.mobilenet_v2 import CELL
@@ -25,7 +27,7 @@ from models.recipe import Cycle, Recipe
 from models.transforms import Preparation
 from screening.errors import TrainingError
 
-_LONGEST_KEPT = 640  # pixels; larger training images are kept smaller, still above any input size
+_KEPT = 1.5  # times the input's side: training images are kept no larger, and crops choose from it
 _VALIDATION_BATCH = 16
 
 
@@ -62,11 +64,17 @@ class Trainer:
         self.prepare = Preparation(recipe.input.size, recipe.input.lower, recipe.input.upper)
         torch.manual_seed(recipe.seed)
         self.network = _build(recipe, backbone)
+        self._frozen = [*self.network.get_submodule("features").children()][
+            : recipe.optimisation.frozen_blocks
+        ]
+        for block in self._frozen:
+            block.requires_grad_(False)
         # Convolutions on a CPU are faster so; the signature of Module.to leaves the argument out.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train_rows = train
         self.validation_rows = validation
-        self._pixels = [_training_pixels(row.path) for row in train]
+        longest = round(_KEPT * recipe.input.size)
+        self._pixels = [_training_pixels(row.path, longest) for row in train]
         self._validation = [self.prepare(unit_range(read_pixels(row.path))) for row in validation]
         self.averaged = AveragedModel(
             self.network,
@@ -80,7 +88,7 @@ class Trainer:
     def _begin(self, cycle: Cycle) -> None:
         """Start a cycle with a new optimiser and schedule."""
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
+            [weight for weight in self.network.parameters() if weight.requires_grad],
             cycle.learning_rate,
             weight_decay=self.recipe.optimisation.weight_decay,
         )
@@ -130,7 +138,7 @@ class Trainer:
             self.network.load_state_dict(self.averaged.module.state_dict())
             self._begin(cycle)
         torch.manual_seed(self.recipe.seed * 1000 + epoch)  # dropout
-        self.network.train()
+        self._train_mode()
         losses = []
         total = len(self._order(epoch))
         for step, sample in enumerate(self._batches(epoch), start=1):
@@ -153,6 +161,12 @@ class Trainer:
         self.schedule.step()
         self.averaged.update_parameters(self.network)
         return float(loss.detach())
+
+    def _train_mode(self) -> None:
+        """Set everything to learn, but for the frozen blocks, whose batch norms stand still too."""
+        self.network.train()
+        for block in self._frozen:
+            block.eval()
 
     def _precision(self) -> torch.autocast:
         reduced = self.recipe.optimisation.precision == "bfloat16"
@@ -185,10 +199,10 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
 
 
-def _training_pixels(path: Path) -> NDArray[np.uint8]:
+def _training_pixels(path: Path, longest: int) -> NDArray[np.uint8]:
     """Read a training image, no larger than augmentation needs it."""
     image = Image.fromarray(read_pixels(path))
-    image.thumbnail((_LONGEST_KEPT, _LONGEST_KEPT), Image.Resampling.BOX)
+    image.thumbnail((longest, longest), Image.Resampling.BOX)
     return np.asarray(image)
 
 
@@ -199,7 +213,24 @@ def _build(recipe: Recipe, backbone: Path | None) -> nn.Module:
         raise TrainingError(f"{error}: correct the recipe") from error
     if recipe.initial == "backbone":
         _load_backbone(network, backbone)
+    elif recipe.initial == "bundle":
+        _load_bundle(network, recipe.network, backbone)
     return network
+
+
+def _load_bundle(network: nn.Module, target: str, start: Path | None) -> None:
+    """Load all weights of another training's bundle."""
+    if start is None:
+        raise TrainingError(
+            "the recipe goes on from a bundle and none was given: name it with --backbone"
+        )
+    bundle = read_bundle(start)
+    if bundle.target != target:
+        raise TrainingError(
+            f"the bundle {start} is a {bundle.target}, and the recipe asks for {target}: "
+            "give a bundle of the recipe's network"
+        )
+    network.load_state_dict(safetensors.torch.load(bundle.read_weights()))
 
 
 def _load_backbone(network: nn.Module, backbone: Path | None) -> None:

@@ -7,10 +7,10 @@ torchvision gives them (``features.*``), so public and users' checkpoints load a
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
+
+from models.networks.logits import FractureLogits
 
 BACKBONE_PARAMETERS = 2_223_872
 """Trainable parameters of ``features``, as in the published ImageNet checkpoints."""
@@ -32,21 +32,6 @@ _LAST_CHANNELS = 1280
 _FINE_BLOCKS = 14  # features[0] to features[13]: the last map at a sixteenth of the image
 _FINE_CHANNELS = 96
 _EMPTY_CELL_LOGIT = -4.0
-
-
-class FractureLogits(NamedTuple):
-    """What the network says of a batch of N images.
-
-    Attributes
-    ----------
-    image
-        Float tensor (N,): the logit of a fracture anywhere in the image.
-    cells
-        Float tensor (N, S/16, S/16): the logit of a fracture in each cell of 16 by 16 pixels.
-    """
-
-    image: Tensor
-    cells: Tensor
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int) -> nn.Sequential:
