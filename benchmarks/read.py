@@ -38,8 +38,7 @@ from benchmarks.apparatus.report import (
     paired,
     remark,
 )
-from models.bundle import load_classifier
-from models.classifier import Classifier
+from models.classifier import Classifier, load_classifier
 from models.transforms import PreparedImage
 from phantoms.film import Film, codes_of
 from phantoms.radiograph import make_phantom

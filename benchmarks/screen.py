@@ -33,8 +33,7 @@ from benchmarks.apparatus.report import (
     remark,
 )
 from benchmarks.apparatus.senders import send, sender_name
-from models.bundle import load_classifier
-from models.classifier import Classifier
+from models.classifier import Classifier, load_classifier
 from nightread.supervisor import Supervisor
 from phantoms.load import write_load
 from screening.archive.archive import Archive

@@ -4,7 +4,7 @@ A bundle is a folder in the layout of MONAI (https://docs.monai.io/en/stable/mb_
 ``configs/metadata.json``, ``configs/inference.json`` with the network's ``_target_``,
 ``models/model.safetensors``, and ``docs/README.md``, the model card. What Nightread needs beyond
 MONAI's own keys stands under ``nightread`` in the metadata. Importing this module loads no torch,
-so the console can list bundles at once; :func:`load_classifier` does load it.
+so the console can list bundles at once; :func:`models.classifier.load_classifier` does load it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,9 +23,6 @@ from models.networks.registry import require_listed
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError
-
-if TYPE_CHECKING:
-    from models.classifier import Classifier
 
 SHIPPED = Path(__file__).parent / "bundles"
 METADATA = Path("configs") / "metadata.json"
@@ -236,19 +233,3 @@ def _read(path: Path) -> bytes:
         raise BundleError(
             f"{path} cannot be read ({error.strerror}): restore the bundle from where it came"
         ) from error
-
-
-def load_classifier(reference: str | Path) -> Classifier:
-    """Load a classifier by the name of a shipped bundle or by a bundle's folder.
-
-    Nothing is unpickled, and only a network of Nightread's own list is built.
-
-    Raises
-    ------
-    BundleError
-        If the bundle is missing, altered, incomplete, or names a network that is not allowed.
-    """
-    # Here and not above: this loads torch, which the console and `doctor` do without.
-    from models.classifier import Classifier
-
-    return Classifier.from_bundle(read_bundle(reference))

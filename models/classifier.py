@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import safetensors.torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
 
-from models.bundle import WEIGHTS, Bundle
+from models.bundle import WEIGHTS, Bundle, read_bundle
 from models.networks.fusion import fold_batch_norms
 from models.networks.registry import build_network
 from models.reading import read_batch
@@ -20,7 +21,7 @@ from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError, PixelError
 
-__all__ = ["Classifier", "PreparedImage"]
+__all__ = ["Classifier", "PreparedImage", "load_classifier"]
 
 
 class Classifier:
@@ -107,3 +108,16 @@ class Classifier:
             Prediction(self._calibration.probability(item.image, item.top), item.x, item.y)
             for item in read_batch(self.network, images, self._top_share)
         ]
+
+
+def load_classifier(reference: str | Path) -> Classifier:
+    """Load a classifier by the name of a shipped bundle or by a bundle's folder.
+
+    Nothing is unpickled, and only a network of Nightread's own list is built.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is missing, altered, incomplete, or names a network that is not allowed.
+    """
+    return Classifier.from_bundle(read_bundle(reference))

@@ -125,7 +125,7 @@ def evaluate(
     Parameters
     ----------
     classifier
-        As :func:`models.bundle.load_classifier` gives it.
+        As :func:`models.classifier.load_classifier` gives it.
     data
         Folder of a labelled set.
     split

@@ -22,10 +22,10 @@ from models.bundle import (
     WEIGHTS,
     find_bundle,
     list_bundles,
-    load_classifier,
     read_bundle,
 )
 from models.card import render_card
+from models.classifier import load_classifier
 from screening.errors import BundleError
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from models.bundle import load_classifier
-from models.classifier import Classifier
+from models.classifier import Classifier, load_classifier
 from models.dataset import read_pixels, read_split, unit_range
 from screening.errors import PixelError
 

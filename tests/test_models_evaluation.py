@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.bundle import load_classifier
-from models.classifier import Classifier
+from models.classifier import Classifier, load_classifier
 from models.dataset import Box, LabelledRadiograph
 from models.evaluation import calibration_error, measure, select
 from screening.domain.prediction import Prediction

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models.bundle import CARD, load_classifier
+from models.bundle import CARD
+from models.classifier import load_classifier
 from models.dataset import read_pixels, unit_range
 from models.evaluation import evaluate
 from models.input_settings import InputSettings

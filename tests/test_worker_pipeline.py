@@ -9,8 +9,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 import migrations
-from models.bundle import load_classifier, read_bundle
-from models.classifier import Classifier
+from models.bundle import read_bundle
+from models.classifier import Classifier, load_classifier
 from models.transforms import PreparedImage
 from phantoms.load import small_study
 from phantoms.study import save

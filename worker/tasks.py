@@ -40,7 +40,7 @@ class ScoringProcess:
     def _load(self) -> Pipeline:
         import torch
 
-        from models.bundle import load_classifier
+        from models.classifier import load_classifier
         from worker.pipeline import Pipeline
 
         settings = self._settings
