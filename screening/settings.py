@@ -78,6 +78,14 @@ class Settings(BaseSettings):
     model: str = Field(default="mobilenet_v2", min_length=1)
     """The classifier: the name of a bundle that ships, or a bundle's folder."""
 
+    shadow_model: str = ""
+    """A second classifier that scores beside the first: a bundle, as for the model. What it says is
+    recorded and is behind no verdict. Empty: none. It costs its share of the scoring time."""
+
+    abstain_unlike: bool = True
+    """Whether an image that is unlike the model's training images is not scored, with that reason.
+    Off: it is scored all the same, and its distance is recorded beside the score."""
+
     minimum_age_years: float = Field(default=2.0, ge=0, le=120)
     """Younger patients are not scored: growth plates look like fractures to a classifier that saw
     few infants. In years; 0 scores everyone. An unknown age is scored."""

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     MULTI_FRAME = "multi_frame"
     DERIVED_BY_US = "derived_by_us"
     BELOW_AGE = "below_age"
+    UNLIKE_TRAINING = "unlike_training"
     ERROR = "error"
 
     @property
@@ -36,6 +37,7 @@ _SENTENCES = {
     Reason.MULTI_FRAME: "multi-frame",
     Reason.DERIVED_BY_US: "made by Nightread itself",
     Reason.BELOW_AGE: "patient below the configured age",
+    Reason.UNLIKE_TRAINING: "unlike the training images",
     Reason.ERROR: "failed after every attempt",
 }
 
@@ -49,7 +51,8 @@ class Exclusion:
     reason
         From the closed list.
     detail
-        What in particular, without patient data: a transfer syntax, a body part, a size, an error.
+        What in particular, without patient data: a transfer syntax, a body part, a size,
+        a distance, an error.
     """
 
     reason: Reason

@@ -23,11 +23,15 @@ from screening.records.schema import (
     SeriesRow,
     StudyRow,
 )
+from screening.records.shadow import ShadowScore, shadow_scores
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one version of one classifier said of an image, and at which operating points."""
+    """What one version of one classifier said of an image, and at which operating points.
+
+    The distance is that from its training images, ``None`` where it cannot tell.
+    """
 
     model: str
     model_version: str
@@ -38,6 +42,8 @@ class Score:
     high_specificity: float
     hottest_x: float | None
     hottest_y: float | None
+    distance: float | None
+    distance_limit: float | None
     scored_at: dt.datetime
 
 
@@ -45,7 +51,8 @@ class Score:
 class Image:
     """One instance of the study: waiting, scored, or not scored with its reason.
 
-    The patient is the one whom its own header names.
+    The patient is the one whom its own header names. What a shadow model said stands apart from
+    the scores and is behind no verdict.
     """
 
     sop_instance_uid: str
@@ -71,6 +78,7 @@ class Image:
     last_error: str | None
     exclusion: Exclusion | None
     scores: tuple[Score, ...]
+    shadow_scores: tuple[ShadowScore, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
         .where(InstanceRow.study_row == study)
         .order_by(SeriesRow.series_number, InstanceRow.instance_number, InstanceRow.id)
     ).all()
-    scores = _scores(session, study)
+    scores, shadows = _scores(session, study), shadow_scores(session, study)
     return tuple(
         Image(
             sop_instance_uid=row.sop_instance_uid,
@@ -164,6 +172,7 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             last_error=row.last_error,
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
             scores=tuple(scores.get(row.id, ())),
+            shadow_scores=tuple(shadows.get(row.id, ())),
         )
         for row, series, patient, calling, out in found
     )
@@ -189,6 +198,8 @@ def _scores(session: Session, study: int) -> dict[int, list[Score]]:
                 high_specificity=row.high_specificity,
                 hottest_x=row.hottest_x,
                 hottest_y=row.hottest_y,
+                distance=row.distance,
+                distance_limit=row.distance_limit,
                 scored_at=row.scored_at,
             )
         )

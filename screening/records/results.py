@@ -91,6 +91,7 @@ def _settle(session: Session, row: int, result: Result, scorer: Scorer, now: dt.
 def _write_score(
     session: Session, row: int, prediction: Prediction, scorer: Scorer, now: dt.datetime
 ) -> None:
+    familiarity = prediction.familiarity
     session.execute(
         insert_for(session, ScoreRow)
         .values(
@@ -104,6 +105,8 @@ def _write_score(
             high_specificity=scorer.points.high_specificity,
             hottest_x=prediction.hottest_x,
             hottest_y=prediction.hottest_y,
+            distance=familiarity.distance if familiarity else None,
+            distance_limit=familiarity.limit if familiarity else None,
             scored_at=now,
         )
         .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])

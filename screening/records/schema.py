@@ -224,6 +224,36 @@ class ScoreRow(Table):
     high_specificity: Mapped[float]
     hottest_x: Mapped[float | None]
     hottest_y: Mapped[float | None]
+    distance: Mapped[float | None]
+    """From the classifier's training images; empty where it cannot tell."""
+    distance_limit: Mapped[float | None]
+    scored_at: Mapped[dt.datetime]
+
+
+class ShadowScoreRow(Table):
+    """What a shadow model says of one instance, or why it says nothing: written once.
+
+    A table of its own, so that no query for scores can meet one by mistake.
+    """
+
+    __tablename__ = "shadow_scores"
+    __table_args__ = (UniqueConstraint("instance_row", "model_name", "model_version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_row: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    model_name: Mapped[str]
+    model_version: Mapped[str]
+    model_digest: Mapped[str] = mapped_column(String(64))
+    probability: Mapped[float | None]
+    high_sensitivity: Mapped[float]
+    high_specificity: Mapped[float]
+    hottest_x: Mapped[float | None]
+    hottest_y: Mapped[float | None]
+    distance: Mapped[float | None]
+    distance_limit: Mapped[float | None]
+    reason: Mapped[str | None] = mapped_column(String(32))
+    """Why there is no probability."""
+    detail: Mapped[str | None]
     scored_at: Mapped[dt.datetime]
 
 
