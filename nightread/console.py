@@ -16,6 +16,7 @@ from nightread.doctor import doctor
 from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.send import send
+from nightread.shortcuts import shortcuts
 from nightread.study import study
 from nightread.train import train
 from nightread.up import up
@@ -37,6 +38,7 @@ _COMMANDS = (
     migrate,
     dataset,
     train,
+    shortcuts,
     version,
 )
 _HIDDEN = (broker,)
