@@ -1,30 +1,44 @@
-"""A labelled set of radiographs: its table, its fracture boxes, its pixels.
+"""A labelled set of radiographs: its rows, its fracture boxes, its copies.
 
-A set is a folder with ``index.csv`` (at least the columns ``path``, ``label``, ``split`` and
-``group``) and, where fractures are outlined, ``boxes.csv`` (``path``, ``x_center``, ``y_center``,
-``width``, ``height`` as fractions of the image). ``docs/training.md`` describes both.
+A set is a folder with ``index.csv``, a CSV file, or a folder of class folders, as
+`models.audit.source` reads them; and, where fractures are outlined, ``boxes.csv`` (``path``,
+``x_center``, ``y_center``, ``width``, ``height`` as fractions of the image). ``docs/training.md``
+describes both.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
-
+from models.audit.entry import Entry
+from models.audit.source import read_source
+from models.audit.table import USUAL, Columns
+from models.image_file import pixel_digest, read_grey, read_pixels, unit_range
+from models.labels import LABELS, split_of
 from screening.errors import TrainingError
 
-LABELS = {"fractured": 1, "not_fractured": 0}
-_INDEX_COLUMNS = {"path", "label", "split", "group"}
+__all__ = [
+    "LABELS",
+    "Box",
+    "Columns",
+    "LabelledRadiograph",
+    "content_digest",
+    "digest",
+    "leaks",
+    "read_entries",
+    "read_pixels",
+    "read_split",
+    "rows_of",
+    "unit_range",
+]
+
 _BOX_COLUMNS = {"path", "x_center", "y_center", "width", "height"}
-_truncated_allowed = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +67,13 @@ class LabelledRadiograph:
         1 or 0.
     group
         The source radiograph: rows of one group are never in two splits, nor counted as
-        independent in an interval.
+        independent in an interval. Empty where the set names none.
     boxes
         Of its fractures; empty where there are none or none were drawn.
     attributes
         The other columns of the table, as they stand.
+    name
+        As the set calls it.
     """
 
     path: Path
@@ -65,36 +81,93 @@ class LabelledRadiograph:
     group: str
     boxes: tuple[Box, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
-def read_split(folder: Path, split: str) -> list[LabelledRadiograph]:
+def read_split(
+    data: Path, split: str, *, root: Path | None = None, columns: Columns = USUAL
+) -> list[LabelledRadiograph]:
     """Read the rows of one split, in the order of the table.
+
+    Parameters
+    ----------
+    data
+        A folder with ``index.csv``, a CSV file, or a folder of class folders.
+    split
+        ``train``, ``val``, ``test``, or another word that the table has.
+    root
+        Folder that the paths of a table start from; the table's own where ``None``.
+    columns
+        Of the table, where their names are not the usual ones.
 
     Raises
     ------
     TrainingError
-        If the folder, its table, a column, an image or a class is missing.
+        If the set cannot be read, or a column, an image or a class is missing, or one path has two
+        labels.
     """
-    rows = [row for row in _table(folder / "index.csv", _INDEX_COLUMNS) if row["split"] == split]
-    boxes = _boxes(folder)
-    found = [_radiograph(folder, row, boxes) for row in rows]
-    _require_files(folder, found)
-    _require_both_classes(folder, split, found)
+    entries = read_entries(data, root=root, columns=columns)
+    wanted = split_of(split) or split
+    found = rows_of([entry for entry in entries if entry.split == wanted], data, root)
+    if not any(entry.split for entry in entries):
+        raise TrainingError(
+            f"{data} names no splits: give its table a column split, as `nightread dataset` writes "
+            "one, or name the column that says it"
+        )
+    _require_both_classes(data, split, found)
     return found
 
 
-def _table(path: Path, columns: set[str]) -> list[dict[str, str]]:
-    if not path.is_file():
+def read_entries(
+    data: Path, *, root: Path | None = None, columns: Columns = USUAL
+) -> tuple[Entry, ...]:
+    """Read what a set says of its files, of all splits, without looking at the files.
+
+    Raises
+    ------
+    TrainingError
+        If the set cannot be read, or one path has two labels.
+    """
+    if data.is_dir() and root is not None and not (data / "index.csv").is_file():
         raise TrainingError(
-            f"no {path.name} in {path.parent}: give the folder of a labelled set, "
-            "laid out as docs/training.md says"
+            f"{data} holds no index.csv, so --root has nothing to say: leave it out"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = columns - set(reader.fieldnames or ())
-        if missing:
-            raise TrainingError(f"{path} lacks the columns {', '.join(sorted(missing))}: add them")
-        return list(reader)
+    entries = read_source([data], root=root, columns=columns).entries
+    labels: dict[Path, str] = {}
+    for entry in entries:
+        if labels.setdefault(entry.path, entry.label) != entry.label:
+            raise TrainingError(
+                f"{data} labels {entry.name} both fractured and not_fractured: correct the one "
+                "that is wrong, or take both rows out"
+            )
+    return entries
+
+
+def rows_of(
+    entries: Sequence[Entry], data: Path, root: Path | None = None
+) -> list[LabelledRadiograph]:
+    """Return the radiographs of some entries of a set, with their boxes.
+
+    Raises
+    ------
+    TrainingError
+        If a file is not there, or a box is none.
+    """
+    own = data if data.is_dir() else data.parent
+    boxes = _boxes(own) or _boxes(root or own)
+    found = [
+        LabelledRadiograph(
+            entry.path,
+            LABELS[entry.label],
+            entry.group,
+            boxes.get(entry.name, ()),
+            entry.attributes,
+            entry.name,
+        )
+        for entry in entries
+    ]
+    _require_files(data, found)
+    return found
 
 
 def _boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
@@ -102,9 +175,24 @@ def _boxes(folder: Path) -> dict[str, tuple[Box, ...]]:
     if not path.is_file():
         return {}
     found: dict[str, list[Box]] = defaultdict(list)
-    for row in _table(path, _BOX_COLUMNS):
+    for row in _box_rows(path):
         found[row["path"]].append(_box(path, row))
     return {path: tuple(boxes) for path, boxes in found.items()}
+
+
+def _box_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            missing = _BOX_COLUMNS - set(reader.fieldnames or ())
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(
+            f"{path} cannot be read as a CSV ({error}): save it as UTF-8 text with commas"
+        ) from error
+    if missing:
+        raise TrainingError(f"{path} lacks the columns {', '.join(sorted(missing))}: add them")
+    return rows
 
 
 def _box(path: Path, row: dict[str, str]) -> Box:
@@ -116,69 +204,32 @@ def _box(path: Path, row: dict[str, str]) -> Box:
     return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def _radiograph(
-    folder: Path, row: dict[str, str], boxes: dict[str, tuple[Box, ...]]
-) -> LabelledRadiograph:
-    label = LABELS.get(row["label"])
-    if label is None:
-        raise TrainingError(
-            f"{folder / 'index.csv'} labels {row['path']} as {row['label']!r}: "
-            f"a label is one of {', '.join(LABELS)}"
-        )
-    others = {key: value for key, value in row.items() if key not in _INDEX_COLUMNS}
-    path = folder / row["path"]
-    return LabelledRadiograph(path, label, row["group"], boxes.get(row["path"], ()), others)
-
-
-def _require_files(folder: Path, found: list[LabelledRadiograph]) -> None:
-    missing = [item.path for item in found if not item.path.is_file()]
+def _require_files(data: Path, found: Sequence[LabelledRadiograph]) -> None:
+    missing = [item.path for item in found if not _is_file(item.path)]
     if missing:
         raise TrainingError(
-            f"{len(missing)} images that {folder / 'index.csv'} names are not there, "
-            f"the first {missing[0]}: restore them or take their rows out of the table"
+            f"{len(missing)} images that {data} names are not there, the first {missing[0]}: "
+            "restore them, take their rows out of the table, or, if its paths start from another "
+            "folder, name that with --root"
         )
 
 
-def _require_both_classes(folder: Path, split: str, found: list[LabelledRadiograph]) -> None:
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        # A name too long for the file system, or with a null byte.
+        return False
+
+
+def _require_both_classes(data: Path, split: str, found: Sequence[LabelledRadiograph]) -> None:
     present = {item.fractured for item in found}
     for name, label in LABELS.items():
         if label not in present:
             raise TrainingError(
-                f"split {split!r} of {folder} has no image labelled {name}: "
+                f"split {split!r} of {data} has no image labelled {name}: "
                 "training and evaluation need both classes"
             )
-
-
-def read_pixels(path: Path) -> NDArray[np.uint8]:
-    """Read a JPEG or PNG as grey, uint8 (H, W).
-
-    A file whose end is missing gives what it holds: the absent rows come out mid-grey. In the
-    FracAtlas set all such files are normals, so leaving them out would teach a shortcut.
-
-    Raises
-    ------
-    TrainingError
-        If the file is no image at all.
-    """
-    # Pillow knows this setting only for the whole process: it is put back at once, under a lock.
-    with _truncated_allowed:
-        before = ImageFile.LOAD_TRUNCATED_IMAGES
-        ImageFile.LOAD_TRUNCATED_IMAGES = True
-        try:
-            with Image.open(path) as image:
-                return np.asarray(image.convert("L"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise TrainingError(
-                f"{path} cannot be read as an image ({type(error).__name__}): "
-                "replace it or take its row out of the table"
-            ) from error
-        finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def unit_range(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return 8-bit pixels as float32 in [0, 1]."""
-    return pixels.astype(np.float32) / np.float32(255)
 
 
 def digest(items: Iterable[LabelledRadiograph]) -> str:
@@ -188,3 +239,36 @@ def digest(items: Iterable[LabelledRadiograph]) -> str:
         content = hashlib.sha256(item.path.read_bytes()).hexdigest()
         total.update(f"{item.path.name},{item.fractured},{item.boxes},{content}\n".encode())
     return total.hexdigest()
+
+
+def leaks(
+    train: Iterable[LabelledRadiograph], others: Iterable[LabelledRadiograph]
+) -> list[LabelledRadiograph]:
+    """Return those of ``others`` whose decoded pixels are in ``train`` too, in their order.
+
+    Near, turned and mirrored copies are not looked for: `nightread dataset` does that. Files that
+    cannot be read count as no copy. A file is decoded once in the life of the process.
+    """
+    known = {copied for row in train if (copied := content_digest(row.path))}
+    return [row for row in others if content_digest(row.path) in known]
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's decoded pixels, empty where there are none.
+
+    Two files that were compressed by different means, or carry different metadata, have the same.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return _digest_of(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1_000_000)
+def _digest_of(path: Path, modified: int, size: int) -> str:
+    """Decode a file once; another time or size is another file."""
+    try:
+        return pixel_digest(read_grey(path))
+    except TrainingError:
+        return ""

@@ -38,9 +38,10 @@ def dataset(
     from models.audit.figures import figures
     from models.audit.report import require_free, write_report
     from models.audit.source import read_source
+    from models.audit.table import Columns
     from nightread.terminal import remark, write, write_json
 
-    source = read_source(paths, root=root, split_column=split_column)
+    source = read_source(paths, root=root, columns=Columns(split=split_column))
     require_free(out, source)
     findings = _examine(source, near=not exact, similar=similarity, seed=seed)
     write_report(findings, out)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_sets import class_folders, film
 
-from models.audit.entry import label_of, split_of
 from models.audit.source import read_source
-from models.audit.table import read_table
+from models.audit.table import Columns, read_table
+from models.labels import label_of, split_of
 from screening.errors import TrainingError
 
 
@@ -144,9 +144,9 @@ def test_two_possible_split_columns_need_a_choice(tmp_path: Path) -> None:
     table = write_table(tmp_path / "set.csv", "path,label,a_split,b_split", "a,normal,test,train")
     with pytest.raises(TrainingError, match="--split-column"):
         read_table(table)
-    assert read_table(table, split_column="b_split")[0].split == "train"
+    assert read_table(table, columns=Columns(split="b_split"))[0].split == "train"
     with pytest.raises(TrainingError, match="no column c"):
-        read_table(table, split_column="c")
+        read_table(table, columns=Columns(split="c"))
 
 
 @pytest.mark.parametrize(

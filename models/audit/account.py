@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from models.audit.entry import SPLITS
 from models.audit.film import Fault
 from models.audit.findings import Findings
 from models.audit.leak import Leak
 from models.audit.likeness import likeness
 from models.audit.proposal import EXCLUDED
 from models.audit.section import Section, Table, count, plain, share
-from models.dataset import LABELS
+from models.labels import LABELS, SPLITS
 
 _LISTED = 15
 """Rows of a table in the report; the CSV files beside it have all."""

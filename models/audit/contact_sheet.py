@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from models.audit.folder import is_dicom
 from models.audit.section import plain
-from models.dataset import read_pixels
-from screening.dicom.pixels import read_pixels as read_dicom_pixels
+from models.image_file import read_pixels
 
 _SIDE, _GAP, _LINE, _WIDTH = 150, 8, 16, 990
 _BACKGROUND, _TILE, _INK, _DIM = (20, 24, 27), (32, 39, 43), (198, 206, 210), (139, 152, 158)
@@ -89,10 +86,7 @@ def _draw_film(
 
 def _picture(path: Path) -> Image.Image | None:
     try:
-        if is_dicom(path):
-            pixels = (read_dicom_pixels(path) * 255).astype(np.uint8)
-        else:
-            pixels = read_pixels(path)
+        pixels = read_pixels(path)
     except Exception:
         # The sheet shows faulty files too, and what their readers raise is not a closed list.
         return None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from models.audit.entry import SPLITS
 from models.audit.findings import Findings
 from models.audit.leak import Leak
 from models.audit.likeness import likeness
 from models.audit.proposal import EXCLUDED
-from models.dataset import LABELS
+from models.labels import LABELS, SPLITS
 
 
 def figures(findings: Findings) -> dict[str, Any]:

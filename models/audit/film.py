@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,15 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.audit.folder import is_dicom
-from models.dataset import read_pixels
+from models.image_file import Grey, grey, pixel_digest, read_grey
 from screening.dicom.pixels import BLANK_SPREAD
 from screening.dicom.pixels import read_pixels as read_dicom_pixels
 from screening.errors import NightreadError
 
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
-
-Grey = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32] | NDArray[np.float32]
 
 
 class Fault(StrEnum):
@@ -85,7 +82,7 @@ def _read_picture(path: Path) -> Film:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _film(_grey(image))
+                return _film(grey(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Film(fault=Fault.CORRUPT, detail="more pixels than any radiograph has")
     except Exception as error:
@@ -95,7 +92,7 @@ def _read_picture(path: Path) -> Film:
 
 def _as_far_as_it_goes(path: Path, error: Exception) -> Film:
     try:
-        film = _film(read_pixels(path))
+        film = _film(read_grey(path))
     except Exception:
         # Whatever a reader raises here, the file holds no picture.
         return Film(fault=Fault.CORRUPT, detail=f"no image in it ({type(error).__name__})")
@@ -103,17 +100,9 @@ def _as_far_as_it_goes(path: Path, error: Exception) -> Film:
     return Film(film.digest, film.thumbnail, film.width, film.height, Fault.TRUNCATED, detail)
 
 
-def _grey(image: Image.Image) -> Grey:
-    """Return the pixels as grey, shape (rows, columns)."""
-    if image.mode.startswith(("I", "F")):
-        return np.asarray(image)
-    return np.asarray(image.convert("L"))
-
-
 def _film(pixels: Grey) -> Film:
     height, width = pixels.shape
-    kind = f"{pixels.dtype} {height} {width} ".encode()
-    digest = hashlib.sha256(kind + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    digest = pixel_digest(pixels)
     thumbnail = _thumbnail(pixels)
     low, high = np.percentile(thumbnail, (1, 99))
     if high - low < BLANK_SPREAD * 255:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.audit.agreement import Agreement, agreement
 from models.audit.conflict import Conflict, find_conflicts
-from models.audit.entry import SPLITS, Entry
+from models.audit.entry import Entry
 from models.audit.film import Fault, read_film
 from models.audit.leak import Leak, find_leaks
 from models.audit.likeness import PAIR, SIMILAR, Pairs, find_likenesses
@@ -20,7 +20,7 @@ from models.audit.partition import Partition
 from models.audit.proposal import Assignment, propose, shortfalls
 from models.audit.signature import FREQUENCIES, RINGS, Signature, signature
 from models.audit.source import Source
-from models.dataset import LABELS
+from models.labels import LABELS, SPLITS
 from screening.errors import TrainingError
 
 Step = Callable[[int, int], None]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.audit.entry import KNOWN_LABELS, Entry, label_of, split_of
+from models.audit.entry import Entry
+from models.labels import KNOWN_LABELS, label_of, split_of
 from screening.errors import TrainingError
 
 _PICTURES = frozenset({".jpg", ".jpeg", ".png"})

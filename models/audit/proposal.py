@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.audit.entry import SPLITS, Entry
-from models.dataset import LABELS
+from models.audit.entry import Entry
+from models.labels import LABELS, SPLITS
 
 SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 EXCLUDED = "excluded"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.audit.entry import KNOWN_LABELS, Entry
+from models.audit.entry import Entry
 from models.audit.folder import read_folder
-from models.audit.table import read_table
-from models.dataset import LABELS
+from models.audit.table import USUAL, Columns, read_table
+from models.labels import KNOWN_LABELS, LABELS
 from screening.errors import TrainingError
 
 
@@ -34,7 +34,7 @@ class Source:
 
 
 def read_source(
-    paths: Sequence[Path], *, root: Path | None = None, split_column: str = ""
+    paths: Sequence[Path], *, root: Path | None = None, columns: Columns = USUAL
 ) -> Source:
     """Read folders and tables as one set.
 
@@ -46,8 +46,8 @@ def read_source(
         Folders, or CSV files.
     root
         Folder that the paths in a table start from; the table's own where ``None``.
-    split_column
-        See `models.audit.table.read_table`.
+    columns
+        Of the tables, where their names are not the usual ones.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_source(
     for path in paths:
         table = _table_of(path)
         if table is not None:
-            entries.extend(read_table(table, root, split_column))
+            entries.extend(read_table(table, root, columns))
             continue
         found = read_folder(path)
         entries.extend(found.entries)

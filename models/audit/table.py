@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.audit.entry import KNOWN_LABELS, Entry, label_of, split_of
+from models.audit.entry import Entry
+from models.labels import KNOWN_VALUES, label_of_value, split_of
 from screening.errors import TrainingError
 
-_NEEDED = {"path", "label"}
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table hold what.
+
+    Attributes
+    ----------
+    path, label
+        Names of the two that every table needs.
+    split
+        Name of the split's. Where empty: ``split``, or else the one column whose name ends in
+        ``split``.
+    """
+
+    path: str = "path"
+    label: str = "label"
+    split: str = ""
 
 
-def read_table(path: Path, root: Path | None = None, split_column: str = "") -> list[Entry]:
+USUAL = Columns()
+
+
+def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL) -> list[Entry]:
     """Read the rows of a CSV.
 
     Parameters
@@ -20,23 +41,22 @@ def read_table(path: Path, root: Path | None = None, split_column: str = "") -> 
         Of the CSV, UTF-8, with a header.
     root
         Folder that its paths start from; the CSV's own where ``None``.
-    split_column
-        Column that names the split. Where empty: ``split``, or else the one column whose name ends
-        in ``split``.
+    columns
+        Their names, where they are not the usual ones.
 
     Raises
     ------
     TrainingError
         If it cannot be read, lacks a column, or a row has no path or an unknown label.
     """
-    columns, rows = _rows(path)
-    missing = _NEEDED - set(columns)
+    present, rows = _rows(path)
+    missing = {columns.path, columns.label} - set(present)
     if missing:
         raise TrainingError(
             f"{path} lacks the columns {', '.join(sorted(missing))} (it has "
-            f"{', '.join(columns) or 'none'}): add them"
+            f"{', '.join(present) or 'none'}): add them"
         )
-    chosen = _split_column(path, columns, split_column)
+    chosen = replace(columns, split=_split_column(path, present, columns.split))
     base = path.parent if root is None else root
     found = [_entry(path, base, chosen, row, line) for line, row in enumerate(rows, start=2)]
     if not found:
@@ -74,17 +94,17 @@ def _split_column(path: Path, columns: list[str], asked: str) -> str:
     return ending[0] if ending else ""
 
 
-def _entry(table: Path, base: Path, split: str, row: dict[str, str], line: int) -> Entry:
-    if not row["path"]:
+def _entry(table: Path, base: Path, columns: Columns, row: dict[str, str], line: int) -> Entry:
+    name = row[columns.path]
+    if not name:
         raise TrainingError(f"{table}, line {line}, has no path: add it or remove the line")
-    label = label_of(row["label"])
+    label = label_of_value(row[columns.label])
     if label is None:
         raise TrainingError(
-            f"{table}, line {line}, labels {row['path']} as {row['label']!r}: a label is "
-            f"{KNOWN_LABELS}"
+            f"{table}, line {line}, labels {name} as {row[columns.label]!r}: a label is "
+            f"{KNOWN_VALUES}"
         )
-    word = row.get(split, "")
-    known = {"path", "label", "group", split}
+    word = row.get(columns.split, "")
+    known = {columns.path, columns.label, columns.split, "group"}
     others = {key: value for key, value in row.items() if key and key not in known}
-    path = base / row["path"]
-    return Entry(row["path"], path, label, split_of(word) or word, row.get("group", ""), others)
+    return Entry(name, base / name, label, split_of(word) or word, row.get("group", ""), others)
