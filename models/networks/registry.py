@@ -10,7 +10,38 @@ if TYPE_CHECKING:
     from torch import nn
 
 # A bundle's `_target_` would otherwise run any importable callable with any arguments.
-NETWORKS = ("models.networks.mobilenet_v2.MobileNetV2",)
+SHORT_NAMES = {
+    "mobilenet_v2": "models.networks.mobilenet_v2.MobileNetV2",
+    "mobilenet_v2_published": "models.networks.mobilenet_v2_published.MobileNetV2Published",
+    "densenet121": "models.networks.densenet121.DenseNet121",
+    "sequential_cnn": "models.networks.sequential_cnn.SequentialCNN",
+    "compact_cnn": "models.networks.compact_cnn.CompactCNN",
+    "custom_cnn": "models.networks.custom_cnn.CustomCNN",
+    "resnet18": "models.networks.resnet18.ResNet18",
+    "efficientnet_b0": "models.networks.efficientnet_b0.EfficientNetB0",
+    "efficientnet_b3": "models.networks.efficientnet_b3.EfficientNetB3",
+    "vgg16": "models.networks.vgg16.VGG16",
+}
+"""What a person may write, and the dotted name that it stands for."""
+
+NETWORKS = tuple(SHORT_NAMES.values())
+
+
+def dotted_name(name: str) -> str:
+    """Return the dotted name of a network, from it or from its short name.
+
+    Raises
+    ------
+    ValueError
+        If it is not on the list; nothing of it is imported.
+    """
+    target = SHORT_NAMES.get(name, name)
+    if target not in NETWORKS:
+        raise ValueError(
+            f"the network {name!r} is not one of {', '.join(SHORT_NAMES)}: Nightread builds only "
+            "its own networks"
+        )
+    return target
 
 
 def require_listed(target: str) -> None:
@@ -21,23 +52,18 @@ def require_listed(target: str) -> None:
     ValueError
         If it is not.
     """
-    if target not in NETWORKS:
-        raise ValueError(
-            f"the network {target!r} is not one of {', '.join(NETWORKS)}: Nightread builds only "
-            "its own networks"
-        )
+    dotted_name(target)
 
 
 def build_network(target: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build a network by its dotted name.
+    """Build a network by its dotted or its short name.
 
     Raises
     ------
     ValueError
         If the name is not on the list, or the arguments are not the constructor's.
     """
-    require_listed(target)
-    module, _, name = target.rpartition(".")
+    module, _, name = dotted_name(target).rpartition(".")
     network: type[nn.Module] = getattr(importlib.import_module(module), name)
     try:
         return network(**arguments)
