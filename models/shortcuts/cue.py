@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from models.dataset import LabelledRadiograph, read_pixels
 from models.shortcuts.jpeg_quality import jpeg_quality
@@ -43,7 +43,7 @@ def read_cues(
     numpy.ndarray
         Float64 (N, len(CUES) + len(columns)): width by height, longer side in pixels, JPEG quality
         from 1 to 100, mean and standard deviation of the grey levels in [0, 255], and the columns.
-        A cell is NaN where a film has no such thing, as a PNG has no JPEG quality.
+        A cell is NaN where a film has no such thing, as a PNG or a DICOM file has no JPEG quality.
 
     Raises
     ------
@@ -60,16 +60,23 @@ def read_cues(
 def _of_film(row: LabelledRadiograph) -> tuple[float, ...]:
     pixels = read_pixels(row.path)
     height, width = pixels.shape
-    with Image.open(row.path) as image:
-        quality = jpeg_quality(image)
-    found = float("nan") if quality is None else float(quality)
     return (
         width / height,
         float(max(pixels.shape)),
-        found,
+        _quality(row),
         float(pixels.mean()),
         float(pixels.std()),
     )
+
+
+def _quality(row: LabelledRadiograph) -> float:
+    try:
+        with Image.open(row.path) as image:
+            quality = jpeg_quality(image)
+    except UnidentifiedImageError:
+        # Pillow does not read DICOM.
+        quality = None
+    return float("nan") if quality is None else float(quality)
 
 
 def _cell(row: LabelledRadiograph, column: str) -> float:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_pixels, unit_range
+from models.ensemble import logits_of
 from models.evaluation import Estimate
 from models.group_bootstrap import GroupBootstrap
 from models.shortcuts.change import CHANGES, Change
 from screening.domain.verdict import OperatingPoints
 
 _BATCH = 16
-_EDGE = 1e-6  # a probability is kept this far from 0 and 1, so that its logit is finite
 _Floats = NDArray[np.float64]
 
 
@@ -128,7 +128,7 @@ def _movement(
     points: OperatingPoints,
     bootstrap: GroupBootstrap,
 ) -> Movement:
-    moved = logit(after) - logit(before)
+    moved = logits_of(after) - logits_of(before)
     return Movement(
         cue=change.cue,
         change=change.name,
@@ -140,13 +140,6 @@ def _movement(
         auc=bootstrap.area(after),
         auc_change=bootstrap.area_gain(before, after),
     )
-
-
-def logit(probabilities: _Floats) -> _Floats:
-    """Return the logits of probabilities, kept finite."""
-    kept = np.clip(probabilities, _EDGE, 1 - _EDGE)
-    found: _Floats = np.log(kept) - np.log1p(-kept)
-    return found
 
 
 def _flips(before: _Floats, after: _Floats, threshold: float) -> float:
