@@ -35,10 +35,14 @@ class AugmentationSettings:
         Chance of a turn by 90, 180 or 270 degrees.
     rotation_degrees
         Largest further turn, either way.
+    mirror
+        Chance of left and right exchanged.
     crop, grow
         Largest share of a side cut off, or of air added.
     gamma
         Largest natural logarithm of the exponent, either way.
+    brightness, contrast
+        Largest shift, as a share of full scale, and largest relative change of the spread.
     resolution, jpeg
         Chance of a loss of resolution (to a half at worst), and of compression (quality 30 to 90).
     border
@@ -53,9 +57,12 @@ class AugmentationSettings:
 
     quarter_turn: float = 0.5
     rotation_degrees: float = 20.0
+    mirror: float = 0.5
     crop: float = 0.2
     grow: float = 0.08
     gamma: float = 0.4
+    brightness: float = 0.0
+    contrast: float = 0.0
     resolution: float = 0.3
     jpeg: float = 0.25
     border: float = 0.25
@@ -184,7 +191,7 @@ def _move(
     grow = float(rng.uniform(0, settings.grow))
     turns = int(rng.integers(1, 4)) if rng.random() < settings.quarter_turn else 0
     angle = math.radians(float(rng.uniform(-1, 1)) * settings.rotation_degrees)
-    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    mirror = -1.0 if rng.random() < settings.mirror else 1.0
 
     kept = np.array([(1 - left - right + grow) * width, (1 - top - bottom + grow) * height])
     source_centre = np.array([(1 + left - right) / 2 * width, (1 + top - bottom) / 2 * height])
@@ -221,6 +228,10 @@ def _shift_intensity(
     pixels: NDArray[np.uint8], settings: AugmentationSettings, rng: Generator
 ) -> NDArray[np.uint8]:
     levels = np.linspace(0, 1, 256) ** math.exp(rng.uniform(-1, 1) * settings.gamma)
+    if settings.brightness or settings.contrast:
+        contrast = 1 + float(rng.uniform(-1, 1)) * settings.contrast
+        levels = (levels - 0.5) * contrast + 0.5 + float(rng.uniform(-1, 1)) * settings.brightness
+        levels = np.clip(levels, 0, 1)
     if rng.random() < settings.invert:
         levels = 1 - levels
     changed = levels.astype(np.float32)[pixels]

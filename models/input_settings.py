@@ -15,14 +15,23 @@ class InputSettings:
         Side of the network's square in pixels, a multiple of 32.
     lower, upper
         Percentiles of intensity, in [0, 100], that become darkest and brightest.
+    equalise
+        Spread the intensities evenly over the range (a histogram equalisation) before that.
+    blur
+        Standard deviation of a Gaussian blur before that, in pixels of the network's input; 0 for
+        none.
     """
 
     size: int = 384
     lower: float = 1.0
     upper: float = 99.0
+    equalise: bool = False
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 4096 or self.size % 32:
             raise ValueError(f"size must be a multiple of 32 from 32 to 4096, not {self.size}")
         if not 0 <= self.lower < self.upper <= 100:
             raise ValueError("lower and upper must satisfy 0 <= lower < upper <= 100")
+        if not 0 <= self.blur <= 10:
+            raise ValueError("blur must lie in [0, 10]")

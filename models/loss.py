@@ -40,13 +40,15 @@ def training_loss(
     settings
         The weights of the parts.
     """
-    loss = binary_cross_entropy_with_logits(logits.image.float(), labels)
+    labels = labels * (1 - settings.label_smoothing) + settings.label_smoothing / 2
+    weight = labels.new_tensor(settings.fracture_weight)
+    loss = binary_cross_entropy_with_logits(logits.image.float(), labels, pos_weight=weight)
     if logits.cells is None:
         return loss
     found = logits.cells.float()
     top = top_mean(found, settings.top_share)
     return (
         loss
-        + settings.top_weight * binary_cross_entropy_with_logits(top, labels)
+        + settings.top_weight * binary_cross_entropy_with_logits(top, labels, pos_weight=weight)
         + settings.cells_weight * focal_loss(found, cells)
     )

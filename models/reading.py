@@ -55,12 +55,13 @@ def read_batch(
     if not images:
         return []
     batch = torch.stack([item.tensor for item in images])
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        image, cells = network(batch)
-    image = image.float()
+        image, cells = network(batch.to(device))
+    image = image.float().cpu()
     if cells is None:
         return [Reading(float(logit)) for logit in image]
-    cells = cells.float()
+    cells = cells.float().cpu()
     tops = top_mean(cells, top_share)
     return [
         Reading(float(image[i]), float(tops[i]), *_hottest(cells[i], prepared))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,71 +12,41 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.augmentation import AugmentationSettings
 from models.input_settings import InputSettings
+from models.optimisation import Cycle, OptimisationSettings
 from screening.errors import TrainingError
+
+__all__ = ["Cycle", "OptimisationSettings", "Recipe", "list_recipes", "read_recipe"]
 
 _Section = TypeVar("_Section")
 _SHIPPED = Path(__file__).parent / "recipes"
 _INITIAL = ("backbone", "bundle", "random")
-_PRECISION = ("bfloat16", "float32")
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """A rise and a fall of the learning rate, as long as ``epochs``, as high as ``learning_rate``.
-
-    Smith and Topin, *Super-convergence* (2019, arXiv:1708.07120).
-    """
-
-    epochs: int
-    learning_rate: float
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.learning_rate <= 0:
-            raise ValueError("epochs must be at least 1 and learning_rate positive")
-
-
-@dataclass(frozen=True, slots=True)
-class OptimisationSettings:
-    """How long, how fast, and on how many: the comments of the shipped recipe say what each is."""
-
-    cycles: tuple[Cycle, ...] = (Cycle(10, 4e-4),)
-    batch: int = 16
-    weight_decay: float = 0.02
-    normals_per_fracture: float = 2.0
-    average_decay: float = 0.99
-    precision: str = "bfloat16"
-    frozen_blocks: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.cycles or self.batch < 2:
-            raise ValueError("there must be at least one cycle, and batch must be at least 2")
-        if self.normals_per_fracture <= 0:
-            raise ValueError("normals_per_fracture must be positive")
-        if not 0 <= self.average_decay < 1:
-            raise ValueError("average_decay must lie in [0, 1)")
-        if self.precision not in _PRECISION:
-            raise ValueError(f"precision must be one of {', '.join(_PRECISION)}")
-
-    @property
-    def epochs(self) -> int:
-        """Of all cycles together."""
-        return sum(cycle.epochs for cycle in self.cycles)
-
-    def beginning(self, epoch: int) -> Cycle | None:
-        """Return the cycle that begins with this epoch, counted from 0, if one does."""
-        starts = accumulate((cycle.epochs for cycle in self.cycles), initial=0)
-        return dict(zip(starts, self.cycles, strict=False)).get(epoch)
 
 
 @dataclass(frozen=True, slots=True)
 class LossSettings:
-    """Weights of the loss's parts beside the image's own, which weighs 1."""
+    """What the loss is made of; a network without a map has the image's own part alone.
+
+    Attributes
+    ----------
+    top_share
+        Share of the map's cells whose mean is the map's score, in (0, 1].
+    top_weight, cells_weight
+        Of the map's score and of its outlined cells, beside the image's own part, which weighs 1.
+    fracture_weight
+        How much more a fractured image weighs than another.
+    label_smoothing
+        How far the labels 0 and 1 are drawn together, in [0, 1).
+    """
 
     top_share: float = 0.01
     top_weight: float = 0.5
     cells_weight: float = 0.5
+    fracture_weight: float = 1.0
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.fracture_weight <= 0 or not 0 <= self.label_smoothing < 1:
+            raise ValueError("fracture_weight must be positive, label_smoothing in [0, 1)")
         if not 0 < self.top_share <= 1:
             raise ValueError("top_share must lie in (0, 1]")
 

@@ -6,51 +6,27 @@ import dataclasses
 import json
 import os
 import platform
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models.curves import curves_csv, curves_png
+from models.epoch_report import EpochReport
 from screening.errors import TrainingError
 
 _CHECKPOINT = "checkpoint.pt"
 _LIBRARIES = ("nightread", "torch", "monai", "numpy", "pillow", "scikit-learn")
 
 
-@dataclass(frozen=True, slots=True)
-class EpochReport:
-    """How one epoch went: what the console shows and ``history.json`` keeps.
-
-    Attributes
-    ----------
-    epoch, epochs
-        Counted from 1, and their number.
-    loss
-        Mean over the epoch's batches.
-    validation_auc
-        Of the sum of the network's two logits, on the validation split.
-    seconds
-        Of training and validation.
-    best
-        Whether no earlier epoch had a higher ``validation_auc``.
-    """
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_auc: float
-    seconds: float
-    best: bool
-
-
 class RunFolder:
     """The files of one training.
 
-    ``settings.json`` (recipe, digests of data and backbone), ``versions.json``, ``history.json``
-    (an entry per epoch), ``best.pt`` (the selected weights), ``checkpoint.pt`` (the state after the
-    last whole epoch), and ``bundle/`` once the training is done.
+    ``settings.json`` (recipe, digests of data and of the weights it began with), ``versions.json``,
+    ``history.json`` (an entry per epoch), ``curves.csv`` and ``curves.png`` (the same to look at),
+    ``best.pt`` (the selected weights), ``checkpoint.pt`` (the state after the last whole epoch), and
+    ``bundle/`` once the training is done.
 
     Parameters
     ----------
@@ -105,6 +81,8 @@ class RunFolder:
         entries = [dataclasses.asdict(entry) for entry in history]
         self._save_tensors(_CHECKPOINT, {"state": state, "history": entries})
         self.write("history.json", entries)
+        self._replace("curves.csv", curves_csv(history).encode())
+        self._replace("curves.png", curves_png(history))
 
     def save_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Keep the weights of the best epoch so far."""
@@ -125,6 +103,7 @@ class RunFolder:
         selected = max(history, key=lambda entry: float(entry["validation_auc"]))
         found: dict[str, Any] = settings | {
             "epochs": len(history),
+            "planned_epochs": history[-1]["epochs"],
             "selected_epoch": selected["epoch"],
             "validation_auc": round(selected["validation_auc"], 4),
             "minutes": round(sum(entry["seconds"] for entry in history) / 60, 1),

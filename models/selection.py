@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 
 from models.calibration import Calibration
@@ -14,6 +15,7 @@ from screening.domain.verdict import OperatingPoints
 
 WANTED_SENSITIVITY = 0.95
 WANTED_SPECIFICITY = 0.95
+CONFIDENCE = 0.80
 
 
 def fit_calibration(readings: Sequence[Reading], labels: Sequence[int]) -> Calibration:
@@ -34,10 +36,15 @@ def fit_calibration(readings: Sequence[Reading], labels: Sequence[int]) -> Calib
 def choose_points(probabilities: NDArray[np.float64], labels: NDArray[np.int_]) -> OperatingPoints:
     """Choose the two thresholds.
 
-    The high-sensitivity point is the highest threshold that still finds 95 % of the fractures, the
-    high-specificity point the lowest that still clears 95 % of the rest. A classifier good enough
-    to reach both at once makes them cross; then both thresholds reach both aims, and the lower one
-    becomes the high-sensitivity point.
+    The high-sensitivity point is the highest threshold that finds 95 % of the fractures of other
+    images like these with a confidence of 80 %, the high-specificity point the lowest that so
+    clears 95 % of the rest. A threshold that finds just 95 % of a small split misses more of the
+    next one every other time; these are one-sided tolerance limits (Wilks, *Determination of sample
+    sizes for setting tolerance limits*, 1941), which keep a margin that shrinks as the split grows.
+    Where the split is too small for that confidence, every fracture or normal of it is kept.
+
+    A classifier good enough to reach both at once makes them cross; then both thresholds reach both
+    aims, and the lower one becomes the high-sensitivity point.
 
     Parameters
     ----------
@@ -48,9 +55,15 @@ def choose_points(probabilities: NDArray[np.float64], labels: NDArray[np.int_]) 
     """
     fractured = np.sort(probabilities[labels == 1])
     normal = np.sort(probabilities[labels == 0])
-    missed = int(np.floor((1 - WANTED_SENSITIVITY) * len(fractured) + 1e-9))
-    sensitive = float(fractured[missed])
-    kept = int(np.ceil(WANTED_SPECIFICITY * len(normal) - 1e-9))
+    sensitive = float(fractured[_tolerated(len(fractured), WANTED_SENSITIVITY)])
+    highest = normal[len(normal) - 1 - _tolerated(len(normal), WANTED_SPECIFICITY)]
     # An image is suspected from the threshold on, so it lies just above the last normal cleared.
-    specific = float(min(np.nextafter(normal[kept - 1], 2.0), 1.0))
+    specific = float(min(np.nextafter(highest, 2.0), 1.0))
     return OperatingPoints(min(sensitive, specific), max(sensitive, specific))
+
+
+def _tolerated(count: int, wanted: float) -> int:
+    """Return how many of ``count`` may be wrong for a share of ``wanted`` right in the long run."""
+    wrong = np.arange(count)
+    unlikely = binom.cdf(wrong, count, 1 - wanted) <= 1 - CONFIDENCE
+    return int(wrong[unlikely].max(initial=0))

@@ -5,18 +5,18 @@ The test split is never opened here; :mod:`models.evaluation` does that, once, a
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from sklearn.metrics import roc_auc_score
-
-from models.dataset import digest, read_split
+from models.bundle import read_bundle
+from models.dataset import LabelledRadiograph, digest, leaks, read_split
+from models.epoch_report import EpochReport
 from models.publishing import publish
 from models.recipe import Recipe, read_recipe
-from models.run_folder import EpochReport, RunFolder
+from models.run_folder import RunFolder
 from models.trainer import Trainer
 
 
@@ -28,16 +28,22 @@ def _ignore_epoch(report: EpochReport) -> None:
     """Say nothing of an epoch."""
 
 
+def _ignore_leak(copies: int, images: int) -> None:
+    """Say nothing of a leak."""
+
+
 def train(
     recipe: Recipe | str | Path,
     data: Path,
     run: Path,
     *,
-    backbone: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
+    stop_after: int | None = None,
     version: str = "0.1.0",
     on_step: Callable[[int, int], None] = _ignore_step,
     on_epoch: Callable[[EpochReport], None] = _ignore_epoch,
+    on_leak: Callable[[int, int], None] = _ignore_leak,
 ) -> RunFolder:
     """Train a classifier and make a bundle of its best weights.
 
@@ -52,17 +58,24 @@ def train(
         Folder of a labelled set with the splits ``train`` and ``val``.
     run
         Folder for everything that the training writes.
-    backbone
-        ImageNet weights, a ``.pth`` with torchvision's names, where the recipe starts from them.
+    start
+        Weights to start from, where the recipe asks for them: ImageNet's, a ``.pth`` with
+        torchvision's names, or another training's bundle.
     resume
         Go on after the last whole epoch of the training in ``run``. An interrupted training gives
         the same weights as one that ran through; a finished one only makes its bundle again.
+    stop_after
+        Stop when so many epochs have been done in all, make the bundle of the best of them, and
+        leave the rest to a later call with ``resume``. ``None`` for all that the recipe wants.
     version
         Of the bundle.
     on_step
         Called after each batch with its number, from 1, and how many the epoch has.
     on_epoch
         Called after each epoch.
+    on_leak
+        Called where images of the validation split are exact copies of train images, with how many
+        and of how many: what is measured there is memory. The run and the bundle are marked.
 
     Raises
     ------
@@ -71,33 +84,57 @@ def train(
     """
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     train_rows, validation_rows = read_split(data, "train"), read_split(data, "val")
+    # Everything that can be wrong with the images or the weights shows here, before a file is made.
+    trainer = Trainer(recipe, train_rows, validation_rows, start)
     folder = RunFolder(run)
     folder.begin(
         {
             "recipe": recipe.as_dict(),
-            "data": {
-                "train": {"images": len(train_rows), "sha256": digest(train_rows)},
-                "val": {"images": len(validation_rows), "sha256": digest(validation_rows)},
-            },
-            "backbone_sha256": _file_digest(backbone),
+            "data": _described(data, train_rows, validation_rows, on_leak),
+            "backbone_sha256": _file_digest(start),
         },
         resume,
     )
-    trainer = Trainer(recipe, train_rows, validation_rows, backbone)
-    _run_epochs(trainer, folder, on_step, on_epoch)
+    epochs = min(stop_after or recipe.optimisation.epochs, recipe.optimisation.epochs)
+    _run_epochs(trainer, folder, epochs, on_step, on_epoch)
     publish(recipe, data, folder, folder.bundle, version)
     return folder
 
 
+def _described(
+    data: Path,
+    train_rows: Sequence[LabelledRadiograph],
+    validation_rows: Sequence[LabelledRadiograph],
+    on_leak: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Return what a run's settings say of its data, and tell of copies between the splits."""
+    leaked = len(leaks(train_rows, validation_rows))
+    if leaked:
+        on_leak(leaked, len(validation_rows))
+    return {
+        "name": data.resolve().name,
+        "train": {"images": len(train_rows), "sha256": digest(train_rows)},
+        "val": {
+            "images": len(validation_rows),
+            "sha256": digest(validation_rows),
+            "copies_of_train": leaked,
+        },
+        "leaking": leaked > 0,
+    }
+
+
 def _file_digest(path: Path | None) -> str | None:
-    if path is None or not path.is_file():
+    if path is None:
         return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return read_bundle(path).settings.weights_sha256
 
 
 def _run_epochs(
     trainer: Trainer,
     folder: RunFolder,
+    epochs: int,
     on_step: Callable[[int, int], None],
     on_epoch: Callable[[EpochReport], None],
 ) -> None:
@@ -105,18 +142,15 @@ def _run_epochs(
     kept = folder.checkpoint()
     if kept is not None:
         state, history = kept
-        trainer.restore(state)
-    labels = [row.fractured for row in trainer.validation_rows]
-    epochs = trainer.recipe.optimisation.epochs
-    for epoch in range(len(history), epochs):
-        started = time.monotonic()
-        loss = trainer.run_epoch(epoch, on_step)
-        scores = [reading.image + reading.top for reading in trainer.validate()]
-        auc = float(roc_auc_score(labels, np.array(scores)))
-        best = all(auc > entry.validation_auc for entry in history)
-        report = EpochReport(epoch + 1, epochs, loss, auc, time.monotonic() - started, best)
-        history.append(report)
+        trainer.restore(state, len(history))
+    chosen = trainer.recipe.optimisation
+    while len(history) < epochs:
+        if chosen.exhausted([report.validation_loss for report in history]):
+            break
+        report = trainer.run_epoch(len(history), on_step)
+        best = all(report.validation_auc > entry.validation_auc for entry in history)
+        history.append(dataclasses.replace(report, best=best))
         if best:
             folder.save_best(trainer.averaged.module.state_dict())
         folder.save(trainer.state(), history)
-        on_epoch(report)
+        on_epoch(history[-1])

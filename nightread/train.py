@@ -7,49 +7,105 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from screening.errors import DependencyError, TrainingError
+
 if TYPE_CHECKING:
-    from models.run_folder import EpochReport
+    from models.epoch_report import EpochReport
+    from models.run_folder import RunFolder
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Folder of a labelled set with its index.csv.")],
-    run: Annotated[Path, typer.Option(help="Folder for all that the training writes.")],
-    recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "mobilenet_v2",
-    backbone: Annotated[
-        Path | None, typer.Option(help="ImageNet weights, where the recipe starts from them.")
+    recipe: Annotated[
+        str, typer.Argument(help="A shipped recipe, or a TOML file.")
+    ] = "mobilenet_v2",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of a labelled set with its index.csv.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder for all that it writes [runs/RECIPE].")
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--start", "--backbone", help="Weights to start from: a checkpoint or bundle."
+        ),
     ] = None,
     version: Annotated[str, typer.Option(help="Of the bundle that comes of it.")] = "0.1.0",
+    stop_after: Annotated[
+        int | None, typer.Option(min=1, help="Epochs; the rest later, with --resume.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the training in the folder.")] = False,
+    names: Annotated[bool, typer.Option("--list", help="Name the shipped recipes.")] = False,
 ) -> None:
-    """Train a classifier on a labelled set."""
+    """Train a classifier on a labelled set, as a recipe says."""
+    from nightread.terminal import remark, write
+
+    try:
+        from models.recipe import list_recipes
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from None
+    if names:
+        write("".join(f"{name}\n" for name in list_recipes()))
+        return
+    if data is None:
+        raise TrainingError("there is nothing to learn from: give a labelled set with --data")
+    run = run or Path("runs") / Path(recipe).stem
+    folder = _follow(recipe, data, run, start, version, stop_after, resume)
+    remark(f"trained; to score with it: NIGHTREAD_MODEL={folder.bundle} nightread up")
+
+
+def _not_installed(error: ModuleNotFoundError) -> DependencyError:
+    return DependencyError(f"{error.name} is not installed: pip install 'nightread[train]'")
+
+
+def _follow(
+    recipe: str,
+    data: Path,
+    run: Path,
+    start: Path | None,
+    version: str,
+    stop_after: int | None,
+    resume: bool,
+) -> RunFolder:
+    """Train, with a progress bar on stderr."""
     from nightread.terminal import progress, remark, remarks
 
     try:
         from models.training import train as follow
     except ModuleNotFoundError as error:
-        from screening.errors import DependencyError
+        raise _not_installed(error) from None
 
-        raise DependencyError(
-            f"{error.name} is not installed: pip install 'nightread[train]'"
-        ) from None
-
-    def tell(report: EpochReport) -> None:
-        best = ", the best so far" if report.best else ""
+    def warn(copies: int, images: int) -> None:
         remark(
-            f"epoch {report.epoch} of {report.epochs}: loss {report.loss:.4f}, validation AUC "
-            f"{report.validation_auc:.4f}{best} ({report.seconds:.0f} s)"
+            f"WARNING: THIS SPLIT LEAKS. {copies} of {images} validation images are exact copies "
+            "of training images: what is measured on them is memory, not skill. The run and its "
+            "bundle are marked as leaking; `nightread dataset` proposes a split that does not leak"
         )
 
     with progress(remarks()) as bar:
-        task = bar.add_task("training", total=None)
-        folder = follow(
+        task = bar.add_task("reading", total=None)
+
+        def show(step: int, steps: int) -> None:
+            bar.update(task, description="training", completed=step, total=steps)
+
+        return follow(
             recipe,
             data,
             run,
-            backbone=backbone,
+            start=start,
             resume=resume,
+            stop_after=stop_after,
             version=version,
-            on_step=lambda step, steps: bar.update(task, completed=step, total=steps),
-            on_epoch=tell,
+            on_step=show,
+            on_epoch=lambda report: remark(_line(report)),
+            on_leak=warn,
         )
-    remark(f"trained; to score with it: NIGHTREAD_MODEL={folder.path / 'bundle'} nightread up")
+
+
+def _line(report: EpochReport) -> str:
+    best = ", the best so far" if report.best else ""
+    left = (report.epochs - report.epoch) * report.seconds / 60
+    return (
+        f"epoch {report.epoch} of {report.epochs}: loss {report.loss:.4f}, validation AUC "
+        f"{report.validation_auc:.4f}{best} ({report.seconds:.0f} s; {left:.0f} min left)"
+    )

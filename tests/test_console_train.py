@@ -14,8 +14,20 @@ def test_a_set_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> None
 
 
 def test_a_recipe_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    options = ["--data", "nowhere", "--run", "run", "--recipe", "no-such-recipe"]
-    ran = nightread("train", *options, cwd=tmp_path)
+    options = ["--data", "nowhere", "--run", "run"]
+    ran = nightread("train", "no-such-recipe", *options, cwd=tmp_path)
     assert ran.returncode == 1
     assert "no-such-recipe" in ran.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_shipped_recipes_are_named(tmp_path: Path) -> None:
+    ran = nightread("train", "--list", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert {"mobilenet_v2", "resnet18", "vgg16"} <= set(ran.stdout.split())
+
+
+def test_a_training_asks_for_its_data(tmp_path: Path) -> None:
+    ran = nightread("train", "resnet18", cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "--data" in ran.stderr

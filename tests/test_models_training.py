@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 
+from models.augmentation import AugmentationSettings
 from models.bundle import CARD
 from models.classifier import load_classifier
 from models.dataset import read_pixels, unit_range
+from models.epoch_report import EpochReport
 from models.evaluation import evaluate
 from models.input_settings import InputSettings
 from models.loss import focal_loss
 from models.publishing import publish, record_figures
-from models.recipe import Cycle, OptimisationSettings, Recipe
-from models.run_folder import EpochReport, RunFolder
+from models.recipe import Cycle, LossSettings, OptimisationSettings, Recipe
+from models.run_folder import RunFolder
 from models.training import train
 from screening.errors import TrainingError
 
@@ -152,15 +157,115 @@ def test_a_training_becomes_a_bundle_with_figures(
 
 def test_a_recipe_from_the_backbone_asks_for_it(bones: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, initial="backbone")
-    with pytest.raises(TrainingError, match="--backbone"):
+    with pytest.raises(TrainingError, match="--start"):
         train(recipe, bones, tmp_path / "none")
     other = tmp_path / "other.pth"
     torch.save({"features.0.0.weight": torch.zeros(3)}, other)
     with pytest.raises(TrainingError, match=r"features\.\*"):
-        train(recipe, bones, tmp_path / "other", backbone=other)
+        train(recipe, bones, tmp_path / "other", start=other)
     other.write_bytes(b"not weights")
     with pytest.raises(TrainingError, match=r"features\.\*"):
-        train(recipe, bones, tmp_path / "bytes", backbone=other)
+        train(recipe, bones, tmp_path / "bytes", start=other)
+
+
+def test_a_training_goes_on_from_a_bundle_of_its_network(
+    bones: Path, whole_run: Path, tmp_path: Path
+) -> None:
+    still = replace(RECIPE.optimisation, cycles=(Cycle(1, 1e-4),), frozen_blocks=5)
+    recipe = replace(RECIPE, initial="bundle", optimisation=still)
+    run = train(recipe, bones, tmp_path / "on", start=whole_run / "bundle")
+    before = safetensors.torch.load_file(whole_run / "bundle" / "models" / "model.safetensors")
+    after = run.best()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not {name for name in moved if name.startswith(("features.0.", "features.4."))}
+    with pytest.raises(TrainingError, match="--start"):
+        train(recipe, bones, tmp_path / "none")
+    other = replace(recipe, network="compact_cnn")
+    with pytest.raises(TrainingError, match="compact_cnn"):
+        train(other, bones, tmp_path / "other", start=whole_run / "bundle")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_training_stops_after_some_epochs_and_goes_on_later(bones: Path, tmp_path: Path) -> None:
+    run = train(RECIPE, bones, tmp_path / "run", stop_after=1)
+    metadata = json.loads((run.bundle / "configs" / "metadata.json").read_text())
+    told = metadata["nightread"]["training"]
+    assert (told["epochs"], told["planned_epochs"]) == (1, 2)
+    reports: list[EpochReport] = []
+    train(RECIPE, bones, tmp_path / "run", resume=True, on_epoch=reports.append)
+    assert [report.epoch for report in reports] == [2]
+
+
+def test_a_split_that_leaks_is_told_and_marked(bones: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "leaking"
+    shutil.copytree(bones, folder)
+    shutil.copy(folder / "train0.png", folder / "val0.png")
+    told: list[tuple[int, int]] = []
+    run = train(
+        RECIPE, folder, tmp_path / "run", stop_after=1, on_leak=lambda *copies: told.append(copies)
+    )
+    metadata = json.loads((run.bundle / "configs" / "metadata.json").read_text())
+    # The drawn bones differ by a seed that their number in the split gives: all are copies.
+    assert told == [(8, 8)]
+    assert metadata["nightread"]["training"]["data"]["leaking"] is True
+
+
+@pytest.mark.parametrize(
+    ("network", "optimisation"),
+    [
+        ("compact_cnn", {"optimiser": "sgd", "schedule": "plateau", "sampling": "all"}),
+        ("sequential_cnn", {"optimiser": "adam", "schedule": "constant", "average_decay": 0.0}),
+        ("models.networks.resnet18.ResNet18", {"precision": "bfloat16"}),
+    ],
+)
+def test_published_networks_train_without_a_map(
+    bones: Path, tmp_path: Path, network: str, optimisation: dict[str, object]
+) -> None:
+    recipe = replace(
+        RECIPE,
+        network=network,
+        network_arguments={"size": 64} if network == "sequential_cnn" else {},
+        input=InputSettings(size=64, equalise=True, blur=0.7),
+        optimisation=replace(RECIPE.optimisation, **optimisation),  # type: ignore[arg-type]
+        loss=LossSettings(fracture_weight=1.5, label_smoothing=0.1),
+        augmentation=AugmentationSettings(brightness=0.2, contrast=0.3),
+    )
+    run = train(recipe, bones, tmp_path / "run")
+    classifier = load_classifier(run.bundle)
+    image = classifier.prepare(unit_range(read_pixels(bones / "test0.png")))
+    prediction = classifier.score([image])[0]
+    assert 0 <= prediction.probability <= 1
+    assert prediction.hottest_x is None
+
+
+def test_an_early_stop_waits_for_its_patience() -> None:
+    patient = OptimisationSettings(patience=2)
+    assert not patient.exhausted([1.0, 0.9])
+    assert not patient.exhausted([1.0, 0.9, 0.95])
+    assert patient.exhausted([1.0, 0.9, 0.95, 0.91])
+    assert not patient.exhausted([1.0, 0.9, 0.95, 0.89])
+    assert not OptimisationSettings().exhausted([1.0] * 50)
+
+
+def test_an_unreadable_image_ends_the_training_before_a_file_is_made(
+    bones: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(bones, folder)
+    (folder / "train3.png").write_bytes(b"no picture")
+    with pytest.raises(TrainingError, match=r"train3\.png"):
+        train(RECIPE, folder, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_learning_curves_are_a_table_and_a_picture(whole_run: Path) -> None:
+    rows = list(csv.DictReader((whole_run / "curves.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row["validation_loss"]) > 0 for row in rows)
+    assert float(rows[0]["learning_rate"]) < 4e-4
+    with Image.open(whole_run / "curves.png") as picture:
+        assert picture.size[0] > picture.size[1]
 
 
 def test_a_network_that_is_not_listed_is_refused(bones: Path, tmp_path: Path) -> None:
