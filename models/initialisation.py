@@ -49,9 +49,8 @@ def _load_backbone(network: nn.Module, recipe_network: str, backbone: Path | Non
             'give the file with --start, or set initial = "random" in the recipe'
         )
     try:
-        named = network.from_torchvision(
-            torch.load(backbone, map_location="cpu", weights_only=True)
-        )
+        state = torch.load(backbone, map_location="cpu", weights_only=True)
+        named = network.from_torchvision(state)  # type: ignore[operator]  # each of ours has it
         wanted = [name for name in network.state_dict() if name.startswith("features.")]
         network.load_state_dict({name: named[name] for name in wanted}, strict=False)
     except (RuntimeError, AttributeError, KeyError, pickle.UnpicklingError) as error:

@@ -20,6 +20,9 @@ class InputSettings:
     blur
         Standard deviation of a Gaussian blur before that, in pixels of the network's input; 0 for
         none.
+    orientations
+        How many views of the image are read and averaged: 1 as it is, 2 with its mirror image, 4
+        also upside down, 8 all turns.
     """
 
     size: int = 384
@@ -27,6 +30,7 @@ class InputSettings:
     upper: float = 99.0
     equalise: bool = False
     blur: float = 0.0
+    orientations: int = 1
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 4096 or self.size % 32:
@@ -35,3 +39,5 @@ class InputSettings:
             raise ValueError("lower and upper must satisfy 0 <= lower < upper <= 100")
         if not 0 <= self.blur <= 10:
             raise ValueError("blur must lie in [0, 10]")
+        if self.orientations not in (1, 2, 4, 8):
+            raise ValueError(f"orientations must be 1, 2, 4 or 8, not {self.orientations}")

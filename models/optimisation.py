@@ -45,8 +45,8 @@ class OptimisationSettings:
         An L2 penalty; with ``"adamw"`` decoupled from the gradient.
     schedule
         ``"one_cycle"``: a rise and a fall as long as the cycle (Smith and Topin,
-        *Super-convergence*, 2019, arXiv:1708.07120). ``"plateau"``: lowered when the validation loss no longer falls.
-        ``"constant"``: as it is.
+        *Super-convergence*, 2019, arXiv:1708.07120). ``"plateau"``: lowered when the validation
+        loss no longer falls. ``"constant"``: as it is.
     plateau_factor, plateau_patience
         By what the rate is multiplied, after how many epochs without a lower validation loss.
     patience

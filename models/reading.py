@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.networks.logits import FractureLogits
 from models.transforms import PreparedImage
+
+ORIENTATIONS = tuple((turns, mirrored) for turns in (0, 2, 1, 3) for mirrored in (False, True))
+"""Quarter turns, and whether mirrored then: as it is, mirrored, upside down, and so on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ def top_mean(cells: Tensor, share: float) -> Tensor:
 
 
 def read_batch(
-    network: nn.Module, images: Sequence[PreparedImage], top_share: float
+    network: nn.Module,
+    images: Sequence[PreparedImage],
+    top_share: float,
+    orientations: int = 1,
 ) -> list[Reading]:
     """Run a network over one batch.
 
@@ -51,22 +58,37 @@ def read_batch(
         All of one size. An empty sequence gives an empty list.
     top_share
         Share of the map's cells whose mean is the map's score.
+    orientations
+        How many of :data:`ORIENTATIONS` are read and averaged; the time grows with it.
     """
     if not images:
         return []
     batch = torch.stack([item.tensor for item in images])
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        image, cells = network(batch.to(device))
-    image = image.float().cpu()
+    image, cells = _look(network, batch, orientations)
     if cells is None:
         return [Reading(float(logit)) for logit in image]
-    cells = cells.float().cpu()
     tops = top_mean(cells, top_share)
     return [
         Reading(float(image[i]), float(tops[i]), *_hottest(cells[i], prepared))
         for i, prepared in enumerate(images)
     ]
+
+
+def _look(network: nn.Module, batch: Tensor, orientations: int) -> FractureLogits:
+    """Return the mean logits over orientations, on the CPU; maps are turned back first."""
+    batch = batch.to(next(network.parameters()).device)
+    images: list[Tensor] = []
+    maps: list[Tensor] = []
+    with torch.inference_mode():
+        for turns, mirrored in ORIENTATIONS[:orientations]:
+            turned = torch.rot90(batch, turns, (2, 3))
+            image, cells = network(turned.flip(-1) if mirrored else turned)
+            images.append(image.float().cpu())
+            if cells is not None:
+                straight = cells.flip(-1) if mirrored else cells
+                maps.append(torch.rot90(straight.float().cpu(), -turns, (1, 2)))
+    mean = torch.stack(images).mean(0)
+    return FractureLogits(mean, torch.stack(maps).mean(0) if maps else None)
 
 
 def _hottest(cells: Tensor, prepared: PreparedImage) -> tuple[float, float]:

@@ -25,8 +25,8 @@ class RunFolder:
 
     ``settings.json`` (recipe, digests of data and of the weights it began with), ``versions.json``,
     ``history.json`` (an entry per epoch), ``curves.csv`` and ``curves.png`` (the same to look at),
-    ``best.pt`` (the selected weights), ``checkpoint.pt`` (the state after the last whole epoch), and
-    ``bundle/`` once the training is done.
+    ``best.pt`` (the selected weights), ``checkpoint.pt`` (the state after the last whole epoch),
+    and ``bundle/`` once the training is done.
 
     Parameters
     ----------

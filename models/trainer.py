@@ -143,7 +143,12 @@ class Trainer:
         for at in range(0, len(self._validation), _VALIDATION_BATCH):
             images = self._validation[at : at + _VALIDATION_BATCH]
             with self._precision():
-                readings += read_batch(self.averaged, images, self.recipe.loss.top_share)
+                readings += read_batch(
+                    self.averaged,
+                    images,
+                    self.recipe.loss.top_share,
+                    self.recipe.input.orientations,
+                )
         return readings
 
     def _judge(self, readings: Sequence[Reading]) -> tuple[float, float]:

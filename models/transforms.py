@@ -7,7 +7,6 @@ trained on and what it meets at work can therefore not drift apart.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +132,7 @@ class Preparation:
     @classmethod
     def of(cls, settings: InputSettings) -> Preparation:
         """Return the preparation that a recipe or a bundle asks for."""
-        return cls(**dataclasses.asdict(settings))
+        return cls(settings.size, settings.lower, settings.upper, settings.equalise, settings.blur)
 
     def __call__(self, pixels: NDArray[np.float32]) -> PreparedImage:
         """Prepare one radiograph.
