@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_HEADER = (
-    "| set | images (fractured) | AUC | sensitivity, specificity "
-    "at the high-sensitivity point | at the high-specificity point | calibration error "
-    "| pointing game |"
+from models.card_figures import render_figures
+
+_LEAKED = (
+    "**Its validation images were in its training too**: the selection, the calibration and the "
+    "operating points rest on memory, and so do all figures on that set."
 )
 
 
@@ -23,7 +24,7 @@ def render_card(metadata: Mapping[str, Any]) -> str:
         "## What it gives",
         _output(own),
         "## Figures",
-        _figures(own["figures"]),
+        render_figures(own["figures"]),
         "## Limits",
         _list(own["limits"]),
         "## Training",
@@ -56,38 +57,9 @@ def _output(own: Mapping[str, Any]) -> str:
     )
 
 
-def _figures(figures: Mapping[str, Any]) -> str:
-    if not figures:
-        return "No test figures are recorded in this bundle. Measure it before you rely on it."
-    rows = [_row(name, item) for name, item in figures.items()]
-    table = "\n".join([_HEADER, "|---|---|---|---|---|---|---|", *rows])
-    speeds = ", ".join(f"{item['images_per_second']:.0f}" for item in figures.values())
-    return (
-        f"{table}\n\nBrackets: 95 % bootstrap intervals over source radiographs. Pointing game: of "
-        "the fractured images with outlines, the share whose hottest point lies in one. "
-        f"Speed where it was measured: {speeds} images per second, decoding left out."
-    )
-
-
-def _row(name: str, item: Mapping[str, Any]) -> str:
-    pointing = _estimate(item["pointing"]) if item["pointing"] else "no outlines"
-    return (
-        f"| {name} | {item['images']} ({item['fractured']}) | {_estimate(item['auc'])} "
-        f"| {_point(item['high_sensitivity'])} | {_point(item['high_specificity'])} "
-        f"| {item['calibration_error']:.3f} | {pointing} |"
-    )
-
-
-def _point(item: Mapping[str, Any]) -> str:
-    return f"{_estimate(item['sensitivity'])}, {_estimate(item['specificity'])}"
-
-
-def _estimate(item: Mapping[str, float]) -> str:
-    return f"{item['value']:.3f} [{item['low']:.3f}, {item['high']:.3f}]"
-
-
 def _training(training: Mapping[str, Any]) -> str:
     data = training["data"]
+    leaked = f" {_LEAKED}" if data.get("leaking") else ""
     return (
         f"{data['train']['images']} images of the train split, "
         f"{training['epochs']} epochs in {training['minutes']:.0f} minutes; epoch "
@@ -95,5 +67,5 @@ def _training(training: Mapping[str, Any]) -> str:
         f"images of the validation split, {training['validation_auc']:.3f}. The calibration and "
         "the two operating points were chosen on the validation split too; the test split was "
         "opened only for the figures above. The recipe, the digests of the data and the versions "
-        "of the libraries stand in `configs/metadata.json`."
+        f"of the libraries stand in `configs/metadata.json`.{leaked}"
     )

@@ -79,7 +79,8 @@ def read_pixels(path: Path) -> NDArray[np.uint8]:
     pixels = read_grey(path)
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
-    return np.rint(unit_range(pixels) * 255.0).astype(np.uint8)
+    eight: NDArray[np.uint8] = np.rint(unit_range(pixels) * 255.0).astype(np.uint8)
+    return eight
 
 
 def unit_range(pixels: Grey) -> NDArray[np.float32]:

@@ -42,7 +42,7 @@ def test_a_perfect_classifier_gets_perfect_figures(classifier: Classifier) -> No
     assert figures.auc.value == figures.auc.low == 1
     assert figures.high_sensitivity.sensitivity.value == 1
     assert figures.high_specificity.specificity.value == 1
-    assert figures.calibration_error == 0
+    assert figures.ece.value == 0
     assert figures.pointing is not None
     assert figures.pointing.value == 1
     assert (figures.images, figures.fractured, figures.groups) == (40, 20, 40)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from models.audit.account import account
@@ -17,6 +14,7 @@ from models.audit.page import page
 from models.audit.samples import contact_sheets
 from models.audit.section import plain
 from models.audit.source import Source
+from models.report_folder import require_new, write_folder
 from screening.errors import TrainingError
 
 
@@ -28,10 +26,7 @@ def require_free(folder: Path, source: Source) -> None:
     TrainingError
         If the folder exists, lies inside a folder of the set, or cannot be made.
     """
-    if folder.exists() or folder.is_symlink():
-        raise TrainingError(
-            f"{folder} is already there: give another folder with --out, or remove it"
-        )
+    require_new(folder)
     for path in source.paths:
         if path.is_dir() and folder.resolve().is_relative_to(path.resolve()):
             raise TrainingError(
@@ -42,8 +37,6 @@ def require_free(folder: Path, source: Source) -> None:
 
 def write_report(findings: Findings, folder: Path) -> None:
     """Write the report: Markdown, HTML, JSON, contact sheets and tables.
-
-    Everything is written to a folder beside it under another name, which is renamed at the end.
 
     Parameters
     ----------
@@ -58,26 +51,7 @@ def write_report(findings: Findings, folder: Path) -> None:
         See `require_free`; or if it cannot be written.
     """
     require_free(folder, findings.source)
-    files = _files(findings, folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _refusal(folder, error) from error
-    try:
-        _write(files, temporary)
-        temporary.rename(folder)
-    except OSError as error:
-        raise _refusal(folder, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _refusal(folder: Path, error: OSError) -> TrainingError:
-    return TrainingError(
-        f"the report cannot be written to {folder} ({error.strerror}): give another folder "
-        "with --out"
-    )
+    write_folder(folder, _files(findings, folder))
 
 
 def _files(findings: Findings, folder: Path) -> dict[str, bytes]:
@@ -91,8 +65,3 @@ def _files(findings: Findings, folder: Path) -> dict[str, bytes]:
         **pictures,
         **lists(findings, folder),
     }
-
-
-def _write(files: Mapping[str, bytes], folder: Path) -> None:
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
