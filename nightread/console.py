@@ -10,6 +10,7 @@ import typer
 
 from nightread.broker import broker
 from nightread.cases import cases
+from nightread.compare import compare
 from nightread.dataset import dataset
 from nightread.demo import demo
 from nightread.doctor import doctor
@@ -38,6 +39,7 @@ _COMMANDS = (
     migrate,
     dataset,
     train,
+    compare,
     shortcuts,
     version,
 )
