@@ -11,6 +11,11 @@ _LEAKED = (
     "**Its validation images were in its training too**: the selection, the calibration and the "
     "operating points rest on memory, and so do all figures on that set."
 )
+_NOT_CALIBRATED = (
+    "**Not calibrated.** It gives the network's own output between 0 and 1, which is no "
+    "probability of a fracture. An image is *clear* below 0.5 and *suspected* from 0.5 on: nobody "
+    "has chosen these thresholds on data."
+)
 
 
 def render_card(metadata: Mapping[str, Any]) -> str:
@@ -46,6 +51,8 @@ def _list(entries: list[str]) -> str:
 
 def _output(own: Mapping[str, Any]) -> str:
     points, given = own["operating_points"], own["input"]
+    if not own.get("calibrated", True):
+        return _NOT_CALIBRATED
     return (
         "A probability of a fracture, calibrated on the validation split, and the most suspicious "
         f"point. An image is *clear* below {points['high_sensitivity']:.4f} (the highest threshold "
@@ -58,6 +65,8 @@ def _output(own: Mapping[str, Any]) -> str:
 
 
 def _training(training: Mapping[str, Any]) -> str:
+    if "imported" in training:
+        return str(training["imported"])
     data = training["data"]
     leaked = f" {_LEAKED}" if data.get("leaking") else ""
     return (

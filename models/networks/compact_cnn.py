@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import nn
 
@@ -28,6 +29,8 @@ class CompactCNN(FeatureNetwork):
     mean, std
         What the weights expect of the pixels.
     """
+
+    published_size: ClassVar[int] = 64
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,11 @@ class FeatureNetwork(nn.Module):
     ----------
     features, pool, classifier
         As given.
+    published_size
+        Side of the images in pixels, as its study has it.
     """
+
+    published_size: ClassVar[int] = 224
 
     def __init__(
         self,
@@ -87,14 +92,25 @@ class FeatureNetwork(nn.Module):
         """
         return without_other_classes(dict(state))
 
+    @classmethod
+    def arguments_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the constructor's arguments that a checkpoint with our names asks for."""
+        head = last_layer(state)
+        return {"outputs": len(state[head])} if head and len(state[head]) in (1, 2) else {}
+
 
 def without_other_classes(state: dict[str, Tensor], head: str = "classifier") -> dict[str, Tensor]:
     """Leave out the last linear layer below ``head`` where it has other than 1 or 2 outputs."""
-    layers = [name for name in state if name.startswith(f"{head}.") and name.endswith(".weight")]
-    last = max(layers, key=_position, default="")
+    last = last_layer(state, head)
     if not last or state[last].shape[0] in (1, 2):
         return state
     return {name: value for name, value in state.items() if name not in _layer(last)}
+
+
+def last_layer(state: Mapping[str, Tensor], head: str = "classifier") -> str:
+    """Return the name of the last weights below ``head``, or nothing where there are none."""
+    layers = [name for name in state if name.startswith(f"{head}.") and name.endswith(".weight")]
+    return max(layers, key=_position, default="")
 
 
 def _position(name: str) -> int:

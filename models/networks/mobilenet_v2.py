@@ -8,6 +8,7 @@ torchvision gives them (``features.*``), so public and users' checkpoints load a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -126,7 +127,14 @@ class MobileNetV2(nn.Module):
         Channels inside the head that makes the map.
     mean, std
         What the weights expect of the pixels, see :class:`models.networks.colour.Colour`.
+
+    Attributes
+    ----------
+    published_size
+        Side of the images in pixels, of the shipped weights.
     """
+
+    published_size: ClassVar[int] = 384
 
     def __init__(
         self,
@@ -181,3 +189,9 @@ class MobileNetV2(nn.Module):
         """Rename a checkpoint's classifier of one output; one of 1000 classes is left out."""
         named = {name.replace("classifier.1.", "image_head.1."): state[name] for name in state}
         return without_other_classes(named, "image_head")
+
+    @classmethod
+    def arguments_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the constructor's arguments that a checkpoint with our names asks for."""
+        width = state.get("cell_head.fine.weight")
+        return {} if width is None else {"cell_width": len(width)}

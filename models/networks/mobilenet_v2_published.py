@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from models.networks.colour import HALF
 from models.networks.feature_network import FeatureNetwork, pooled
@@ -59,6 +60,12 @@ class MobileNetV2Published(FeatureNetwork):
             classifier = _dense_head(size, outputs, 0.5 if dropout is None else dropout)
         super().__init__(mobilenet_features(), pool, classifier, mean, std)
         initialise(self)
+
+    @classmethod
+    def arguments_of(cls, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Tell the heads apart too: the dense one has two linear layers."""
+        head = "dense" if "classifier.3.weight" in state else "pooled"
+        return {"head": head, **super().arguments_of(state)}
 
 
 def _pooled_head(outputs: int, dropout: float) -> nn.Sequential:

@@ -55,6 +55,18 @@ def require_listed(target: str) -> None:
     dotted_name(target)
 
 
+def network_class(name: str) -> Any:  # noqa: ANN401 - a class of another module, by its name
+    """Return the class of a network, by its dotted or its short name.
+
+    Raises
+    ------
+    ValueError
+        If the name is not on the list.
+    """
+    module, _, name = dotted_name(name).rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
 def build_network(target: str, arguments: Mapping[str, Any]) -> nn.Module:
     """Build a network by its dotted or its short name.
 
@@ -63,8 +75,7 @@ def build_network(target: str, arguments: Mapping[str, Any]) -> nn.Module:
     ValueError
         If the name is not on the list, or the arguments are not the constructor's.
     """
-    module, _, name = dotted_name(target).rpartition(".")
-    network: type[nn.Module] = getattr(importlib.import_module(module), name)
+    network: type[nn.Module] = network_class(target)
     try:
         return network(**arguments)
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:
