@@ -14,6 +14,7 @@ from nightread.compare import compare
 from nightread.dataset import dataset
 from nightread.demo import demo
 from nightread.doctor import doctor
+from nightread.explain import explain
 from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.send import send
@@ -41,6 +42,7 @@ _COMMANDS = (
     train,
     compare,
     shortcuts,
+    explain,
     version,
 )
 _HIDDEN = (broker,)
