@@ -8,7 +8,7 @@ generalization* (Neural Networks 1992), with a logistic regression fitted on the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from models.classifier import Classifier, PreparedImage
-from models.dataset import LabelledRadiograph, read_pixels, unit_range
+from models.dataset import LabelledRadiograph
+from models.evaluation.scoring import Step, silent
+from models.image_file import read_grey, unit_range
 from models.selection import choose_points
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
@@ -165,7 +167,7 @@ def make_ensemble(
     members: Sequence[Classifier],
     rows: Sequence[LabelledRadiograph],
     kind: str = AVERAGE,
-    on_image: Callable[[int, int], None] = lambda done, total: None,
+    on_image: Step = silent,
 ) -> Ensemble:
     """Make an ensemble; all that is chosen is chosen on the validation split.
 
@@ -198,11 +200,11 @@ def make_ensemble(
 def _score(
     members: Sequence[Classifier],
     rows: Sequence[LabelledRadiograph],
-    on_image: Callable[[int, int], None],
+    on_image: Step,
 ) -> _Floats:
     each = np.empty((len(rows), len(members)))
     for at in range(0, len(rows), _BATCH):
-        batch = [unit_range(read_pixels(row.path)) for row in rows[at : at + _BATCH]]
+        batch = [unit_range(read_grey(row.path)) for row in rows[at : at + _BATCH]]
         for number, member in enumerate(members):
             scored = member.score([member.prepare(pixels) for pixels in batch])
             each[at : at + len(batch), number] = [item.probability for item in scored]

@@ -28,12 +28,13 @@ def compare(
     only where the weights, the settings or the data are others. The sets multiregion_published,
     multiregion_clean and fracatlas are known by these names.
     """
+    sets = _named(data)
     from models.audit.markdown import markdown
     from models.comparison.account import account
     from models.comparison.report import TITLE, write_report
     from nightread.terminal import remark, write, write_json
 
-    found = _measure(classifiers, _named(data), results or out / "results", split, ensemble)
+    found = _measure(classifiers, sets, results or out / "results", split, ensemble)
     write_report(found, out)
     if as_json:
         write_json(found.as_dict())

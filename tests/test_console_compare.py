@@ -35,7 +35,6 @@ def test_a_comparison_from_the_console(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "--data", "set=set"], "nowhere is no run"),
         (["begun", "--data", "set=set"], "no bundle yet"),
         (["mobilenet_v2", "--data", "set=nowhere"], "nowhere"),
     ],

@@ -11,7 +11,7 @@ from models.comparison.labelled_split import LabelledSplit
 from models.comparison.multiregion import CLEAN, PUBLISHED
 from models.comparison.pictures import CLAIMS_PICTURE, COST_PICTURE, ROC_PICTURE
 from models.comparison.standing import FRACATLAS, Standing, standings
-from models.evaluation import Estimate
+from models.evaluation.estimate import Estimate
 
 _ABSENT = "-"
 _CLAIM_HEADER = (
@@ -75,7 +75,7 @@ def _set_row(data: LabelledSplit) -> tuple[str, ...]:
         data.split,
         f"{films:,}",
         f"{fractured:,}",
-        f"{len({row.group for row in data.rows}):,}",
+        f"{len(set(data.sources)):,}",
         share(max(fractured, films - fractured), films),
     )
 

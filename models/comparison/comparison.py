@@ -59,7 +59,7 @@ class Comparison:
                     "split": data.split,
                     "images": len(data.rows),
                     "fractured": int(data.labels.sum()),
-                    "groups": len({row.group for row in data.rows}),
+                    "groups": len(set(data.sources)),
                     "sha256": data.sha256,
                 }
                 for data in self.sets

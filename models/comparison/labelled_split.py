@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.dataset import LabelledRadiograph, digest, read_split
+from models.group_bootstrap import sources_of
 from screening.errors import TrainingError
 
 
@@ -46,6 +47,11 @@ class LabelledSplit:
             return digest(read_split(self.data, "val"))
         except TrainingError:
             return ""
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The source of each film."""
+        return sources_of(self.rows)
 
     @property
     def labels(self) -> NDArray[np.int_]:

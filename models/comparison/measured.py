@@ -7,7 +7,6 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ import torch
 from models.classifier import Classifier
 from models.comparison.contender import Contender
 from models.comparison.labelled_split import LabelledSplit
-from models.dataset import leaks, read_pixels, unit_range
+from models.dataset import leaks
+from models.evaluation.scoring import Step, silent
+from models.image_file import read_grey, unit_range
 from screening.errors import TrainingError
 
 _BATCH = 16
@@ -127,7 +128,7 @@ class Results:
 def score_split(
     contender: Contender,
     data: LabelledSplit,
-    on_image: Callable[[int, int], None] = lambda done, total: None,
+    on_image: Step = silent,
 ) -> Measured:
     """Score a split.
 
@@ -151,7 +152,7 @@ def score_split(
     probabilities: list[float] = []
     seconds = 0.0
     for at in range(0, len(data.rows), _BATCH):
-        films = [unit_range(read_pixels(row.path)) for row in data.rows[at : at + _BATCH]]
+        films = [unit_range(read_grey(row.path)) for row in data.rows[at : at + _BATCH]]
         started = time.perf_counter()
         scored = classifier.score([classifier.prepare(film) for film in films])
         seconds += time.perf_counter() - started

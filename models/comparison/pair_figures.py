@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.comparison.labelled_split import LabelledSplit
-from models.evaluation import Estimate
+from models.evaluation.estimate import Estimate
+from models.evaluation.figures import HALF
 from models.group_bootstrap import GroupBootstrap
 from screening.domain.verdict import OperatingPoints
-
-MIDDLE = 0.5
-"""The threshold of the accuracy. The probability is calibrated on the validation split, so this is
-its decision there; and published accuracies are of this threshold, or of the likelier class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,8 @@ class PairFigures:
     auc
         Area under the ROC curve.
     accuracy
-        Share of films on the right side of 0.5.
+        Share of films on the right side of a probability of one half. It is calibrated on the
+        validation split, and published accuracies are of this threshold, or of the likelier class.
     sensitive_sensitivity, sensitive_specificity
         At the high-sensitivity point, chosen on validation.
     specific_sensitivity, specific_specificity
@@ -44,7 +42,7 @@ class PairFigures:
 
 def bootstrap_of(data: LabelledSplit) -> GroupBootstrap:
     """Return the draws of a split, the same for every classifier."""
-    return GroupBootstrap(data.labels, [row.group for row in data.rows])
+    return GroupBootstrap(data.labels, data.sources)
 
 
 def pair_figures(
@@ -68,7 +66,7 @@ def pair_figures(
     low, high = scores >= points.high_sensitivity, scores >= points.high_specificity
     return PairFigures(
         auc=bootstrap.area(scores),
-        accuracy=bootstrap.share((scores >= MIDDLE) == fractured),
+        accuracy=bootstrap.share((scores >= HALF) == fractured),
         sensitive_sensitivity=bootstrap.share(low, fractured),
         sensitive_specificity=bootstrap.share(~low, ~fractured),
         specific_sensitivity=bootstrap.share(high, fractured),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from models.dataset import LabelledRadiograph, read_pixels
+from models.evaluation.scoring import Step, silent
 from models.shortcuts.jpeg_quality import jpeg_quality
 from screening.errors import TrainingError
 
@@ -25,7 +26,7 @@ CUES = (
 def read_cues(
     rows: Sequence[LabelledRadiograph],
     columns: Sequence[str] = (),
-    on_image: Callable[[int, int], None] = lambda done, total: None,
+    on_image: Step = silent,
 ) -> NDArray[np.float64]:
     """Read the cues of films.
 

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.evaluation import Estimate
+from models.evaluation.estimate import Estimate
 from models.group_bootstrap import GroupBootstrap
 
 ALL_LINEAR = "all together, linear"

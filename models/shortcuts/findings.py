@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_split
-from models.evaluation import Estimate
-from models.group_bootstrap import GroupBootstrap
+from models.evaluation.estimate import Estimate
+from models.evaluation.scoring import Step, silent
+from models.group_bootstrap import GroupBootstrap, sources_of
 from models.shortcuts.cue import CUES, read_cues
 from models.shortcuts.explained import CueFigure, explain
 from models.shortcuts.movement import Movement, choose_films, measure_movements
@@ -82,8 +83,8 @@ def examine(
     split: str = "val",
     films: int = 100,
     columns: Sequence[str] | None = None,
-    on_image: Callable[[int, int], None] = lambda done, total: None,
-    on_score: Callable[[int, int], None] = lambda done, total: None,
+    on_image: Step = silent,
+    on_score: Step = silent,
 ) -> Findings:
     """Test a set for shortcuts, and a classifier for leaning on them.
 
@@ -111,7 +112,8 @@ def examine(
     chosen = _columns(rows) if columns is None else tuple(columns)
     cues = read_cues([*train, *rows], chosen, on_image)
     known, labels = _labels(train), _labels(rows)
-    bootstrap = GroupBootstrap(labels, [row.group for row in rows])
+    sources = sources_of(rows)
+    bootstrap = GroupBootstrap(labels, sources)
     found = explain(
         (*CUES, *chosen), (cues[: len(train)], known), (cues[len(train) :], labels), bootstrap
     )
@@ -121,7 +123,7 @@ def examine(
         trained_on=len(train),
         images=len(rows),
         fractured=int(labels.sum()),
-        groups=len({row.group for row in rows}),
+        groups=len(set(sources)),
         cues=found,
     )
     if classifier is None:

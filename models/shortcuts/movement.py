@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_pixels, unit_range
 from models.ensemble import logits_of
-from models.evaluation import Estimate
-from models.group_bootstrap import GroupBootstrap
+from models.evaluation.estimate import Estimate
+from models.evaluation.scoring import Scorer, Step, silent
+from models.group_bootstrap import GroupBootstrap, sources_of
 from models.shortcuts.change import CHANGES, Change
 from screening.domain.verdict import OperatingPoints
 
@@ -73,9 +73,9 @@ def choose_films(
 
 
 def measure_movements(
-    classifier: Classifier,
+    classifier: Scorer,
     rows: Sequence[LabelledRadiograph],
-    on_score: Callable[[int, int], None] = lambda done, total: None,
+    on_score: Step = silent,
 ) -> tuple[Estimate, tuple[Movement, ...]]:
     """Score films as they are, then after each change.
 
@@ -109,14 +109,14 @@ def measure_movements(
             scores[number, at : at + len(batch)] = _score(classifier, changed)
             on_score(at * (len(CHANGES) + 1) + (number + 1) * len(batch), total)
     labels = np.array([row.fractured for row in rows])
-    bootstrap = GroupBootstrap(labels, [row.group for row in rows])
+    bootstrap = GroupBootstrap(labels, sources_of(rows))
     return bootstrap.area(scores[0]), tuple(
         _movement(change, scores[0], moved, classifier.points, bootstrap)
         for change, moved in zip(CHANGES, scores[1:], strict=True)
     )
 
 
-def _score(classifier: Classifier, films: Sequence[NDArray[np.uint8]]) -> list[float]:
+def _score(classifier: Scorer, films: Sequence[NDArray[np.uint8]]) -> list[float]:
     prepared = [classifier.prepare(unit_range(pixels)) for pixels in films]
     return [item.probability for item in classifier.score(prepared)]
 
