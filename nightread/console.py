@@ -9,6 +9,7 @@ import warnings
 import typer
 
 from nightread.broker import broker
+from nightread.bundle import bundle
 from nightread.cases import cases
 from nightread.compare import compare
 from nightread.dataset import dataset
@@ -64,6 +65,7 @@ def make_console() -> typer.Typer:
         console.command()(command)
     for command in _HIDDEN:
         console.command(hidden=True)(command)
+    console.add_typer(bundle, name="bundle")
     return console
 
 

@@ -19,7 +19,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 def commands() -> set[str]:
     console = make_console()
-    return {command.callback.__name__ for command in console.registered_commands}  # type: ignore[union-attr]
+    groups = {group.name for group in console.registered_groups}
+    return groups | {command.callback.__name__ for command in console.registered_commands}  # type: ignore[union-attr]
 
 
 def read(name: str) -> str:
