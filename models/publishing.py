@@ -103,7 +103,8 @@ def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
         If the folder is no bundle, or none that `nightread train` made.
     """
     metadata = read_bundle(bundle).metadata
-    metadata["nightread"]["figures"] = {name: item.as_dict() for name, item in figures.items()}
+    recorded = metadata["nightread"].setdefault("figures", {})
+    recorded.update({name: item.as_dict() for name, item in figures.items()})
     try:
         card = render_card(metadata)
     except KeyError as error:

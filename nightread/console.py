@@ -15,6 +15,7 @@ from nightread.compare import compare
 from nightread.dataset import dataset
 from nightread.demo import demo
 from nightread.doctor import doctor
+from nightread.evaluate import evaluate
 from nightread.explain import explain
 from nightread.listen import listen
 from nightread.migrate import migrate
@@ -41,6 +42,7 @@ _COMMANDS = (
     migrate,
     dataset,
     train,
+    evaluate,
     compare,
     shortcuts,
     explain,

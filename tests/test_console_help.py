@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from nightread.console import make_console
 
 COMMANDS = (
-    "demo up cases study send wrap doctor listen work migrate dataset train compare shortcuts explain version bundle".split()  # noqa: SIM905
+    "demo up cases study send wrap doctor listen work migrate dataset train evaluate compare shortcuts explain version bundle".split()  # noqa: SIM905
 )
 
 

@@ -23,6 +23,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular
 th { text-align: left; font-weight: 500; color: #8b989e; }
 th, td { padding: .35rem 1.5rem .35rem 0; border-bottom: 1px solid #2a3237;
          vertical-align: top; overflow-wrap: anywhere; }
+td:first-child { min-width: 8rem; }
 .number { text-align: right; white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; height: auto; border-radius: 4px; }
