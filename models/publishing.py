@@ -18,13 +18,14 @@ from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
 from models.calibration import Calibration
 from models.card import render_card
 from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
+from models.elsewhere import VIEWS, View
 from models.evaluation import Figures
 from models.networks.mobilenet_v2 import CELL
 from models.networks.registry import build_network
 from models.reading import Reading, read_batch
 from models.recipe import Recipe
 from models.run_folder import RunFolder, versions
-from models.selection import choose_points, fit_calibration
+from models.selection import choose_travelling_points, fit_calibration
 from models.transforms import Preparation
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError
@@ -79,12 +80,16 @@ def publish(recipe: Recipe, data: Path, run: RunFolder, bundle: Path, version: s
 def _choose(
     network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph]
 ) -> tuple[Calibration, OperatingPoints]:
-    """Calibrate, and choose the operating points, on the validation split."""
-    readings = _read(network, recipe, rows)
+    """Calibrate on the validation split, and choose operating points that hold in every view."""
     labels = [row.fractured for row in rows]
-    calibration = fit_calibration(readings, labels)
-    probabilities = np.array([calibration.probability(item.image, item.top) for item in readings])
-    return calibration, choose_points(probabilities, np.array(labels))
+    readings = [_read(network, recipe, rows, view) for view in VIEWS]
+    calibration = fit_calibration(readings[0], labels)
+    probabilities = [
+        np.array([calibration.probability(item.image, item.top) for item in seen])
+        for seen in readings
+    ]
+    cuts = [view.cuts for view in VIEWS]
+    return calibration, choose_travelling_points(probabilities, np.array(labels), cuts)
 
 
 def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
@@ -115,12 +120,15 @@ def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
     _write(bundle / CARD, card.encode())
 
 
-def _read(network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph]) -> list[Reading]:
-    prepare = Preparation(recipe.input.size, recipe.input.lower, recipe.input.upper)
+def _read(
+    network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph], view: View
+) -> list[Reading]:
+    prepare = Preparation.of(recipe.input)
     readings: list[Reading] = []
     for at in range(0, len(rows), _BATCH):
-        batch = [prepare(unit_range(read_pixels(row.path))) for row in rows[at : at + _BATCH]]
-        readings += read_batch(network, batch, recipe.loss.top_share)
+        films = [view.apply(read_pixels(row.path)) for row in rows[at : at + _BATCH]]
+        batch = [prepare(unit_range(film)) for film in films]
+        readings += read_batch(network, batch, recipe.loss.top_share, recipe.input.orientations)
     return readings
 
 

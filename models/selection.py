@@ -62,6 +62,29 @@ def choose_points(probabilities: NDArray[np.float64], labels: NDArray[np.int_]) 
     return OperatingPoints(min(sensitive, specific), max(sensitive, specific))
 
 
+def choose_travelling_points(
+    views: Sequence[NDArray[np.float64]], labels: NDArray[np.int_], cuts: Sequence[bool]
+) -> OperatingPoints:
+    """Choose the two thresholds so that each keeps its promise in every view of the films.
+
+    Parameters
+    ----------
+    views
+        Probabilities (N,) of the same films, made otherwise in each view; see
+        :mod:`models.elsewhere`.
+    labels
+        Integer (N,), 1 for a fracture.
+    cuts
+        Of each view, whether a fracture may be lost in it: its normals alone count then.
+    """
+    chosen = [choose_points(probabilities, labels) for probabilities in views]
+    whole = [points for points, cut in zip(chosen, cuts, strict=True) if not cut]
+    return OperatingPoints(
+        min(points.high_sensitivity for points in whole),
+        max(points.high_specificity for points in chosen),
+    )
+
+
 def _tolerated(count: int, wanted: float) -> int:
     """Return how many of ``count`` may be wrong for a share of ``wanted`` right in the long run."""
     wrong = np.arange(count)
