@@ -8,6 +8,7 @@ from torch import nn
 
 from models.networks.fusion import fold_batch_norms
 from models.networks.mobilenet_v2 import BACKBONE_PARAMETERS, CELL, MobileNetV2
+from models.networks.mobilenet_v2_published import MobileNetV2Published
 from models.networks.registry import NETWORKS, build_network
 
 
@@ -23,6 +24,15 @@ def test_public_weights_load_into_the_backbone_name_by_name(test_data: Path) -> 
     found = MobileNetV2().load_state_dict(state, strict=False)
     assert not found.unexpected_keys
     assert {name.split(".")[0] for name in found.missing_keys} == {"image_head", "cell_head"}
+
+
+def test_public_weights_load_into_the_published_form_too(test_data: Path) -> None:
+    path = test_data / "weights" / "mobilenet_v2_imagenet_backbone.pth"
+    network = MobileNetV2Published()
+    renamed = network.from_torchvision(torch.load(path, weights_only=True))
+    found = network.load_state_dict(renamed, strict=False)
+    assert not found.unexpected_keys
+    assert {name.split(".")[0] for name in found.missing_keys} == {"classifier"}
 
 
 @pytest.mark.parametrize("side", [32, 64, 224])
