@@ -84,7 +84,7 @@ class Heatmap:
         height, width = self.grid.shape
         across = _run(self.grid[row, column:] == most)
         down = _run(self.grid[row:, column] == most)
-        return (column + across / 2) / width, (row + down / 2) / height
+        return float((column + across / 2) / width), float((row + down / 2) / height)
 
     def resized(self, width: int, height: int) -> _Floats:
         """Return the heat as float32 (height, width) in [0, 1]."""
