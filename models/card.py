@@ -55,18 +55,20 @@ def _output(own: Mapping[str, Any]) -> str:
         return _NOT_CALIBRATED
     return (
         "A probability of a fracture, calibrated on the validation split, and the most suspicious "
-        f"point. An image is *clear* below {points['high_sensitivity']:.4f} (the highest threshold "
-        "that found 95 % of the validation split's fractures), *suspected* from "
-        f"{points['high_specificity']:.4f} on (the lowest that cleared 95 % of its normals), and "
-        f"*doubtful* between. The network sees the radiograph in a square of {given['size']} "
-        f"pixels, aspect kept, its intensities stretched between percentiles {given['lower']:g} "
-        f"and {given['upper']:g}."
+        f"point. An image is *clear* below {points['high_sensitivity']:.4f} (chosen to find "
+        "95 % of the fractures), *suspected* from "
+        f"{points['high_specificity']:.4f} on (chosen to clear 95 % of the normals), and "
+        f"*doubtful* between; both on the validation split. The network sees the radiograph in a "
+        f"square of {given['size']} pixels, aspect kept, its intensities stretched between "
+        f"percentiles {given['lower']:g} and {given['upper']:g}."
     )
 
 
 def _training(training: Mapping[str, Any]) -> str:
     if "imported" in training:
         return str(training["imported"])
+    if "averaged" in training:
+        return _average(training)
     data = training["data"]
     leaked = f" {_LEAKED}" if data.get("leaking") else ""
     return (
@@ -77,4 +79,21 @@ def _training(training: Mapping[str, Any]) -> str:
         "the two operating points were chosen on the validation split too; the test split was "
         "opened only for the figures above. The recipe, the digests of the data and the versions "
         f"of the libraries stand in `configs/metadata.json`.{leaked}"
+    )
+
+
+def _average(training: Mapping[str, Any]) -> str:
+    members = "\n".join(
+        f"- {item['name']} {item['version']}, SHA-256 `{item['weights_sha256']}`: "
+        f"{item['training']['epochs']} epochs, validation AUC "
+        f"{item['training']['validation_auc']:.3f}"
+        for item in training["averaged"]
+    )
+    return (
+        "The weights are the mean of those of several trainings, of which each went on from the "
+        "one before (a *model soup*: Wortsman et al., ICML 2022, arXiv:2203.05482):\n\n"
+        f"{members}\n\n"
+        "The calibration and the two operating points were chosen on the validation split alone; "
+        "the test split was opened only for the figures above. The recipes, the digests of the "
+        "data and the versions of the libraries stand in `configs/metadata.json`."
     )

@@ -40,9 +40,9 @@ def curves_png(history: Sequence[EpochReport]) -> bytes:
     losses.set_title("loss")
     losses.legend(frameon=False, fontsize=8)
     areas.plot(epochs, [r.validation_auc for r in history], color=_COLOURS["validation"])
-    chosen = max(history, key=lambda report: report.validation_auc)
+    chosen = [report for report in history if report.best][-1]
     areas.plot([chosen.epoch], [chosen.validation_auc], "o", color=_COLOURS["validation"])
-    areas.set_title(f"validation AUC, best {chosen.validation_auc:.3f} in epoch {chosen.epoch}")
+    areas.set_title(f"validation AUC, kept {chosen.validation_auc:.3f} of epoch {chosen.epoch}")
     rates.plot(epochs, [r.learning_rate for r in history], color=_COLOURS["rate"])
     rates.set_title("learning rate at the epoch's end")
     for axes in (losses, areas, rates):

@@ -21,7 +21,7 @@ class EpochReport:
     seconds
         Of training and validation.
     best
-        Whether no earlier epoch had a higher ``validation_auc``.
+        Whether its weights are the ones to keep so far.
     validation_loss
         Cross-entropy of the image's own logit on the validation split.
     learning_rate

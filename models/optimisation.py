@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, Reduce
 
 OPTIMISERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("one_cycle", "constant", "plateau")
+KEPT = ("best", "last")
 SAMPLINGS = ("drawn", "all")
 PRECISIONS = ("bfloat16", "float32")
 
@@ -51,6 +52,9 @@ class OptimisationSettings:
         By what the rate is multiplied, after how many epochs without a lower validation loss.
     patience
         Epochs without a lower validation loss after which the training ends; 0 for never.
+    keep
+        ``"best"``: the weights of the epoch with the highest validation AUC. ``"last"``: those of
+        the last; where the rate has fallen to nothing, the best of ten is mostly the luckiest.
     batch
         Images of a step.
     sampling
@@ -75,6 +79,7 @@ class OptimisationSettings:
     plateau_factor: float = 0.1
     plateau_patience: int = 5
     patience: int = 0
+    keep: str = "best"
     batch: int = 16
     sampling: str = "drawn"
     normals_per_fracture: float = 2.0
@@ -95,6 +100,7 @@ class OptimisationSettings:
             raise ValueError("plateau_factor must lie between 0 and 1")
         _require("optimiser", self.optimiser, OPTIMISERS)
         _require("schedule", self.schedule, SCHEDULES)
+        _require("keep", self.keep, KEPT)
         _require("sampling", self.sampling, SAMPLINGS)
         _require("precision", self.precision, PRECISIONS)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
 from models.calibration import Calibration
@@ -21,7 +21,7 @@ from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_ran
 from models.elsewhere import VIEWS, View
 from models.evaluation import Figures
 from models.networks.mobilenet_v2 import CELL
-from models.networks.registry import build_network
+from models.networks.registry import build_network, dotted_name
 from models.reading import Reading, read_batch
 from models.recipe import Recipe
 from models.run_folder import RunFolder, versions
@@ -59,17 +59,42 @@ def publish(recipe: Recipe, data: Path, run: RunFolder, bundle: Path, version: s
     TrainingError
         If the validation split cannot be read.
     """
+    return make_bundle(recipe, run.best(), run.summary(), data, bundle, version)
+
+
+def make_bundle(
+    recipe: Recipe,
+    state: Mapping[str, Tensor],
+    training: Mapping[str, Any],
+    data: Path,
+    bundle: Path,
+    version: str,
+) -> Path:
+    """Make a bundle of weights, calibrated on a set's validation split.
+
+    Parameters
+    ----------
+    recipe
+        Network, input and card.
+    state
+        The network's weights.
+    training
+        What the metadata says of how they came about.
+    data, bundle, version
+        As for :func:`publish`.
+    """
     network = build_network(recipe.network, recipe.network_arguments).eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.load_state_dict(run.best())
+    network.load_state_dict(state)
     calibration, points = _choose(network, recipe, read_split(data, "val"))
     weights = safetensors.torch.save(
         {name: value.contiguous() for name, value in network.state_dict().items()}
     )
     digest = hashlib.sha256(weights).hexdigest()
-    metadata = _metadata(recipe, run, version)
+    metadata = _metadata(recipe, training, version)
     metadata["nightread"] = _settings(recipe, digest, calibration, points) | metadata["nightread"]
-    network_def = {"network_def": {"_target_": recipe.network, **recipe.network_arguments}}
+    target = dotted_name(recipe.network)
+    network_def = {"network_def": {"_target_": target, **recipe.network_arguments}}
     _write(bundle / WEIGHTS, weights)
     _write_json(bundle / NETWORK, network_def)
     _write_json(bundle / METADATA, metadata)
@@ -144,7 +169,7 @@ def _settings(
     }
 
 
-def _metadata(recipe: Recipe, run: RunFolder, version: str) -> dict[str, Any]:
+def _metadata(recipe: Recipe, training: Mapping[str, Any], version: str) -> dict[str, Any]:
     """Return MONAI's own keys, and what the training says of itself."""
     card, used = recipe.card, versions()
     side = recipe.input.size
@@ -164,13 +189,16 @@ def _metadata(recipe: Recipe, run: RunFolder, version: str) -> dict[str, Any]:
         "references": list(card.references),
         "network_data_format": {
             "inputs": {"image": _tensor([side, side], [-1, 1])},
-            "outputs": {
-                "image": _tensor([], []),
-                "cells": _tensor([side // CELL, side // CELL], []),
-            },
+            "outputs": {"image": _tensor([], [])} | _map(recipe.network, side),
         },
-        "nightread": {"limits": list(card.limits), "training": run.summary(), "figures": {}},
+        "nightread": {"limits": list(card.limits), "training": dict(training), "figures": {}},
     }
+
+
+def _map(network: str, side: int) -> dict[str, Any]:
+    if dotted_name(network) != dotted_name("mobilenet_v2"):
+        return {}
+    return {"cells": _tensor([side // CELL, side // CELL], [])}
 
 
 def _tensor(spatial_shape: list[int], value_range: list[int]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class RunFolder:
         """Return what a bundle's metadata says of its training."""
         settings = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
         history = json.loads((self.path / "history.json").read_text(encoding="utf-8"))
-        selected = max(history, key=lambda entry: float(entry["validation_auc"]))
+        selected = [entry for entry in history if entry["best"]][-1]
         found: dict[str, Any] = settings | {
             "epochs": len(history),
             "planned_epochs": history[-1]["epochs"],

@@ -148,7 +148,9 @@ def _run_epochs(
         if chosen.exhausted([report.validation_loss for report in history]):
             break
         report = trainer.run_epoch(len(history), on_step)
-        best = all(report.validation_auc > entry.validation_auc for entry in history)
+        best = chosen.keep == "last" or all(
+            report.validation_auc > entry.validation_auc for entry in history
+        )
         history.append(dataclasses.replace(report, best=best))
         if best:
             folder.save_best(trainer.averaged.module.state_dict())

@@ -1,4 +1,4 @@
-"""``nightread bundle``: lists model bundles, shows one, and makes one of a checkpoint."""
+"""``nightread bundle``: lists model bundles, shows one, and makes one of others' weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 bundle = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List and show classifiers, or import one trained elsewhere.",
+    help="List and show classifiers, import one trained elsewhere, average some.",
 )
 
 
@@ -110,3 +110,23 @@ def import_(
     if data is None:
         remark("not calibrated: its number is no probability; give --data to choose thresholds")
     remark(f"imported; to score with it: NIGHTREAD_MODEL={out} nightread up")
+
+
+@bundle.command()
+def average(
+    members: Annotated[
+        list[str], typer.Argument(help="Bundles of one network, each trained on from another.")
+    ],
+    data: Annotated[Path, typer.Option(help="Labelled set, to calibrate on its validation split.")],
+    out: Annotated[Path, typer.Option(help="New folder for the bundle.")],
+    recipe: Annotated[
+        str, typer.Option(help="Whose input and card it takes.")
+    ] = "mobilenet_v2_512",
+    version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
+) -> None:
+    """Make one bundle of the mean of several bundles' weights."""
+    from models.averaging import average_bundles
+    from nightread.terminal import remark
+
+    average_bundles(members, recipe, data, out, version)
+    remark(f"averaged; to score with it: NIGHTREAD_MODEL={out} nightread up")

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from models.augmentation import AugmentationSettings
+from models.averaging import average_bundles
 from models.bundle import CARD
 from models.classifier import load_classifier
 from models.dataset import read_pixels, unit_range
@@ -29,7 +30,7 @@ from models.publishing import publish, record_figures
 from models.recipe import Cycle, LossSettings, OptimisationSettings, Recipe
 from models.run_folder import RunFolder
 from models.training import train
-from screening.errors import TrainingError
+from screening.errors import BundleError, TrainingError
 
 RECIPE = Recipe(
     name="tiny",
@@ -195,6 +196,37 @@ def test_a_training_stops_after_some_epochs_and_goes_on_later(bones: Path, tmp_p
     reports: list[EpochReport] = []
     train(RECIPE, bones, tmp_path / "run", resume=True, on_epoch=reports.append)
     assert [report.epoch for report in reports] == [2]
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(bones: Path, tmp_path: Path) -> None:
+    last = replace(RECIPE, optimisation=replace(RECIPE.optimisation, keep="last"))
+    run = train(last, bones, tmp_path / "run")
+    state = torch.load(run.path / "checkpoint.pt", weights_only=True)["state"]["averaged"]
+    assert all(torch.equal(value, state[f"module.{name}"]) for name, value in run.best().items())
+    assert run.summary()["selected_epoch"] == 2
+
+
+def test_an_average_is_the_mean_of_its_members(
+    bones: Path, whole_run: Path, tmp_path: Path
+) -> None:
+    further = replace(RECIPE, seed=6, initial="bundle")
+    other = train(further, bones, tmp_path / "other", start=whole_run / "bundle").bundle
+    members = [whole_run / "bundle", other]
+    out = average_bundles(members, RECIPE, bones, tmp_path / "mean", "2.0")
+    weights = [
+        safetensors.torch.load_file(path / "models" / "model.safetensors")["image_head.1.weight"]
+        for path in (*members, out)
+    ]
+    assert torch.allclose((weights[0] + weights[1]) / 2, weights[2])
+    assert load_classifier(out).identity.version == "2.0"
+    assert "mean of those" in (out / CARD).read_text()
+    with pytest.raises(BundleError, match="already there"):
+        average_bundles(members, RECIPE, bones, out, "2.0")
+    with pytest.raises(BundleError, match="two bundles"):
+        average_bundles(members[:1], RECIPE, bones, tmp_path / "one", "2.0")
+    compact = replace(RECIPE, network="compact_cnn")
+    with pytest.raises(BundleError, match="CompactCNN"):
+        average_bundles(members, compact, bones, tmp_path / "compact", "2.0")
 
 
 def test_a_split_that_leaks_is_told_and_marked(bones: Path, tmp_path: Path) -> None:
