@@ -19,7 +19,7 @@ from models.evaluation.leakage import Leakage, find_leakage
 from models.evaluation.scoring import Refused, Scored, Scorer, Step, score_rows, select, silent
 from models.evaluation.subgroup import FAMILIAR, SmallSubgroup, parts, subgroups
 from models.labels import split_of
-from screening.domain.prediction import ModelIdentity, Prediction
+from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.errors import TrainingError
 
@@ -91,7 +91,7 @@ class Assessment:
     def unlike(self) -> tuple[LabelledRadiograph, ...]:
         """Images that the classifier finds unlike its training images; they were measured too."""
         pairs = zip(self.scored.rows, self.scored.predictions, strict=True)
-        return tuple(row for row, prediction in pairs if is_unlike(prediction))
+        return tuple(row for row, prediction in pairs if prediction.unlike)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON holds; ``docs/evaluation.md`` lists the keys."""
@@ -112,11 +112,6 @@ class Assessment:
             "leaks": dataclasses.asdict(self.leakage),
             "cost": rounded(dataclasses.asdict(self.cost)),
         }
-
-
-def is_unlike(prediction: Prediction) -> bool:
-    """Tell whether a classifier found an image unlike its training images."""
-    return prediction.unlike
 
 
 def _refused(item: Refused) -> dict[str, Any]:
@@ -201,7 +196,7 @@ def _figures(
 
 def _with_familiarity(scored: Scored) -> list[LabelledRadiograph]:
     """Add a column of our own where the classifier finds some images unlike its training."""
-    unlike = [is_unlike(prediction) for prediction in scored.predictions]
+    unlike = [prediction.unlike for prediction in scored.predictions]
     if not any(unlike):
         return list(scored.rows)
     return [
