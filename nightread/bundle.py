@@ -11,7 +11,7 @@ import typer
 bundle = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List and show classifiers, import one trained elsewhere, average some.",
+    help="List and show classifiers, import or average them.",
 )
 
 
