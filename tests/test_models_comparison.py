@@ -162,7 +162,7 @@ def test_the_page_says_what_is_left_and_what_is_unfinished(
     plain = text.replace("\\", "")
     run, data = place / "vgg16-clean", place / NAMES[1]
     assert f"nightread train vgg16 --data {data} --run {run} --resume" in plain
-    assert "nightread train custom_cnn --data multiregion_clean" in plain
+    assert f"nightread train custom_cnn --data {data} --run runs/custom_cnn-clean |" in plain
     assert "LEAKS: 6 of 12 (50 %)" in plain
     assert "multiregion_published, WHICH LEAKS" in plain
     page = (tmp_path / "page/comparison.html").read_text()

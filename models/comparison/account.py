@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from models.audit.section import Section, Table, count, plain, share
 from models.comparison.comparison import Comparison
@@ -12,6 +14,7 @@ from models.comparison.multiregion import CLEAN, PUBLISHED
 from models.comparison.pictures import CLAIMS_PICTURE, COST_PICTURE, ROC_PICTURE
 from models.comparison.standing import FRACATLAS, Standing, standings
 from models.evaluation.estimate import Estimate
+from models.recipe import read_recipe
 
 _ABSENT = "-"
 _CLAIM_HEADER = (
@@ -51,7 +54,8 @@ def account(comparison: Comparison, pictures: Collection[str] = ()) -> list[Sect
     rows = standings(comparison)
     sections = [_opening(comparison)]
     if any(row.measured for row in rows):
-        sections += [_claims(rows, pictures), _published(rows), _unmeasured(rows)]
+        sections += [_claims(rows, pictures), _published(rows)]
+        sections.append(_unmeasured(rows, {data.name: data.data for data in comparison.sets}))
     sections += [_figures(comparison, data) for data in comparison.sets]
     sections += [_curves(pictures), _cost(comparison, pictures), _ensembles(comparison)]
     sections += [_trainings(comparison), _reading()]
@@ -156,17 +160,29 @@ def _parameters(entry: Entry | None) -> str:
     return _ABSENT if entry is None else f"{entry.parameters / 1e6:.2f} M"
 
 
-def _unmeasured(rows: Iterable[Standing]) -> Section:
-    lines = [
-        f"nightread train {row.claim.name} --data {data} --run runs/{row.claim.name}-{kind}"
+def _unmeasured(rows: Iterable[Standing], sets: Mapping[str, Path]) -> Section:
+    table = tuple(
+        (
+            row.claim.title,
+            split,
+            _training_command(row.claim.name, kind, str(sets.get(split, split))),
+        )
         for row in rows
-        for kind, data, entry in (
+        for kind, split, entry in (
             ("published", PUBLISHED, row.published),
             ("clean", CLEAN, row.clean),
         )
         if entry is None
-    ]
-    return Section("Not measured yet, and what trains it", tuple(lines))
+    )
+    header = ("model", "set", "what trains it")
+    title = "Not measured yet" if table else ""
+    return Section(title, (), Table(header, table, numbers_from=9) if table else None)
+
+
+def _training_command(recipe: str, kind: str, data: str) -> str:
+    start = ["--start", "WEIGHTS"] if read_recipe(recipe).initial != "random" else []
+    run = f"runs/{recipe}-{kind}"
+    return shlex.join(["nightread", "train", recipe, "--data", data, "--run", run, *start])
 
 
 def _figures(comparison: Comparison, data: LabelledSplit) -> Section:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from sklearn.metrics import roc_curve
 
 from models.chart import BLUE, GREEN, GREY, RED, YELLOW, plain_axes, png
@@ -34,9 +35,9 @@ def _curves(comparison: Comparison) -> bytes:
     count = len(comparison.sets)
     figure = Figure(figsize=(4.6 * count, 5.2), layout="constrained")
     panels = figure.subplots(1, count, squeeze=False)[0]
-    colours = colormaps["tab20"](np.linspace(0, 1, max(2, len(comparison.entries))))
+    colours = colormaps["tab20"](np.arange(len(comparison.entries)) % 20)
     for axes, data in zip(panels, comparison.sets, strict=True):
-        for entry, colour in zip(comparison.entries, colours, strict=False):
+        for entry, colour in zip(comparison.entries, colours, strict=True):
             _curve(axes, data, entry.on[data.name].probabilities, entry.label, colour)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=":")
         axes.set_title(f"{data.name}, {data.split}")
@@ -104,7 +105,12 @@ def _cost(comparison: Comparison) -> bytes:
             place = (found.images_per_second, found.figures.auc.value)
             axes.scatter(*place, s=size, color=colour, alpha=0.6)
             axes.annotate(entry.label, place, fontsize=6, xytext=(3, 3), textcoords="offset points")
+        speeds = [entry.on[data.name].images_per_second for entry in comparison.entries]
         axes.set_xscale("log")
+        axes.set_xlim(min(speeds) / 2, max(speeds) * 4)  # room for the names on the right
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"{data.name}, {data.split}")
         axes.set_xlabel("images per second; the dot grows with the weights")
         plain_axes(axes)
