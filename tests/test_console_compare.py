@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from comparison_runs import drawn_set, write_run
 from console import nightread
+from typer.testing import CliRunner
+
+from nightread.console import make_console
 
 
-def test_a_comparison_from_the_console(tmp_path: Path) -> None:
+def test_a_comparison_from_the_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = drawn_set(tmp_path / "multiregion_clean", 100)
     for number, recipe in enumerate(("resnet18", "compact_cnn")):
         write_run(tmp_path / f"{recipe}-clean", recipe, data, seed=number)
@@ -23,11 +26,12 @@ def test_a_comparison_from_the_console(tmp_path: Path) -> None:
         "stacked of 2, multiregion_clean",
     ]
     assert found == json.loads((tmp_path / "page/comparison.json").read_text())
-    assert "resnet18-clean was measured on multiregion_clean: 12 images" in ran.stderr
+    assert "resnet18-clean was measured on multiregion_clean, test: 12 images" in ran.stderr
     assert (tmp_path / "page/results").is_dir()
 
-    again = nightread("compare", *runs, *options[:2], "--out", "page", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    monkeypatch.chdir(tmp_path)
+    again = CliRunner().invoke(make_console(), ["compare", *runs, *options[:2], "--out", "page"])
+    assert again.exit_code == 0, again.stderr
     assert "was measured" not in again.stderr
     assert "## What was claimed, and what is left" in again.stdout
 

@@ -96,7 +96,10 @@ def test_a_row_can_be_measured_today_and_another_tomorrow(
 
     compare(contenders[:1], sets[:1], tmp_path, on_image=tell)
     compare(contenders[:2], sets[:1], tmp_path, on_image=tell)
-    assert told == [("resnet18-published", NAMES[0]), ("resnet18-clean", NAMES[0])]
+    assert told == [
+        ("resnet18-published", f"{NAMES[0]}, test"),
+        ("resnet18-clean", f"{NAMES[0]}, test"),
+    ]
 
 
 @pytest.mark.parametrize("change", ["settings", "data", "file"])

@@ -91,7 +91,7 @@ def compare(
         Whether to add an average and a stack of all classifiers that were trained on one of the
         sets. Their weights and operating points come from its validation split.
     on_image
-        Called as films are scored: the classifier, the set, how many and of how many.
+        Called as films are scored: the classifier, the set and its split, how many and of how many.
 
     Raises
     ------
@@ -178,9 +178,9 @@ class _Measuring:
         kept = self._results.find(contender, data)
         if kept is not None:
             return kept
-        tell = self._on_image
+        tell, name = self._on_image, f"{data.name}, {data.split}"
         measured = score_split(
-            contender, data, lambda done, total: tell(contender.label, data.name, done, total)
+            contender, data, lambda done, total: tell(contender.label, name, done, total)
         )
         self._results.keep(contender, data, measured)
         return measured
