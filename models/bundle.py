@@ -9,8 +9,11 @@ so the console can list bundles at once; :func:`models.classifier.load_classifie
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,36 @@ SHIPPED = Path(__file__).parent / "bundles"
 METADATA = Path("configs") / "metadata.json"
 NETWORK = Path("configs") / "inference.json"
 WEIGHTS = Path("models") / "model.safetensors"
+FAMILIARITY = Path("models") / "familiarity.safetensors"
 CARD = Path("docs") / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class FamiliaritySettings:
+    """What ``models/familiarity.safetensors`` is, and how far an image may lie from it.
+
+    Attributes
+    ----------
+    sha256
+        Of that file, 64 hexadecimal digits.
+    taps
+        Names of the network's modules whose feature maps it measures.
+    limit
+        The strangeness above which an image is unlike the training images.
+    kept
+        The share of the validation split within the limit, in [0, 1].
+    """
+
+    sha256: str
+    taps: tuple[str, ...]
+    limit: float
+    kept: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.limit) and self.limit > 0):
+            raise ValueError("the limit of a familiarity must be a positive number")
+        if not self.taps:
+            raise ValueError("a familiarity needs the names of its taps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +79,11 @@ class BundleSettings:
         From the two scores to a probability.
     operating_points
         Chosen on validation data.
+    familiarity
+        How an image is told that is unlike the training images. ``None`` where the bundle cannot.
+    settings_sha256
+        Of all the above as :func:`settings_digest` takes it. ``None`` in a bundle of before it was
+        kept: nobody can tell whether its thresholds are the ones that it was published with.
     """
 
     weights_sha256: str
@@ -54,6 +91,8 @@ class BundleSettings:
     top_share: float
     calibration: Calibration
     operating_points: OperatingPoints
+    familiarity: FamiliaritySettings | None = None
+    settings_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.top_share <= 1:
@@ -99,13 +138,28 @@ class Bundle:
         BundleError
             If the file is missing, or its SHA-256 is not the one in the metadata.
         """
-        content = _read(self.path / WEIGHTS)
+        return self._read_known(WEIGHTS, self.settings.weights_sha256)
+
+    def read_familiarity(self) -> bytes | None:
+        """Return the bytes of the familiarity file, checked like the weights.
+
+        ``None`` where the metadata speaks of none.
+
+        Raises
+        ------
+        BundleError
+            If the file is missing, or its SHA-256 is not the one in the metadata.
+        """
+        told = self.settings.familiarity
+        return None if told is None else self._read_known(FAMILIARITY, told.sha256)
+
+    def _read_known(self, name: Path, expected: str) -> bytes:
+        content = _read(self.path / name)
         found = hashlib.sha256(content).hexdigest()
-        if found != self.settings.weights_sha256:
+        if found != expected:
             raise BundleError(
-                f"the weights of bundle {self.path} are not the ones that its metadata names "
-                f"(SHA-256 {found}, expected {self.settings.weights_sha256}): "
-                "restore the bundle from where it came"
+                f"{self.path / name} is not the file that the bundle's metadata names "
+                f"(SHA-256 {found}, expected {expected}): restore the bundle from where it came"
             )
         return content
 
@@ -131,8 +185,15 @@ class BundleSummary:
     digest: str
 
 
-def find_bundle(reference: str | Path) -> Path:
+def find_bundle(reference: str | Path, setting: str = "NIGHTREAD_MODEL") -> Path:
     """Return the folder of a bundle, by the name of a shipped one or by its path.
+
+    Parameters
+    ----------
+    reference
+        A name or a folder.
+    setting
+        Where it was named, for the message of an error.
 
     Raises
     ------
@@ -143,7 +204,7 @@ def find_bundle(reference: str | Path) -> Path:
     path = shipped.get(str(reference), Path(reference))
     if not (path / METADATA).is_file():
         raise BundleError(
-            f"no model bundle {reference}: set NIGHTREAD_MODEL to the folder of a bundle "
+            f"no model bundle {reference}: set {setting} to the folder of a bundle "
             f"(one that holds {METADATA}) or to one of {', '.join(sorted(shipped)) or 'none'}"
         )
     return path
@@ -170,15 +231,22 @@ def list_bundles() -> list[BundleSummary]:
     return found
 
 
-def read_bundle(reference: str | Path) -> Bundle:
+def read_bundle(reference: str | Path, setting: str = "NIGHTREAD_MODEL") -> Bundle:
     """Read and check all of a bundle but its weights.
+
+    Parameters
+    ----------
+    reference
+        A name or a folder, as :func:`find_bundle` takes it.
+    setting
+        Where it was named, for the message of an error.
 
     Raises
     ------
     BundleError
         If a file is missing, is not JSON, or lacks something, or its network is not allowed.
     """
-    path = find_bundle(reference)
+    path = find_bundle(reference, setting)
     metadata, inference = _json(path / METADATA), _json(path / NETWORK)
     network = inference.get("network_def")
     if not isinstance(network, dict) or not isinstance(network.get("_target_"), str):
@@ -205,8 +273,9 @@ def read_bundle(reference: str | Path) -> Bundle:
 
 
 def _settings(path: Path, metadata: dict[str, Any]) -> BundleSettings:
+    own = metadata.get("nightread")
     try:
-        return TypeAdapter(BundleSettings).validate_python(metadata.get("nightread"))
+        settings = TypeAdapter(BundleSettings).validate_python(own)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(["nightread", *map(str, first["loc"])])
@@ -214,6 +283,25 @@ def _settings(path: Path, metadata: dict[str, Any]) -> BundleSettings:
             f"{path / METADATA}: {where}: {first['msg']}; "
             "a bundle made by `nightread train` holds everything that is needed"
         ) from error
+    assert isinstance(own, dict)
+    if settings.settings_sha256 not in (None, settings_digest(own)):
+        raise BundleError(
+            f"{path / METADATA}: a threshold or another setting under nightread is not as it was "
+            f"published (SHA-256 {settings_digest(own)}, expected {settings.settings_sha256}): "
+            "restore the bundle from where it came"
+        )
+    return settings
+
+
+def settings_digest(own: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that a verdict depends on, of the ``nightread`` part of metadata.
+
+    What is said to people, the figures, limits and history, may be added later and is left out.
+    """
+    names = {item.name for item in dataclasses.fields(BundleSettings)} - {"settings_sha256"}
+    decisive = {name: own[name] for name in sorted(names & set(own))}
+    text = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _json(path: Path) -> dict[str, Any]:

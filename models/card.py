@@ -28,6 +28,7 @@ def render_card(metadata: Mapping[str, Any]) -> str:
         metadata["intended_use"],
         "## What it gives",
         _output(own),
+        _familiar(own),
         "## Figures",
         render_figures(own["figures"]),
         "## Limits",
@@ -43,6 +44,29 @@ def render_card(metadata: Mapping[str, Any]) -> str:
         f"made with PyTorch {metadata['pytorch_version']} and MONAI {metadata['monai_version']}.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _familiar(own: Mapping[str, Any]) -> str:
+    told = own.get("familiarity")
+    if not told:
+        return (
+            "**It cannot tell what is unlike its training images**: it scores a photograph as "
+            "readily as a wrist, and abstains from nothing that it can read."
+        )
+    return (
+        "An image whose features are stranger than the limit is *not scored: unlike the training "
+        f"images*; {told['kept']:.1%} of the validation split are not. Log odds of a logistic "
+        "regression on pooled features, fitted on training films shown as other hospitals might "
+        "show them, against pictures that are no radiographs."
+        + "".join(f" {line}" for line in _kept(own.get("familiarity_kept", {})))
+    )
+
+
+def _kept(shares: Mapping[str, float]) -> list[str]:
+    if not shares:
+        return []
+    each = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    return [f"Not refused, by source: {each}."]
 
 
 def _list(entries: list[str]) -> str:

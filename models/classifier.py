@@ -13,11 +13,12 @@ from safetensors import SafetensorError
 from torch import nn
 
 from models.bundle import WEIGHTS, Bundle, read_bundle
+from models.familiarity import FamiliarityMeter
 from models.networks.fusion import fold_batch_norms
 from models.networks.registry import build_network
-from models.reading import read_batch
+from models.reading import Reading, read_batch
 from models.transforms import Preparation, PreparedImage
-from screening.domain.prediction import ModelIdentity, Prediction
+from screening.domain.prediction import Familiarity, ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError, PixelError
 
@@ -50,9 +51,11 @@ class Classifier:
         self._calibration = bundle.settings.calibration
         self._top_share = bundle.settings.top_share
         given = bundle.settings.input
-        self._preparation = Preparation(given.size, given.lower, given.upper)
+        self._orientations = given.orientations
+        self._preparation = Preparation.of(given)
         self.network: nn.Module = network.eval().requires_grad_(False)
         fold_batch_norms(self.network)
+        self._meter = FamiliarityMeter.from_bundle(bundle, self.network)
         # On a CPU, convolutions are two to four times as fast with the channels last.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -104,20 +107,42 @@ class Classifier:
         The batch is one forward pass, whose memory grows with its length. What an image is given
         does not depend on its neighbours, beyond 1e-4 of floating-point noise.
         """
+        if not images:
+            return []
+        readings, familiarities = self._read(images)
         return [
-            Prediction(self._calibration.probability(item.image, item.top), item.x, item.y)
-            for item in read_batch(self.network, images, self._top_share)
+            Prediction(self._calibration.probability(item.image, item.top), item.x, item.y, known)
+            for item, known in zip(readings, familiarities, strict=True)
         ]
 
+    def _read(
+        self, images: Sequence[PreparedImage]
+    ) -> tuple[list[Reading], Sequence[Familiarity | None]]:
+        if self._meter is None:
+            return self._look(images), [None] * len(images)
+        with self._meter.listening(self.network) as taps:
+            readings = self._look(images)
+        return readings, self._meter.measure(taps)
 
-def load_classifier(reference: str | Path) -> Classifier:
+    def _look(self, images: Sequence[PreparedImage]) -> list[Reading]:
+        return read_batch(self.network, images, self._top_share, self._orientations)
+
+
+def load_classifier(reference: str | Path, setting: str = "NIGHTREAD_MODEL") -> Classifier:
     """Load a classifier by the name of a shipped bundle or by a bundle's folder.
 
     Nothing is unpickled, and only a network of Nightread's own list is built.
+
+    Parameters
+    ----------
+    reference
+        A name or a folder.
+    setting
+        Where it was named, for the message of an error.
 
     Raises
     ------
     BundleError
         If the bundle is missing, altered, incomplete, or names a network that is not allowed.
     """
-    return Classifier.from_bundle(read_bundle(reference))
+    return Classifier.from_bundle(read_bundle(reference, setting))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,19 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
+from models.acquainting import acquaint
+from models.bundle import (
+    CARD,
+    FAMILIARITY,
+    METADATA,
+    NETWORK,
+    WEIGHTS,
+    read_bundle,
+    settings_digest,
+)
 from models.calibration import Calibration
 from models.card import render_card
+from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
 from models.elsewhere import VIEWS, View
 from models.evaluation import Figures
@@ -97,9 +108,81 @@ def make_bundle(
     network_def = {"network_def": {"_target_": target, **recipe.network_arguments}}
     _write(bundle / WEIGHTS, weights)
     _write_json(bundle / NETWORK, network_def)
+    _seal(metadata)
     _write_json(bundle / METADATA, metadata)
-    _write(bundle / CARD, render_card(metadata).encode())
+    fit_familiarity(bundle, data)
     return bundle
+
+
+def fit_familiarity(
+    bundle: Path,
+    data: Path,
+    on_image: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Let a bundle know what its training images are like, so that it can abstain from others.
+
+    Its weights, calibration and operating points stay. An earlier fit is replaced; the metadata is
+    sealed and the card is drawn anew.
+
+    Parameters
+    ----------
+    bundle
+        Its folder.
+    data
+        The labelled set that it was trained on.
+    on_image
+        Called as images are done, with how many and of how many.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, or the metadata lacks what the card needs.
+    TrainingError
+        If the training or validation split cannot be read.
+    """
+    read = read_bundle(bundle)
+    own = read.metadata["nightread"]
+    # What was fitted before, and perhaps to other weights, must not be asked for on the way.
+    own.pop("familiarity", None)
+    former = replace(read, settings=replace(read.settings, familiarity=None))
+    content, settings = acquaint(
+        Classifier.from_bundle(former), read.settings.input.size, data, on_image=on_image
+    )
+    own["familiarity"] = dataclasses.asdict(settings)
+    _seal(read.metadata)
+    card = _card(bundle, read.metadata)
+    _write(bundle / FAMILIARITY, content)
+    _write_json(bundle / METADATA, read.metadata)
+    _write(bundle / CARD, card)
+
+
+def record_kept(bundle: Path, shares: Mapping[str, float]) -> None:
+    """Write into a bundle which share of each source it does not call unlike, and draw its card.
+
+    Parameters
+    ----------
+    bundle
+        Its folder.
+    shares
+        By source, as :func:`models.acquainting.kept_shares` counts them.
+
+    Raises
+    ------
+    BundleError
+        If the folder is no bundle, or the metadata lacks what the card needs.
+    """
+    metadata = read_bundle(bundle).metadata
+    rounded = {name: round(share, 4) for name, share in shares.items()}
+    metadata["nightread"].setdefault("familiarity_kept", {}).update(rounded)
+    card = _card(bundle, metadata)
+    _write_json(bundle / METADATA, metadata)
+    _write(bundle / CARD, card)
+
+
+def _seal(metadata: dict[str, Any]) -> None:
+    """Note the digest of all that a verdict depends on: an edit is noticed when it is loaded."""
+    own = json.loads(json.dumps(metadata["nightread"]))
+    metadata["nightread"] = own | {"settings_sha256": settings_digest(own)}
 
 
 def _choose(
@@ -135,14 +218,18 @@ def record_figures(bundle: Path, figures: Mapping[str, Figures]) -> None:
     metadata = read_bundle(bundle).metadata
     recorded = metadata["nightread"].setdefault("figures", {})
     recorded.update({name: item.as_dict() for name, item in figures.items()})
+    card = _card(bundle, metadata)
+    _write_json(bundle / METADATA, metadata)
+    _write(bundle / CARD, card)
+
+
+def _card(bundle: Path, metadata: Mapping[str, Any]) -> bytes:
     try:
-        card = render_card(metadata)
+        return render_card(metadata).encode()
     except KeyError as error:
         raise BundleError(
             f"{bundle / METADATA} lacks {error}, which the model card needs: write it"
         ) from error
-    _write_json(bundle / METADATA, metadata)
-    _write(bundle / CARD, card.encode())
 
 
 def _read(

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     abstain_unlike: bool = True
     """Whether an image that is unlike the model's training images is not scored, with that reason.
-    Off: it is scored all the same, and its distance is recorded beside the score."""
+    Off: it is scored all the same, and its strangeness is recorded beside the score."""
 
     minimum_age_years: float = Field(default=2.0, ge=0, le=120)
     """Younger patients are not scored: growth plates look like fractures to a classifier that saw

@@ -1,4 +1,4 @@
-"""The way of an image: claim, read, prepare, score, record.
+"""The way of an image: claim, read, prepare, score, record; and then, for the record, its shadow.
 
 The unit of work is a batch of a study's waiting images. Each of them ends with a score or a
 reason; one that fails is given back and tried again, alone, until its attempts are used up.
@@ -20,12 +20,15 @@ from screening.archive.archive import Archive
 from screening.dicom.eligibility import exclusion_of
 from screening.dicom.header import read_header
 from screening.dicom.pixels import blank_or_saturated, read_pixels
+from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import ArchiveAwayError, DecodeError, NightreadError, NoPixelDataError
 from screening.records.claims import ClaimedInstance, claim, release
 from screening.records.engine import Records
 from screening.records.results import Result, Scorer, record_results
+from screening.records.shadow import record_shadow
 from screening.settings import Settings
+from worker.shadow import Shadow
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,14 @@ _OUTAGE = dt.timedelta(seconds=15)
 # A study of thousands of images is left to the next sweep after this long, so that a message is
 # done well before Celery's limit ends a process that hangs.
 _LONGEST_TURN_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An image as the classifier takes it and, where there is a shadow, as the shadow does."""
+
+    image: PreparedImage
+    shadow: PreparedImage | Exclusion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,8 @@ class Pipeline:
         Where the rows and the bytes are, and who scores.
     worker
         A name for the claims of this process.
+    shadow
+        Who scores beside the classifier, if anybody does.
     """
 
     def __init__(
@@ -71,6 +84,7 @@ class Pipeline:
         archive: Archive,
         classifier: Classifier,
         worker: str,
+        shadow: Shadow | None = None,
     ) -> None:
         self._settings = settings
         self._records = records
@@ -78,6 +92,7 @@ class Pipeline:
         self._classifier = classifier
         self._scorer = Scorer(classifier.identity, classifier.points)
         self._worker = worker
+        self._shadow = shadow
 
     def screen(self, study_row: int) -> int:
         """Screen a study until none of its images is waiting for us, or our turn is over.
@@ -118,9 +133,12 @@ class Pipeline:
         read = {instance.row: self._read(instance) for instance in claimed}
         outcomes = self._score(read)
         self._record(study_row, outcomes, claimed)
+        if self._shadow is not None:
+            # After the commit: whatever a shadow does, these images are done.
+            self._score_in_shadow(self._shadow, read, outcomes)
         return sum(not isinstance(outcome, Failed) for outcome in outcomes.values())
 
-    def _read(self, instance: ClaimedInstance) -> PreparedImage | Exclusion | Failed:
+    def _read(self, instance: ClaimedInstance) -> Ready | Exclusion | Failed:
         """Bring one image to the network's input, or say why it has none."""
         if instance.attempt > self._settings.maximum_attempts:
             return Exclusion(Reason.ERROR, instance.last_error or "the worker died at each attempt")
@@ -136,7 +154,7 @@ class Pipeline:
             # One bad image must stop neither its neighbours nor the worker.
             return _failure(error, "reading", instance)
 
-    def _prepare(self, instance: ClaimedInstance) -> PreparedImage | Exclusion:
+    def _prepare(self, instance: ClaimedInstance) -> Ready | Exclusion:
         path = self._archive.open_path(instance.digest)
         header = read_header(
             path,
@@ -150,15 +168,14 @@ class Pipeline:
         flat = blank_or_saturated(pixels)
         if flat is not None:
             return Exclusion(Reason.BLANK_OR_SATURATED, flat)
-        return self._classifier.prepare(pixels)
+        image = self._classifier.prepare(pixels)
+        return Ready(image, self._shadow.prepare(pixels) if self._shadow else None)
 
-    def _score(
-        self, read: Mapping[int, PreparedImage | Exclusion | Failed]
-    ) -> dict[int, Result | Failed]:
+    def _score(self, read: Mapping[int, Ready | Exclusion | Failed]) -> dict[int, Result | Failed]:
         """Score what could be prepared as one batch; a failure gives the whole batch back."""
-        ready = {row: image for row, image in read.items() if isinstance(image, PreparedImage)}
+        ready = {row: item.image for row, item in read.items() if isinstance(item, Ready)}
         outcomes: dict[int, Result | Failed] = {
-            row: other for row, other in read.items() if not isinstance(other, PreparedImage)
+            row: other for row, other in read.items() if not isinstance(other, Ready)
         }
         if not ready:
             return outcomes
@@ -168,7 +185,14 @@ class Pipeline:
             # Out of memory, for instance: each of them is tried alone in the next round.
             log.exception("batch_failed", images=len(ready))
             return outcomes | dict.fromkeys(ready, Failed(f"{type(error).__name__} while scoring"))
-        return outcomes | dict(zip(ready, predictions, strict=True))
+        results = [self._result(prediction) for prediction in predictions]
+        return outcomes | dict(zip(ready, results, strict=True))
+
+    def _result(self, prediction: Prediction) -> Result:
+        """Abstain where a score would be a guess."""
+        if prediction.unlike and self._settings.abstain_unlike:
+            return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
+        return prediction
 
     def _record(
         self,
@@ -194,6 +218,25 @@ class Pipeline:
                         retry_at=now + pause,
                         counts=outcome.counts,
                     )
+
+    def _score_in_shadow(
+        self,
+        shadow: Shadow,
+        read: Mapping[int, Ready | Exclusion | Failed],
+        outcomes: Mapping[int, Result | Failed],
+    ) -> None:
+        """Let the shadow score what is settled, and record what it says; nothing is raised."""
+        prepared = {
+            row: item.shadow
+            for row, item in read.items()
+            if isinstance(item, Ready) and item.shadow and not isinstance(outcomes[row], Failed)
+        }
+        try:
+            results = shadow.score(prepared)
+            with self._records.begin() as session:
+                record_shadow(session, results, shadow.scorer, _now())
+        except Exception:
+            log.exception("shadow_not_recorded", images=len(prepared))
 
 
 def _failure(

@@ -10,7 +10,7 @@ from celery import signals
 from models.bundle import read_bundle
 from screening import logs
 from screening.archive.archive import Archive
-from screening.errors import DependencyError
+from screening.errors import BundleError, DependencyError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
 from screening.records.engine import Records
@@ -31,6 +31,8 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings)
     read_bundle(settings.model).read_weights()
+    if settings.shadow_model:
+        _look_at_shadow(settings.shadow_model)
     Archive(settings.archive_dir)
     records = Records(settings.records_url)
     records.check_schema()
@@ -75,6 +77,14 @@ def run(settings: Settings) -> None:
             "NIGHTREAD_REDIS_URL"
         )
     log.info("worker_stopped")
+
+
+def _look_at_shadow(reference: str) -> None:
+    """Say at once if there is no such shadow; the worker starts all the same."""
+    try:
+        read_bundle(reference, setting="NIGHTREAD_SHADOW_MODEL").read_weights()
+    except BundleError as error:
+        log.error("shadow_not_loaded", model=reference, error=str(error))
 
 
 def _keep_logging(**_: object) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class ScoringProcess:
-    """One process of the pool: its classifier and connections are made in it, after the fork.
+    """One process of the pool: its classifiers and connections are made in it, after the fork.
 
     torch's threads and a database's connections do not survive a fork, so nothing of either may
     exist before it.
@@ -42,6 +42,7 @@ class ScoringProcess:
 
         from models.classifier import load_classifier
         from worker.pipeline import Pipeline
+        from worker.shadow import Shadow
 
         settings = self._settings
         torch.set_num_threads(threads_per_process(settings))
@@ -52,12 +53,16 @@ class ScoringProcess:
             version=classifier.identity.version,
             digest=classifier.identity.digest[:16],
         )
+        shadow = None
+        if settings.shadow_model:
+            shadow = Shadow.load(settings.shadow_model, longest_seconds=settings.lease_seconds)
         return Pipeline(
             settings,
             Records(settings.records_url),
             Archive(settings.archive_dir),
             classifier,
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            shadow=shadow,
         )
 
 

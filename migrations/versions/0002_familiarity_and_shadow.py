@@ -1,4 +1,4 @@
-"""How far an image lies from the training images, and the scores of a shadow model.
+"""How strange an image is to the classifier, and the scores of a shadow model.
 
 Safe while release 0001 runs: it knows neither the new columns, which may be empty, nor the table.
 """
@@ -15,8 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("scores", sa.Column("distance", sa.Float(precision=53), nullable=True))
-    op.add_column("scores", sa.Column("distance_limit", sa.Float(precision=53), nullable=True))
+    op.add_column("scores", sa.Column("strangeness", sa.Float(precision=53), nullable=True))
+    op.add_column("scores", sa.Column("strangeness_limit", sa.Float(precision=53), nullable=True))
     op.create_table(
         "shadow_scores",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -29,8 +29,8 @@ def upgrade() -> None:
         sa.Column("high_specificity", sa.Float(precision=53), nullable=False),
         sa.Column("hottest_x", sa.Float(precision=53), nullable=True),
         sa.Column("hottest_y", sa.Float(precision=53), nullable=True),
-        sa.Column("distance", sa.Float(precision=53), nullable=True),
-        sa.Column("distance_limit", sa.Float(precision=53), nullable=True),
+        sa.Column("strangeness", sa.Float(precision=53), nullable=True),
+        sa.Column("strangeness_limit", sa.Float(precision=53), nullable=True),
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("scored_at", sa.DateTime(timezone=True), nullable=False),
@@ -50,5 +50,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("shadow_scores")
     with op.batch_alter_table("scores") as batch:
-        batch.drop_column("distance_limit")
-        batch.drop_column("distance")
+        batch.drop_column("strangeness_limit")
+        batch.drop_column("strangeness")

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
-    """How far an image lies from those that a classifier was trained on.
+    """How strange an image is to a classifier that was trained on others.
 
     Attributes
     ----------
-    distance
-        At least 0; the farther, the less the image is like them.
+    strangeness
+        Log odds that it is none of their kind, with equal odds to begin with.
     limit
-        Beyond it an image is unlike them. Chosen on validation data: nearly all of it is nearer.
+        Above it an image is unlike them. Nearly all of the validation data lies below.
     """
 
-    distance: float
+    strangeness: float
     limit: float
 
     @property
     def unlike(self) -> bool:
         """Whether the image is so unlike that a score of it would be a guess."""
-        # Not "distance > limit": a distance that is no number is not near.
-        return not self.distance <= self.limit
+        # Not "strangeness > limit": what is no number is not familiar.
+        return not self.strangeness <= self.limit
 
     def __str__(self) -> str:
-        return f"distance {self.distance:.2f}, the limit is {self.limit:.2f}"
+        return f"strangeness {self.strangeness:.2f}, the limit is {self.limit:.2f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Exclusion:
         From the closed list.
     detail
         What in particular, without patient data: a transfer syntax, a body part, a size,
-        a distance, an error.
+        a strangeness, an error.
     """
 
     reason: Reason

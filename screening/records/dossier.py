@@ -30,7 +30,7 @@ from screening.records.shadow import ShadowScore, shadow_scores
 class Score:
     """What one version of one classifier said of an image, and at which operating points.
 
-    The distance is that from its training images, ``None`` where it cannot tell.
+    The strangeness is that of the image to it, ``None`` where it cannot tell.
     """
 
     model: str
@@ -42,8 +42,8 @@ class Score:
     high_specificity: float
     hottest_x: float | None
     hottest_y: float | None
-    distance: float | None
-    distance_limit: float | None
+    strangeness: float | None
+    strangeness_limit: float | None
     scored_at: dt.datetime
 
 
@@ -198,8 +198,8 @@ def _scores(session: Session, study: int) -> dict[int, list[Score]]:
                 high_specificity=row.high_specificity,
                 hottest_x=row.hottest_x,
                 hottest_y=row.hottest_y,
-                distance=row.distance,
-                distance_limit=row.distance_limit,
+                strangeness=row.strangeness,
+                strangeness_limit=row.strangeness_limit,
                 scored_at=row.scored_at,
             )
         )

@@ -105,8 +105,8 @@ def _write_score(
             high_specificity=scorer.points.high_specificity,
             hottest_x=prediction.hottest_x,
             hottest_y=prediction.hottest_y,
-            distance=familiarity.distance if familiarity else None,
-            distance_limit=familiarity.limit if familiarity else None,
+            strangeness=familiarity.strangeness if familiarity else None,
+            strangeness_limit=familiarity.limit if familiarity else None,
             scored_at=now,
         )
         .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])

@@ -224,9 +224,9 @@ class ScoreRow(Table):
     high_specificity: Mapped[float]
     hottest_x: Mapped[float | None]
     hottest_y: Mapped[float | None]
-    distance: Mapped[float | None]
-    """From the classifier's training images; empty where it cannot tell."""
-    distance_limit: Mapped[float | None]
+    strangeness: Mapped[float | None]
+    """Of the image to the classifier; empty where it cannot tell."""
+    strangeness_limit: Mapped[float | None]
     scored_at: Mapped[dt.datetime]
 
 
@@ -249,8 +249,8 @@ class ShadowScoreRow(Table):
     high_specificity: Mapped[float]
     hottest_x: Mapped[float | None]
     hottest_y: Mapped[float | None]
-    distance: Mapped[float | None]
-    distance_limit: Mapped[float | None]
+    strangeness: Mapped[float | None]
+    strangeness_limit: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(String(32))
     """Why there is no probability."""
     detail: Mapped[str | None]

@@ -27,8 +27,8 @@ class ShadowScore:
         In [0, 1]; ``None`` where it gave none.
     high_sensitivity, high_specificity
         The shadow's own operating points. No verdict is made with them.
-    distance, distance_limit
-        From its training images; ``None`` where it cannot tell.
+    strangeness, strangeness_limit
+        Of the image to it; ``None`` where it cannot tell.
     exclusion
         Why it gave no probability.
     """
@@ -41,20 +41,28 @@ class ShadowScore:
     high_specificity: float
     hottest_x: float | None
     hottest_y: float | None
-    distance: float | None
-    distance_limit: float | None
+    strangeness: float | None
+    strangeness_limit: float | None
     exclusion: Exclusion | None
     scored_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowTally:
-    """How often one version of a shadow model gave a score, abstained, and failed."""
+    """What one version of a shadow model did.
+
+    Attributes
+    ----------
+    scored, failed
+        Images that it gave a score, and those that it gave none.
+    unlike
+        Of the scored, those that are unlike its training images.
+    """
 
     model: str
     model_version: str
     scored: int
-    abstained: int
+    unlike: int
     failed: int
 
 
@@ -89,8 +97,8 @@ def _said(result: Result) -> dict[str, Any]:
             "probability": result.probability,
             "hottest_x": result.hottest_x,
             "hottest_y": result.hottest_y,
-            "distance": familiarity.distance if familiarity else None,
-            "distance_limit": familiarity.limit if familiarity else None,
+            "strangeness": familiarity.strangeness if familiarity else None,
+            "strangeness_limit": familiarity.limit if familiarity else None,
         }
     return {"reason": result.reason.value, "detail": result.detail}
 
@@ -120,8 +128,8 @@ def _score(row: ShadowScoreRow) -> ShadowScore:
         high_specificity=row.high_specificity,
         hottest_x=row.hottest_x,
         hottest_y=row.hottest_y,
-        distance=row.distance,
-        distance_limit=row.distance_limit,
+        strangeness=row.strangeness,
+        strangeness_limit=row.strangeness_limit,
         exclusion=Exclusion(reason, row.detail or "") if reason else None,
         scored_at=row.scored_at,
     )
@@ -130,14 +138,13 @@ def _score(row: ShadowScoreRow) -> ShadowScore:
 def tally_shadows(session: Session) -> list[ShadowTally]:
     """Count what each version of each shadow model said, in order of their names."""
     row = ShadowScoreRow
-    failed = row.reason == Reason.ERROR.value
     counted = session.execute(
         select(
             row.model_name,
             row.model_version,
             func.count(row.probability),
-            func.count().filter(row.reason.is_not(None) & ~failed),
-            func.count().filter(failed),
+            func.count().filter(row.strangeness > row.strangeness_limit),
+            func.count().filter(row.reason.is_not(None)),
         )
         .group_by(row.model_name, row.model_version)
         .order_by(row.model_name, row.model_version)
