@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -31,13 +32,14 @@ from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
 from models.elsewhere import VIEWS, View
 from models.evaluation import Figures
+from models.networks.fusion import fold_batch_norms
 from models.networks.mobilenet_v2 import CELL
 from models.networks.registry import build_network, dotted_name
 from models.reading import Reading, read_batch
 from models.recipe import Recipe
 from models.run_folder import RunFolder, versions
 from models.selection import choose_travelling_points, fit_calibration
-from models.transforms import Preparation
+from models.transforms import Preparation, PreparedImage
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError
 
@@ -190,7 +192,9 @@ def _choose(
 ) -> tuple[Calibration, OperatingPoints]:
     """Calibrate on the validation split, and choose operating points that hold in every view."""
     labels = [row.fractured for row in rows]
-    readings = [_read(network, recipe, rows, view) for view in VIEWS]
+    folded = copy.deepcopy(network)
+    fold_batch_norms(folded)
+    readings = [_read(folded, recipe, rows, view) for view in VIEWS]
     calibration = fit_calibration(readings[0], labels)
     probabilities = [
         np.array([calibration.probability(item.image, item.top) for item in seen])
@@ -236,10 +240,13 @@ def _read(
     network: nn.Module, recipe: Recipe, rows: Sequence[LabelledRadiograph], view: View
 ) -> list[Reading]:
     prepare = Preparation.of(recipe.input)
+
+    def prepared(row: LabelledRadiograph) -> PreparedImage:
+        return prepare(unit_range(view.apply(read_pixels(row.path))))
+
     readings: list[Reading] = []
     for at in range(0, len(rows), _BATCH):
-        films = [view.apply(read_pixels(row.path)) for row in rows[at : at + _BATCH]]
-        batch = [prepare(unit_range(film)) for film in films]
+        batch = [prepared(row) for row in rows[at : at + _BATCH]]
         readings += read_batch(network, batch, recipe.loss.top_share, recipe.input.orientations)
     return readings
 
