@@ -214,7 +214,7 @@ def _copies(on: OnSet, data: LabelledSplit) -> str:
     if on.copies is None:
         return "not known"
     if not on.copies:
-        return "none"
+        return "no exact ones"
     return f"LEAKS: {on.copies} of {len(data.rows)} ({share(on.copies, len(data.rows))})"
 
 
