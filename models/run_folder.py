@@ -129,8 +129,18 @@ class RunFolder:
 
 def versions() -> dict[str, str]:
     """Return the versions of what a training's outcome depends on."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
+    found = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": _device(),
+    }
     return found | {name: _version(name) for name in _LIBRARIES}
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} CPU cores"
 
 
 def _version(name: str) -> str:
