@@ -75,7 +75,7 @@ def _cases(pairs: Iterable[_Pair], label: str) -> list[Case]:
 def _predictions(assessment: Assessment) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("path", "label", "probability", "verdict", "x", "y", "distance", "group"))
+    writer.writerow(("path", "label", "probability", "verdict", "x", "y", "strangeness", "group"))
     for row, item in zip(assessment.scored.rows, assessment.scored.predictions, strict=True):
         writer.writerow(_line(assessment, row, item))
     return buffer.getvalue().encode()
@@ -91,6 +91,6 @@ def _line(
         assessment.points.verdict(item.probability).value,
         item.hottest_x,
         item.hottest_y,
-        item.familiarity.distance if item.familiarity is not None else None,
+        item.familiarity.strangeness if item.familiarity is not None else None,
         row.group,
     )
