@@ -23,12 +23,13 @@ _LEAKING = (
 _MORE = (
     *("set", "average precision", "Brier score"),
     *("sensitivity at 90 %, 95 % specificity", "specificity at 90 %, 95 % sensitivity"),
-    "pointing game, true positives",
+    "pointing game, found",
+    "pointing game, suspected",
 )
 _MORE_LEGEND = (
     "Sensitivity at a specificity, and the other way round, are had by thresholds chosen on the "
-    "set itself: they describe the ranking, and no threshold of the bundle. True positives are "
-    "those found at the high-sensitivity point."
+    "set itself: they describe the ranking, and no threshold of the bundle. Found is at the "
+    "high-sensitivity point, suspected at the high-specificity point."
 )
 _POINTS = ("set and threshold", "accuracy", "precision", "sensitivity", "F1", "Cohen's kappa")
 _POINT_FIGURES = ("accuracy", "precision", "sensitivity", "f1", "kappa")
@@ -96,14 +97,15 @@ def _row(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _more(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
-    pointing = item["pointing_true_positives"]
+    found, suspected = item["pointing_true_positives"], item.get("pointing_suspected")
     return (
         _named(name, item),
         _estimate(item["average_precision"]),
         _estimate(item["brier"]),
         _fixed(item["sensitivity_at_specificity"]),
         _fixed(item["specificity_at_sensitivity"]),
-        _estimate(pointing) if pointing else "no outlines",
+        _estimate(found) if found else "no outlines",
+        _estimate(suspected) if suspected else "none",
     )
 
 

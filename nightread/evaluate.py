@@ -154,6 +154,8 @@ def _tables(assessment: Assessment) -> list[str | Table]:
         lines.append(_named("pointing game", figures.pointing))
     if figures.pointing_true_positives is not None:
         lines.append(_named("  of those found", figures.pointing_true_positives))
+    if figures.pointing_suspected is not None:
+        lines.append(_named("  of those suspected", figures.pointing_suspected))
     parts = [_parts(assessment)] if figures.subgroups else []
     return ["\n".join(lines), _points(assessment), *parts]
 

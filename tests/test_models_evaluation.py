@@ -212,6 +212,7 @@ def test_the_pointing_game_tells_true_positives_apart(classifier: Classifier) ->
     assert figures.pointing.value == 0.5
     assert figures.pointing_true_positives is not None
     assert figures.pointing_true_positives.value == 1
+    assert figures.pointing_suspected == figures.pointing_true_positives
 
 
 def test_known_columns_divide_a_set_by_themselves(classifier: Classifier) -> None:

@@ -195,13 +195,14 @@ def _pointing(assessment: Assessment) -> Section | None:
     figures = assessment.figures
     if figures.pointing is None:
         return None
-    found = figures.pointing_true_positives
+    found, suspected = figures.pointing_true_positives, figures.pointing_suspected
     return Section(
         "Where it looks",
         (
             f"Of {count(figures.outlined, 'image')} with outlined fractures the hottest point lies "
             f"in an outline for {figures.pointing}"
-            + (f"; of those found at the high-sensitivity point, for {found}." if found else "."),
+            + (f"; of those found at the high-sensitivity point, for {found}" if found else "")
+            + (f"; of those suspected, for {suspected}." if suspected else "."),
         ),
     )
 

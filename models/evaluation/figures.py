@@ -43,7 +43,7 @@ class Figures:
         Where the calibrated probability is one half: what a published accuracy compares with.
     sensitivity_at_specificity, specificity_at_sensitivity
         By thresholds of this very set.
-    outlined, pointing, pointing_true_positives
+    outlined, pointing, pointing_true_positives, pointing_suspected
         See `models.evaluation.pointing_game.PointingFigures`; 0 and ``None`` without outlines.
     reliability
         The bins of the reliability diagram.
@@ -72,6 +72,7 @@ class Figures:
     outlined: int
     pointing: Estimate | None
     pointing_true_positives: Estimate | None
+    pointing_suspected: Estimate | None
     reliability: tuple[ReliabilityBin, ...]
     images_per_second: float
     subgroups: tuple[SubgroupFigures, ...] = ()
@@ -119,7 +120,7 @@ def measure(
     points = classifier.points
     ranking = rank(labels, scores, resampling)
     reliability = measure_reliability(labels, scores, resampling)
-    pointing = play(rows, predictions, points.high_sensitivity, resampling)
+    pointing = play(rows, predictions, points, resampling)
     return Figures(
         images=len(rows),
         fractured=int(labels.sum()),
@@ -137,6 +138,7 @@ def measure(
         outlined=pointing.outlined if pointing else 0,
         pointing=pointing.pointing if pointing else None,
         pointing_true_positives=pointing.pointing_true_positives if pointing else None,
+        pointing_suspected=pointing.pointing_suspected if pointing else None,
         reliability=reliability.bins,
         images_per_second=images_per_second,
     )

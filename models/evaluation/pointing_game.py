@@ -11,10 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numpy.typing import NDArray
+
 from models.dataset import LabelledRadiograph
 from models.evaluation.estimate import Estimate
 from models.evaluation.resampling import Resampling, estimate
 from screening.domain.prediction import Prediction
+from screening.domain.verdict import OperatingPoints
+
+_Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,20 @@ class PointingFigures:
         Of all of them.
     pointing_true_positives
         Of those found at the high-sensitivity point; ``None`` if none was.
+    pointing_suspected
+        Of those suspected, at the high-specificity point: what a person is shown as a flag.
     """
 
     outlined: int
-    pointing: Estimate
+    pointing: Estimate | None
     pointing_true_positives: Estimate | None
+    pointing_suspected: Estimate | None
 
 
 def play(
     rows: Sequence[LabelledRadiograph],
     predictions: Sequence[Prediction],
-    threshold: float,
+    points: OperatingPoints,
     resampling: Resampling,
 ) -> PointingFigures | None:
     """Play the pointing game; ``None`` where no fracture is outlined or nothing is pointed at."""
@@ -47,14 +55,22 @@ def play(
     if not outlined.any() or all(item.hottest_x is None for item in predictions):
         return None
     hits = outlined & [_hits(row, item) for row, item in zip(rows, predictions, strict=True)]
-    found = outlined & [item.probability >= threshold for item in predictions]
-    hit, played, hit_found, played_found = resampling.sums(hits, outlined, hits & found, found)
+    scores = np.array([item.probability for item in predictions])
+    return PointingFigures(
+        int(outlined.sum()),
+        *(
+            _share(hits, outlined & (scores >= threshold), resampling)
+            for threshold in (0.0, points.high_sensitivity, points.high_specificity)
+        ),
+    )
+
+
+def _share(hits: _Mask, played: _Mask, resampling: Resampling) -> Estimate | None:
+    if not played.any():
+        return None
+    hit, tried = resampling.sums(hits & played, played)
     with np.errstate(invalid="ignore"):
-        return PointingFigures(
-            int(outlined.sum()),
-            estimate(hit / played),
-            estimate(hit_found / played_found) if found.any() else None,
-        )
+        return estimate(hit / tried)
 
 
 def _hits(row: LabelledRadiograph, prediction: Prediction) -> bool:

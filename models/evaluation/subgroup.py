@@ -192,7 +192,7 @@ def _measure(
     scores = np.array([item.probability for item in predictions])
     resampling = Resampling(labels, [row.group or str(row.path) for row in rows])
     ranking = rank(labels, scores, resampling)
-    pointing = play(rows, predictions, points.high_sensitivity, resampling)
+    pointing = play(rows, predictions, points, resampling)
     sensitive, specific = (
         measure_point(threshold, labels, scores, resampling)
         for threshold in (points.high_sensitivity, points.high_specificity)
