@@ -46,7 +46,8 @@ def _size(rng: Generator) -> tuple[int, int]:
 
 
 def _bytes(unit: NDArray[np.floating]) -> _Picture:
-    return (np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    found: _Picture = (np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    return found
 
 
 def _noise(rng: Generator) -> _Picture:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from nightread.finding import Finding, fail, ok
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nightread.finding import Finding, fail, ok, warn
 from screening.errors import BundleError
 from screening.settings import Settings
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
 
 
 def check_model(settings: Settings) -> Finding:
@@ -14,10 +20,36 @@ def check_model(settings: Settings) -> Finding:
     try:
         bundle = read_bundle(settings.model)
         bundle.read_weights()
+        bundle.read_familiarity()
     except BundleError as error:
         return fail("model", str(error))
-    digest = bundle.identity.digest[:12]
-    return ok("model", f"{bundle.name} {bundle.version}, SHA-256 {digest}... as it should be")
+    return ok("model", _words(bundle))
+
+
+def check_shadow(settings: Settings) -> Iterator[Finding]:
+    """Look at the shadow model, if there shall be one. Nothing depends on it: it never fails."""
+    from models.bundle import read_bundle
+
+    if not settings.shadow_model:
+        return
+    try:
+        bundle = read_bundle(settings.shadow_model, setting="NIGHTREAD_SHADOW_MODEL")
+        bundle.read_weights()
+        bundle.read_familiarity()
+    except BundleError as error:
+        yield warn("shadow model", f"{error}; the worker scores without it")
+        return
+    yield ok("shadow model", f"{_words(bundle)}; its scores are behind no verdict")
+
+
+def _words(bundle: Bundle) -> str:
+    words = [f"{bundle.name} {bundle.version}, SHA-256 {bundle.identity.digest[:12]}..."]
+    words.append("as it should be")
+    if bundle.settings.settings_sha256 is None:
+        words.append("(of before thresholds had a digest)")
+    if bundle.settings.familiarity is None:
+        words.append("(cannot tell what is unlike its training images)")
+    return " ".join(words)
 
 
 def check_decoders() -> Finding:

@@ -30,7 +30,9 @@ def run(settings: Settings) -> None:
         If the database, the archive or the model bundle cannot be had.
     """
     logs.configure(settings)
-    read_bundle(settings.model).read_weights()
+    bundle = read_bundle(settings.model)
+    bundle.read_weights()
+    bundle.read_familiarity()
     if settings.shadow_model:
         _look_at_shadow(settings.shadow_model)
     Archive(settings.archive_dir)

@@ -1,0 +1,80 @@
+"""An archive and records with studies in them, and a pipeline over both."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pydicom.dataset import Dataset
+
+import migrations
+from models.classifier import Classifier
+from phantoms.study import save
+from screening.archive.archive import Archive, content_digest
+from screening.dicom.header import read_header
+from screening.dicom.part10 import data_set_offset
+from screening.records.association import Caller, open_association
+from screening.records.dossier import Dossier, open_dossier
+from screening.records.engine import Records
+from screening.records.intake import KeptFile, take_in
+from screening.settings import Settings
+from worker.pipeline import Pipeline
+from worker.shadow import Shadow
+
+
+class Room:
+    """An archive and records with a study in them, and a pipeline over both."""
+
+    def __init__(self, settings: Settings, classifier: Classifier) -> None:
+        self.settings = settings
+        self.records = Records(settings.records_url)
+        migrations.upgrade(self.records)
+        self.archive = Archive(settings.archive_dir)
+        self.classifier = classifier
+
+    def receive(self, *datasets: Dataset) -> int:
+        """File data sets as the listener would, and return the study's row."""
+        with self.records.begin() as session:
+            caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
+            association = open_association(session, caller, now())
+        for ds in datasets:
+            arrived = self.archive.incoming / "arrived.dcm"
+            save(ds, arrived)
+            header = read_header(arrived)
+            digest = content_digest(
+                arrived,
+                offset=data_set_offset(arrived),
+                transfer_syntax_uid=header.transfer_syntax_uid,
+            )
+            kept = KeptFile(digest, self.archive.keep(arrived, digest))
+            with self.records.begin() as session:
+                study = take_in(
+                    session,
+                    header,
+                    kept,
+                    association_row=association,
+                    now=now(),
+                    announce_at=now(),
+                ).study_row
+        return study
+
+    def pipeline(
+        self, classifier: Classifier | None = None, shadow: Shadow | None = None
+    ) -> Pipeline:
+        return Pipeline(
+            self.settings,
+            self.records,
+            self.archive,
+            classifier or self.classifier,
+            "test",
+            shadow,
+        )
+
+    def dossier(self, ds: Dataset) -> Dossier:
+        with self.records.read() as session:
+            dossier = open_dossier(session, str(ds.StudyInstanceUID))
+        assert dossier is not None
+        return dossier
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
