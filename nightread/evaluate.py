@@ -59,7 +59,7 @@ def evaluate(
     divided = None if by is None else tuple(filter(None, by.split(",")))
     assessment = _assess(bundle, Measured(data, root, columns, split, chosen, divided))
     if out is not None:
-        _report(assessment, out)
+        _report(_bundle(bundle), assessment, out)
     if record:
         _record(bundle, record, assessment)
     if as_json:
@@ -119,11 +119,12 @@ def _assess(bundle: str, measured: Measured) -> Assessment:
     return assessment
 
 
-def _report(assessment: Assessment, out: Path) -> None:
+def _report(bundle: str, assessment: Assessment, out: Path) -> None:
+    from models.classifier import load_classifier
     from models.evaluation.report import write_report
     from nightread.terminal import remark
 
-    write_report(assessment, out)
+    write_report(assessment, out, load_classifier(bundle))
     remark(f"{out / 'report.html'} has the rest")
 
 

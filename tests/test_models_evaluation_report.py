@@ -137,10 +137,14 @@ def test_a_set_that_cannot_be_measured_says_why(
         assess("mobilenet_v2", Measured(table, outside / "films", split=split))
 
 
-def made_up(classifier: Classifier, count: int = 60) -> Assessment:
-    """An assessment of predictions that no classifier made, of films that are not there."""
+def made_up(classifier: Classifier, folder: Path, count: int = 60) -> Assessment:
+    """An assessment of predictions that no classifier made, of drawn films."""
     rng = np.random.default_rng(1)
-    labelled = [replace(row, name=row.path.name) for row in rows(count, count)]
+    labelled = [
+        replace(row, name=row.path.name, path=folder / row.path.name) for row in rows(count, count)
+    ]
+    for seed, row in enumerate(labelled):
+        film(seed, (64, 64)).save(row.path)
     predictions = [
         Prediction(float(np.clip(rng.normal(0.3 + 0.3 * row.fractured, 0.2), 0, 1)), 0.5, 0.5)
         for row in labelled
@@ -165,7 +169,7 @@ def made_up(classifier: Classifier, count: int = 60) -> Assessment:
 def test_a_report_has_pages_pictures_and_every_prediction(
     classifier: Classifier, tmp_path: Path
 ) -> None:
-    write_report(made_up(classifier), tmp_path / "report")
+    write_report(made_up(classifier, tmp_path), tmp_path / "report", classifier)
     names = {path.name for path in (tmp_path / "report").iterdir()}
     charts = {"roc", "precision_recall", "reliability", "scores"}
     assert names == {
@@ -180,18 +184,20 @@ def test_a_report_has_pages_pictures_and_every_prediction(
     assert len(lines) == 60
     assert {line["verdict"] for line in lines} == {"clear", "doubtful", "suspected"}
     with pytest.raises(TrainingError, match="already there"):
-        write_report(made_up(classifier), tmp_path / "report")
+        write_report(made_up(classifier, tmp_path), tmp_path / "report", classifier)
 
 
 def test_the_same_figures_draw_the_same_report(classifier: Classifier, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_report(made_up(classifier), tmp_path / name)
+        write_report(made_up(classifier, tmp_path), tmp_path / name, classifier)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
-def test_a_card_shows_the_rich_figures_and_marks_a_leak(classifier: Classifier) -> None:
-    figures = made_up(classifier).figures
+def test_a_card_shows_the_rich_figures_and_marks_a_leak(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    figures = made_up(classifier, tmp_path).figures
     text = render_figures({"a | b": figures.as_dict()})
     assert f"| a \\| b (*leaking*) | 60 (30) | {figures.auc} |" in text
     assert str(figures.average_precision) in text

@@ -253,7 +253,8 @@ def _mistakes(pictures: Collection[str]) -> Section | None:
         return None
     sentence = (
         "The fractures with the lowest probabilities and the others with the highest. Look at them "
-        "before you blame the classifier: some labels may be wrong."
+        "before you blame the classifier: some labels may be wrong. The colours are Grad-CAM's: "
+        "where the score for the whole film came from."
     )
     return Section("Worst mistakes", (sentence,), None, "mistakes.png", "The surest errors.")
 

@@ -5,24 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
-from models.audit.contact_sheet import Case, contact_sheet
 from models.audit.markdown import markdown
 from models.audit.page import page
+from models.classifier import Classifier
 from models.dataset import LabelledRadiograph
 from models.evaluation.account import account, title
 from models.evaluation.assessment import Assessment
 from models.evaluation.charts import charts
+from models.explanation.misclassified import misclassified, worst
 from models.report_folder import write_folder
 from screening.domain.prediction import Prediction
 
-_EACH = 6
-_Pair = tuple[LabelledRadiograph, Prediction]
+_EACH = 8
 
 
-def write_report(assessment: Assessment, folder: Path) -> None:
+def write_report(assessment: Assessment, folder: Path, classifier: Classifier) -> None:
     """Write Markdown, HTML, JSON, the charts as PNG and SVG, and each prediction as CSV.
 
     Parameters
@@ -31,6 +30,8 @@ def write_report(assessment: Assessment, folder: Path) -> None:
         Of a bundle on a set.
     folder
         That does not exist yet; its parents are made.
+    classifier
+        That was measured, to draw where it looked in its worst mistakes.
 
     Raises
     ------
@@ -38,9 +39,9 @@ def write_report(assessment: Assessment, folder: Path) -> None:
         If it is there, or cannot be written.
     """
     pictures = charts(assessment)
-    mistakes = _mistakes(assessment)
-    if mistakes:
-        pictures["mistakes.png"] = contact_sheet(mistakes)
+    mistakes = _mistakes(assessment, classifier)
+    if mistakes is not None:
+        pictures["mistakes.png"] = mistakes
     sections, name = account(assessment, pictures), title(assessment)
     files = {
         "report.md": markdown(name, sections).encode(),
@@ -52,24 +53,14 @@ def write_report(assessment: Assessment, folder: Path) -> None:
     write_folder(folder, files)
 
 
-def _mistakes(assessment: Assessment) -> list[Case]:
-    """Return the fractures called clear and the others called suspected, the worst of each."""
-    pairs = list(zip(assessment.scored.rows, assessment.scored.predictions, strict=True))
-    points = assessment.points
-    missed = [p for p in pairs if p[0].fractured and p[1].probability < points.high_sensitivity]
-    alarms = [
-        p for p in pairs if not p[0].fractured and p[1].probability >= points.high_specificity
-    ]
-    missed.sort(key=lambda pair: pair[1].probability)
-    alarms.sort(key=lambda pair: -pair[1].probability)
-    return [*_cases(missed[:_EACH], "fractured"), *_cases(alarms[:_EACH], "not fractured")]
-
-
-def _cases(pairs: Iterable[_Pair], label: str) -> list[Case]:
-    return [
-        Case((row.path,), ((row.path.name, label),), f"probability {item.probability:.3f}")
-        for row, item in pairs
-    ]
+def _mistakes(assessment: Assessment, classifier: Classifier) -> bytes | None:
+    """Draw the fractures called clear and the others called suspected, the worst of each."""
+    rows, predictions = assessment.scored.rows, assessment.scored.predictions
+    if not any(worst(classifier, rows, predictions, _EACH)):
+        return None
+    drawn = io.BytesIO()
+    misclassified(classifier, rows, predictions, each=_EACH).save(drawn, "PNG")
+    return drawn.getvalue()
 
 
 def _predictions(assessment: Assessment) -> bytes:
