@@ -26,7 +26,7 @@ _FILMS = 1500
 _STRANGERS_EACH = 25
 _PLAIN_EVERY = 3
 _DIRECTIONS = (40, 48)  # at the fine and at the coarse depth
-_PENALTY = 1e-3
+_CONFIDENCE = 2.2  # shared among all images, so that a small set is weighed as a large one is
 _KEPT = 0.995
 _BATCH = 16
 
@@ -101,9 +101,9 @@ def _fit(pooled: _Pooler, films: Sequence[LabelledRadiograph], rng: Generator) -
     depths = tuple(describe(one, kept) for one, kept in zip(elsewhere, directions, strict=True))
     known = [_coordinates(depths, part) for part in (elsewhere, plain, strangers)]
     labels = np.repeat([0, 0, 1], [len(part) for part in known])
-    fitted = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=5000).fit(
-        np.concatenate(known), labels
-    )
+    fitted = LogisticRegression(
+        C=_CONFIDENCE / len(labels), class_weight="balanced", max_iter=5000
+    ).fit(np.concatenate(known), labels)
     return Acquaintance(
         depths, fitted.coef_[0].astype(np.float32), fitted.intercept_.astype(np.float32)
     )

@@ -23,6 +23,7 @@ from models.bundle import (
     find_bundle,
     list_bundles,
     read_bundle,
+    settings_digest,
 )
 from models.card import render_card
 from models.classifier import load_classifier
@@ -41,11 +42,19 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(value))
 
 
+def seal(bundle: Path) -> None:
+    own = json.loads((bundle / METADATA).read_text())["nightread"]
+    own.pop("settings_sha256", None)
+    digest = settings_digest(own)
+    edit(bundle / METADATA, lambda value: value["nightread"].update(settings_sha256=digest))
+
+
 def swap_weights(bundle: Path, content: bytes) -> None:
     """Other weights, with the metadata that says they are right."""
     (bundle / WEIGHTS).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     edit(bundle / METADATA, lambda value: value["nightread"].update(weights_sha256=digest))
+    seal(bundle)
 
 
 def test_the_shipped_bundle_is_listed_and_loads_by_name_and_by_path(bundle: Path) -> None:
@@ -173,6 +182,9 @@ def test_what_is_not_a_json_object_is_refused(bundle: Path, name: Path, text: st
         ("input", {"size": 100, "lower": 1, "upper": 99}),
         ("input", {"size": 64_000, "lower": 1, "upper": 99}),
         ("top_share", 0),
+        ("familiarity", {"sha256": "", "taps": [], "limit": 1.0, "kept": 1.0}),
+        ("familiarity", {"sha256": "", "taps": ["features.6"], "limit": "NaN", "kept": 1.0}),
+        ("settings_sha256", "of something else"),
         ("weights_sha256", None),
     ],
 )
@@ -182,6 +194,35 @@ def test_settings_that_cannot_be_are_refused_by_name(
     edit(bundle / METADATA, lambda metadata: metadata["nightread"].update({where: value}))
     with pytest.raises(BundleError, match="nightread"):
         read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("operating_points", {"high_sensitivity": 0.01}),
+        ("calibration", {"bias": 0.5}),
+        ("input", {"lower": 0.5}),
+    ],
+)
+def test_an_edited_threshold_is_noticed(bundle: Path, part: str, change: dict[str, Any]) -> None:
+    seal(bundle)
+    assert read_bundle(bundle).settings.settings_sha256
+    edit(bundle / METADATA, lambda value: value["nightread"][part].update(change))
+    with pytest.raises(BundleError, match=r"threshold.*restore"):
+        load_classifier(bundle)
+
+
+def test_what_is_said_to_people_may_be_added_to_a_sealed_bundle(bundle: Path) -> None:
+    seal(bundle)
+    edit(bundle / METADATA, lambda value: value["nightread"]["limits"].append("Left hands."))
+    edit(bundle / METADATA, lambda value: value.update(description="Another."))
+    assert load_classifier(bundle).identity == load_classifier("mobilenet_v2").identity
+
+
+def test_a_bundle_of_before_thresholds_had_a_digest_loads(bundle: Path) -> None:
+    edit(bundle / METADATA, lambda value: value["nightread"].pop("settings_sha256", None))
+    assert read_bundle(bundle).settings.settings_sha256 is None
+    assert load_classifier(bundle).identity.name == "mobilenet_v2"
 
 
 @pytest.mark.parametrize("key", ["name", "version", "nightread"])

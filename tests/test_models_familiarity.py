@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from labelled_sets import film
+from PIL import Image
+from reading_room import Room
+
+from models.acquainting import kept_shares
+from models.bundle import CARD, FAMILIARITY, METADATA, find_bundle, read_bundle, settings_digest
+from models.classifier import Classifier, load_classifier
+from models.dataset import unit_range
+from models.familiarity import Acquaintance, Taps, choose_taps, describe, pool
+from models.networks.registry import NETWORKS, build_network
+from models.publishing import fit_familiarity, record_kept
+from models.strangers import draw_strangers
+from phantoms.load import small_study
+from screening.domain.reason import Reason
+from screening.errors import BundleError
+from screening.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def bones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labelled set of drawn bones."""
+    folder = tmp_path_factory.mktemp("bones")
+    index = ["path,label,split,group"]
+    for number in range(60):
+        split = ("train", "train", "val")[number % 3]
+        film(number).save(folder / f"{number}.png")
+        label = "fractured" if number % 2 else "not_fractured"
+        index.append(f"{number}.png,{label},{split},{number}")
+    (folder / "index.csv").write_text("\n".join(index))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def acquainted(bones: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights on a small square, acquainted with the drawn bones alone."""
+    copied = tmp_path_factory.mktemp("bundles") / "acquainted"
+    bundle = Path(shutil.copytree(find_bundle("mobilenet_v2"), copied))
+    edit(bundle, lambda own: own["input"].update(size=96))
+    fit_familiarity(bundle, bones)
+    return bundle
+
+
+def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the nightread part, as somebody who knows of no digest would."""
+    metadata = json.loads((bundle / METADATA).read_text())
+    own = metadata["nightread"]
+    own.pop("settings_sha256", None)
+    change(own)
+    (bundle / METADATA).write_text(json.dumps(metadata))
+
+
+@pytest.fixture
+def copy(acquainted: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(acquainted, tmp_path / "copy"))
+
+
+def other_bones() -> Iterator[np.ndarray]:
+    for number in range(500, 520):
+        yield unit_range(np.asarray(film(number, (200, 260))))
+
+
+def strangers() -> Iterator[np.ndarray]:
+    yield from map(unit_range, draw_strangers(5, seed=99))
+
+
+def test_bones_of_the_kind_are_kept_and_what_is_no_radiograph_is_not(acquainted: Path) -> None:
+    shares = kept_shares(
+        load_classifier(acquainted), {"bones": other_bones(), "strangers": strangers()}
+    )
+    assert shares["bones"] >= 0.9
+    # Strips on a dark ground are not far from shapes, and these are few and small.
+    assert shares["strangers"] <= 0.7
+
+
+def test_a_score_is_the_same_with_and_without_the_meter(acquainted: Path, copy: Path) -> None:
+    edit(copy, lambda own: own.pop("familiarity"))
+    knowing, ignorant = load_classifier(acquainted), load_classifier(copy)
+    images = [knowing.prepare(pixels) for pixels in other_bones()][:3]
+    pairs = zip(knowing.score(images), ignorant.score(images), strict=True)
+    for with_meter, without in pairs:
+        assert with_meter.probability == without.probability
+        assert with_meter.familiarity is not None
+        assert without.familiarity is None
+        assert not without.unlike
+
+
+def test_strangeness_does_not_depend_on_the_neighbours(acquainted: Path) -> None:
+    classifier = load_classifier(acquainted)
+    images = [classifier.prepare(pixels) for pixels in (*other_bones(), *strangers())][::7]
+    together = [item.familiarity for item in classifier.score(images)]
+    alone = [classifier.score([image])[0].familiarity for image in images]
+    for one, two in zip(together, alone, strict=True):
+        assert one is not None
+        assert two is not None
+        assert one.strangeness == pytest.approx(two.strangeness, abs=1e-2)
+
+
+def test_several_orientations_are_measured_once(copy: Path, acquainted: Path) -> None:
+    edit(copy, lambda own: own["input"].update(orientations=4))
+    image = next(other_bones())
+    found = [load_classifier(path) for path in (copy, acquainted)]
+    turned, straight = (c.score([c.prepare(image)])[0].familiarity for c in found)
+    assert turned is not None
+    assert straight is not None
+    assert turned.strangeness == pytest.approx(straight.strangeness, abs=1e-2)
+
+
+def test_a_flat_image_is_measured_too(acquainted: Path) -> None:
+    classifier = load_classifier(acquainted)
+    (found,) = classifier.score([classifier.prepare(np.zeros((80, 90), np.float32))])
+    assert found.familiarity is not None
+    assert np.isfinite(found.familiarity.strangeness)
+
+
+def test_the_file_is_small_and_covered_by_its_digest(copy: Path) -> None:
+    content = (copy / FAMILIARITY).read_bytes()
+    assert len(content) < 1_000_000
+    assert read_bundle(copy).settings.familiarity is not None
+    (copy / FAMILIARITY).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(BundleError, match=r"familiarity.*SHA-256.*restore"):
+        load_classifier(copy)
+    (copy / FAMILIARITY).unlink()
+    with pytest.raises(BundleError, match="familiarity"):
+        load_classifier(copy)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no safetensors",
+        Acquaintance((), np.zeros(3, np.float32), np.zeros(1, np.float32)).save(),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(copy: Path, content: bytes) -> None:
+    (copy / FAMILIARITY).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    edit(copy, lambda own: own["familiarity"].update(sha256=digest))
+    with pytest.raises(BundleError, match="does not fit"):
+        load_classifier(copy)
+
+
+def test_a_tap_that_the_network_has_not_is_refused(copy: Path) -> None:
+    edit(copy, lambda own: own["familiarity"].update(taps=["features.99", "features.18"]))
+    with pytest.raises(BundleError, match="does not fit"):
+        load_classifier(copy)
+
+
+def test_a_fit_is_sealed_repeated_and_on_the_card(copy: Path, bones: Path) -> None:
+    before = read_bundle(copy).metadata["nightread"]
+    assert before["settings_sha256"] == settings_digest(before)
+    fit_familiarity(copy, bones)
+    assert read_bundle(copy).settings.familiarity == read_bundle(copy).settings.familiarity
+    assert read_bundle(copy).metadata["nightread"] == before, "the same data, the same fit"
+    record_kept(copy, {"drawn bones": 0.9876, "photographs": 0.1})
+    card = (copy / CARD).read_text()
+    assert "drawn bones 98.8%, photographs 10.0%" in card
+    assert "unlike the training" in card
+    assert load_classifier(copy).identity.digest == read_bundle(copy).settings.weights_sha256
+
+
+def test_a_bundle_without_it_says_so_on_its_card_and_abstains_never() -> None:
+    path = find_bundle("mobilenet_v2")
+    if read_bundle(path).settings.familiarity is not None:
+        pytest.skip("the shipped bundle can tell")
+    assert "cannot tell what is unlike" in (path / CARD).read_text()
+    classifier = load_classifier(path)
+    assert not any(p.unlike for p in classifier.score([classifier.prepare(next(strangers()))]))
+    with pytest.raises(BundleError, match="fit_familiarity"):
+        kept_shares(classifier, {"strangers": strangers()})
+
+
+@pytest.mark.parametrize("target", NETWORKS)
+def test_every_network_has_taps(target: str) -> None:
+    network = build_network(target, {}).eval()
+    taps = choose_taps(network, 224)
+    assert 1 <= len(taps) <= 2
+    with Taps(network, taps) as heard, torch.inference_mode():
+        network(torch.zeros(2, 1, 224, 224))
+    assert [len(pooled) for pooled in heard.pooled()] == [2] * len(taps)
+    assert not any(module._forward_hooks for module in network.modules()), "it is left as it was"
+
+
+def test_a_pool_is_the_mean_and_the_spread_of_each_channel() -> None:
+    maps = torch.tensor([[[[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]]])
+    assert pool(maps).tolist() == [[2.0, 5.0, 1.0, 0.0]]
+
+
+def test_coordinates_are_lengths_of_one_within_and_more_without() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(4, 12))
+    known = (rng.normal(size=(500, 4)) @ mixing).astype(np.float32)
+    depth = describe(known, 4)
+    inside = depth.coordinates(known)[:, -2:] / 10
+    assert np.sqrt((inside[:, 0] ** 2).mean()) == pytest.approx(1, abs=0.01)
+    # What no training film had: a step out of the plane that all of them lie in.
+    aside = known[:1] + rng.normal(size=(1, 12)).astype(np.float32)
+    assert depth.coordinates(aside)[0, -1] > 100 * inside[:, 1].max()
+
+
+@pytest.mark.parametrize("abstain", [True, False])
+def test_the_pipeline_abstains_with_the_reason_unless_told_not_to(
+    settings: Settings, acquainted: Path, copy: Path, abstain: bool
+) -> None:
+    # Nothing is familiar to this one.
+    edit(copy, lambda own: own["familiarity"].update(limit=1e-6))
+    strange = Classifier.from_bundle(read_bundle(copy))
+    room = Room(settings.model_copy(update={"abstain_unlike": abstain}), strange)
+    images = list(small_study(1, images=2))
+    room.pipeline().screen(room.receive(*images))
+    dossier = room.dossier(images[0])
+    for image in dossier.images:
+        if abstain:
+            assert image.exclusion is not None
+            assert image.exclusion.reason is Reason.UNLIKE_TRAINING
+            assert "the limit is 0.00" in image.exclusion.detail
+        else:
+            (score,) = image.scores
+            assert score.strangeness is not None
+            assert score.strangeness > (score.strangeness_limit or 0)
+    assert dossier.case.reasons == ({"unlike_training": 2} if abstain else {})
+    room.records.close()
+
+
+def test_strangers_are_the_same_for_the_same_seed() -> None:
+    once, again = list(draw_strangers(1, seed=3)), list(draw_strangers(1, seed=3))
+    assert len(once) == 8
+    for one, two in zip(once, again, strict=True):
+        assert one.dtype == np.uint8
+        assert np.array_equal(one, two)
+    assert Image.fromarray(once[0]).mode == "L"
