@@ -28,6 +28,9 @@ _PLAIN_EVERY = 3
 _DIRECTIONS = (40, 48)  # at the fine and at the coarse depth
 _CONFIDENCE = 2.2  # shared among all images, so that a small set is weighed as a large one is
 _KEPT = 0.995
+# Log odds, of about seven to one: at even odds, bones of other hospitals were refused too often, a
+# real film of an extremity among them.
+_LEAST_ODDS = 2.0
 _BATCH = 16
 
 # Wider than a training's: another hospital's films are cropped, exposed and compressed otherwise,
@@ -50,7 +53,7 @@ def acquaint(
 ) -> tuple[bytes, FamiliaritySettings]:
     """Fit what is familiar to a classifier.
 
-    The limit is the higher of even odds and the strangeness below which 99.5 % of the validation
+    The limit is the higher of seven to one and the strangeness below which 99.5 % of the validation
     split lie.
 
     Parameters
@@ -115,9 +118,7 @@ def _coordinates(depths: Sequence[Depth], pooled: _Pooled) -> _Floats:
 
 
 def _limit(validation: _Floats) -> tuple[float, float]:
-    limit = max(0.0, float(np.quantile(validation, _KEPT)))
-    # A limit of nothing would be refused; a hair above even odds is even odds.
-    limit = max(limit, 1e-6)
+    limit = max(_LEAST_ODDS, float(np.quantile(validation, _KEPT)))
     return limit, float((validation <= limit).mean())
 
 
