@@ -11,15 +11,18 @@ from screening.settings import PREFIX, Settings, load_settings
 
 _FILE = "nightread.env"
 # What a person may want to see demonstrated otherwise.
-_KEPT = ("NIGHTREAD_MODEL", "NIGHTREAD_LOG_LEVEL")
+_KEPT = ("NIGHTREAD_MODEL", "NIGHTREAD_LOG_LEVEL", "NIGHTREAD_ABSTAIN_UNLIKE")
 
 
-def demo_settings(folder: Path) -> Settings:
+def demo_settings(folder: Path, *, phantoms: bool = False) -> Settings:
     """Write the demonstration's settings into its folder, and have this process use no others.
 
     Everything is embedded, and the port is the usual one or, where it is taken, a free one.
+    Phantoms are drawn, and a classifier may rightly find them unlike its radiographs: unless a
+    person says otherwise they are scored all the same, which the demonstration says.
     """
     chosen = {
+        **({"NIGHTREAD_ABSTAIN_UNLIKE": "false"} if phantoms else {}),
         "NIGHTREAD_DATA_DIR": str(folder),
         "NIGHTREAD_DICOM_PORT": str(_free_port()),
         **{name: os.environ[name] for name in _KEPT if name in os.environ},

@@ -71,7 +71,7 @@ class Demonstration:
         if self._images and not self._images.exists():
             raise NightreadError(f"{self._images} does not exist: name a folder of images")
         with held(self._folder):
-            self._settings = demo_settings(self._folder)
+            self._settings = demo_settings(self._folder, phantoms=self._images is None)
             logs = self._folder / "logs"
             logs.mkdir(exist_ok=True)
             self._supervisor = Supervisor(self._settings, remark, logs=logs)
@@ -209,12 +209,21 @@ class Demonstration:
                 return str(path.relative_to(folder))
         return path.name
 
+    def _of_phantoms(self) -> str:
+        said = "These are drawn phantoms and not patients."
+        if self._settings.abstain_unlike:
+            return said
+        return (
+            f"{said} They are scored however unlike radiographs they are: "
+            "NIGHTREAD_ABSTAIN_UNLIKE=false stands in this demonstration's settings alone."
+        )
+
     def _print_list(self, images: dict[str, Image]) -> None:
         with opened(self._settings) as records, records.read() as session:
             flagged, counts = list_cases(session, limit=_LINES), tally(session)
         print_result("")
         if self._images is None:
-            print_result(Text("These are drawn phantoms and not patients.", style="dim"))
+            print_result(Text(self._of_phantoms(), style="dim"))
         show(flagged, counts)
         # Nobody asks for a phantom by its file, but of one's own each counts.
         chosen = {n: i for n, i in images.items() if self._images or i.exclusion}
