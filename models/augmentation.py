@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.random import Generator
@@ -23,6 +23,8 @@ from models.transforms import PreparedImage
 _MISSING_ROWS = 128  # what libjpeg fills in where a file ends too early
 _SAMPLES_PER_CELL = 3
 _ATTEMPTS = 8
+# Of the settings that are neither chances nor shares.
+_LARGEST = {"rotation_degrees": 180, "gamma": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class AugmentationSettings:
     missing_rows: float = 0.06
     noise: float = 0.03
     invert: float = 0.03
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            largest = _LARGEST.get(item.name, 1)
+            if not 0 <= getattr(self, item.name) <= largest:
+                raise ValueError(f"{item.name} must lie in [0, {largest}]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

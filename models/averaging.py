@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from models.bundle import Bundle, read_bundle
+from models.evaluation.leakage import trained_on_a_leak
 from models.networks.registry import dotted_name
 from models.publishing import make_bundle
 from models.recipe import Recipe, read_recipe
@@ -59,8 +60,16 @@ def average_bundles(
                 f"{bundle.path} is a {bundle.target}, and the recipe asks for {target}: "
                 "give bundles of one network, and its recipe"
             )
-    training = {"averaged": [_member(bundle) for bundle in bundles]}
-    return make_bundle(recipe, _mean(bundles), training, data, out, version)
+    return make_bundle(recipe, _mean(bundles), _training(bundles), data, out, version)
+
+
+def _training(bundles: Sequence[Bundle]) -> dict[str, Any]:
+    """Tell of all members; the data are the last one's, and leak if any member's did."""
+    members = [_member(bundle) for bundle in bundles]
+    last = dict(members[-1]["training"])
+    leaking = any(trained_on_a_leak(bundle.metadata) for bundle in bundles)
+    data = dict(last.get("data", {})) | {"leaking": leaking}
+    return last | {"averaged": members, "data": data}
 
 
 def _member(bundle: Bundle) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _familiar(own: Mapping[str, Any]) -> str:
         )
     return (
         "An image whose features are stranger than the limit is *not scored: unlike the training "
-        f"images*; {told['kept']:.1%} of the validation split are not. Log odds of a logistic "
+        f"images*; {told['kept']:.1%} of the validation split are kept. Log odds of a logistic "
         "regression on pooled features, fitted on training films shown as other hospitals might "
         "show them, against pictures that are no radiographs."
         + "".join(f" {line}" for line in _kept(own.get("familiarity_kept", {})))
@@ -120,4 +120,5 @@ def _average(training: Mapping[str, Any]) -> str:
         "The calibration and the two operating points were chosen on the validation split alone; "
         "the test split was opened only for the figures above. The recipes, the digests of the "
         "data and the versions of the libraries stand in `configs/metadata.json`."
+        + (f" {_LEAKED}" if training.get("data", {}).get("leaking") else "")
     )

@@ -19,6 +19,7 @@ from models.bundle import CARD, METADATA, NETWORK, WEIGHTS, read_bundle
 from models.calibration import Calibration
 from models.card import render_card
 from models.input_settings import InputSettings
+from models.publishing import seal
 from models.recipe import Provenance
 from models.run_folder import versions
 from screening.domain.verdict import OperatingPoints
@@ -81,6 +82,7 @@ def write_bundle(imported: Imported, weights: Mapping[str, Tensor], out: Path) -
         {name: value.contiguous().clone() for name, value in weights.items()}
     )
     metadata = _metadata(imported, hashlib.sha256(content).hexdigest())
+    seal(metadata)
     network = {"network_def": {"_target_": imported.target, **imported.arguments}}
     files = {
         WEIGHTS: content,

@@ -16,6 +16,8 @@ SCHEDULES = ("one_cycle", "constant", "plateau")
 KEPT = ("best", "last")
 SAMPLINGS = ("drawn", "all")
 PRECISIONS = ("bfloat16", "float32")
+# Far beyond all use; far more than this is no float32 any longer.
+_FASTEST = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,10 @@ class Cycle:
     learning_rate: float
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.learning_rate <= 0:
-            raise ValueError("epochs must be at least 1 and learning_rate positive")
+        if self.epochs < 1 or not 0 < self.learning_rate <= _FASTEST:
+            raise ValueError(
+                f"epochs must be at least 1 and learning_rate positive, at most {_FASTEST}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,10 @@ class OptimisationSettings:
     def __post_init__(self) -> None:
         if not self.cycles or self.batch < 2:
             raise ValueError("there must be at least one cycle, and batch must be at least 2")
-        if self.normals_per_fracture <= 0 or self.weight_decay < 0:
-            raise ValueError("normals_per_fracture must be positive, weight_decay not negative")
+        if not (self.normals_per_fracture > 0 and 0 <= self.weight_decay <= _FASTEST):
+            raise ValueError(
+                f"normals_per_fracture must be positive, weight_decay in [0, {_FASTEST}]"
+            )
         if not (0 <= self.average_decay < 1 and 0 <= self.momentum < 1):
             raise ValueError("average_decay and momentum must lie in [0, 1)")
         if min(self.patience, self.plateau_patience, self.frozen_blocks) < 0:

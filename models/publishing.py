@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,11 +109,19 @@ def make_bundle(
     metadata["nightread"] = _settings(recipe, digest, calibration, points) | metadata["nightread"]
     target = dotted_name(recipe.network)
     network_def = {"network_def": {"_target_": target, **recipe.network_arguments}}
-    _write(bundle / WEIGHTS, weights)
-    _write_json(bundle / NETWORK, network_def)
-    _seal(metadata)
-    _write_json(bundle / METADATA, metadata)
-    fit_familiarity(bundle, data)
+    seal(metadata)
+    # A bundle appears whole or not at all: one without its card and its familiarity would load.
+    part = bundle.parent / f".{bundle.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _write(part / WEIGHTS, weights)
+        _write_json(part / NETWORK, network_def)
+        _write_json(part / METADATA, metadata)
+        fit_familiarity(part, data)
+        shutil.rmtree(bundle, ignore_errors=True)
+        part.rename(bundle)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return bundle
 
 
@@ -151,7 +160,7 @@ def fit_familiarity(
         Classifier.from_bundle(former), read.settings.input.size, data, on_image=on_image
     )
     own["familiarity"] = dataclasses.asdict(settings)
-    _seal(read.metadata)
+    seal(read.metadata)
     card = _card(bundle, read.metadata)
     _write(bundle / FAMILIARITY, content)
     _write_json(bundle / METADATA, read.metadata)
@@ -181,7 +190,7 @@ def record_kept(bundle: Path, shares: Mapping[str, float]) -> None:
     _write(bundle / CARD, card)
 
 
-def _seal(metadata: dict[str, Any]) -> None:
+def seal(metadata: dict[str, Any]) -> None:
     """Note the digest of all that a verdict depends on: an edit is noticed when it is loaded."""
     own = json.loads(json.dumps(metadata["nightread"]))
     metadata["nightread"] = own | {"settings_sha256": settings_digest(own)}
@@ -311,7 +320,9 @@ def _tensor(spatial_shape: list[int], value_range: list[int]) -> dict[str, Any]:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    temporary = path.parent / f".{path.name}.part"
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

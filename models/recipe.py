@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ class LossSettings:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        if min(self.top_weight, self.cells_weight) < 0:
+            raise ValueError("top_weight and cells_weight must not be negative")
         if self.fracture_weight <= 0 or not 0 <= self.label_smoothing < 1:
             raise ValueError("fracture_weight must be positive, label_smoothing in [0, 1)")
         if not 0 < self.top_share <= 1:
@@ -117,6 +120,8 @@ class Recipe:
             raise ValueError("name must be made of letters, digits, - and _")
         if self.initial not in _INITIAL:
             raise ValueError(f"initial must be one of {', '.join(_INITIAL)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError("seed must lie in [0, 2**32)")
 
     def as_dict(self) -> dict[str, Any]:
         """Return, as plain values, everything that the weights depend on."""
@@ -144,13 +149,20 @@ def read_recipe(reference: str | Path) -> Recipe:
             f"no recipe {reference}: give a TOML file, or one of {', '.join(list_recipes())}"
         )
     try:
-        return _recipe(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _recipe(tomllib.loads(path.read_text(encoding="utf-8"), parse_float=_finite))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join([error.title, *map(str, first["loc"])])
         raise TrainingError(f"recipe {path}: {where}: {first['msg']}; correct it") from error
     except ValueError as error:
         raise TrainingError(f"recipe {path}: {error}; correct it") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 def _recipe(values: dict[str, Any]) -> Recipe:

@@ -58,7 +58,9 @@ class RunFolder:
                     f"{self.path} already holds a training: continue it with --resume, "
                     "or give another folder with --run"
                 )
-            if json.loads(known.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
+            former = json.loads(known.read_text(encoding="utf-8"))
+            # A recipe is the same by whatever name it is called.
+            if former | {"reference": ""} != json.loads(json.dumps(settings)) | {"reference": ""}:
                 raise TrainingError(
                     f"{self.path} holds a training of another recipe, data or backbone: "
                     "give the same ones, or another folder with --run"

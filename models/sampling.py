@@ -78,7 +78,7 @@ class Sampler:
         if self._recipe.optimisation.sampling == "all":
             return np.arange(len(self._rows))
         fractured, normal = np.flatnonzero(self._labels == 1), np.flatnonzero(self._labels == 0)
-        wanted = round(len(fractured) * self._recipe.optimisation.normals_per_fracture)
+        wanted = max(1, round(len(fractured) * self._recipe.optimisation.normals_per_fracture))
         drawn = rng.choice(normal, min(wanted, len(normal)), replace=False)
         return np.concatenate([fractured, drawn])
 

@@ -14,6 +14,7 @@ from typing import Any
 from models.bundle import read_bundle
 from models.dataset import LabelledRadiograph, digest, leaks, read_split
 from models.epoch_report import EpochReport
+from models.evaluation.leakage import trained_on_a_leak
 from models.publishing import publish
 from models.recipe import Recipe, read_recipe
 from models.run_folder import RunFolder
@@ -74,14 +75,16 @@ def train(
     on_epoch
         Called after each epoch.
     on_leak
-        Called where images of the validation split are exact copies of train images, with how many
-        and of how many: what is measured there is memory. The run and the bundle are marked.
+        Called where images of the validation split are exact copies of train images or of the same
+        group, with how many and of how many: what is measured there is memory. The run and the
+        bundle are marked.
 
     Raises
     ------
     TrainingError
         If the recipe, the data, the backbone or the folder cannot be used.
     """
+    reference = recipe.name if isinstance(recipe, Recipe) else str(recipe)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     train_rows, validation_rows = read_split(data, "train"), read_split(data, "val")
     # Everything that can be wrong with the images or the weights shows here, before a file is made.
@@ -90,7 +93,8 @@ def train(
     folder.begin(
         {
             "recipe": recipe.as_dict(),
-            "data": _described(data, train_rows, validation_rows, on_leak),
+            "reference": reference,
+            "data": _described(data, train_rows, validation_rows, start, on_leak),
             "backbone_sha256": _file_digest(start),
         },
         resume,
@@ -105,10 +109,13 @@ def _described(
     data: Path,
     train_rows: Sequence[LabelledRadiograph],
     validation_rows: Sequence[LabelledRadiograph],
+    start: Path | None,
     on_leak: Callable[[int, int], None],
 ) -> dict[str, Any]:
     """Return what a run's settings say of its data, and tell of copies between the splits."""
-    leaked = len(leaks(train_rows, validation_rows))
+    known = {row.group for row in train_rows if row.group}
+    copies = {row.path for row in leaks(train_rows, validation_rows)}
+    leaked = sum(row.group in known or row.path in copies for row in validation_rows)
     if leaked:
         on_leak(leaked, len(validation_rows))
     return {
@@ -117,10 +124,17 @@ def _described(
         "val": {
             "images": len(validation_rows),
             "sha256": digest(validation_rows),
-            "copies_of_train": leaked,
+            "known_from_train": leaked,
         },
-        "leaking": leaked > 0,
+        "leaking": leaked > 0 or _started_on_a_leak(start),
     }
+
+
+def _started_on_a_leak(start: Path | None) -> bool:
+    """Tell whether the weights to start from have seen more than they should have."""
+    if start is None or start.is_file():
+        return False
+    return trained_on_a_leak(read_bundle(start).metadata)
 
 
 def _file_digest(path: Path | None) -> str | None:

@@ -78,8 +78,9 @@ def _follow(
     def warn(copies: int, images: int) -> None:
         remark(
             f"WARNING: THIS SPLIT LEAKS. {copies} of {images} validation images are exact copies "
-            "of training images: what is measured on them is memory, not skill. The run and its "
-            "bundle are marked as leaking; `nightread dataset` proposes a split that does not leak"
+            "of training images, or of their group: what is measured on them is memory, not skill. "
+            "The run and its bundle are marked as leaking; `nightread dataset` proposes a split "
+            "that does not leak"
         )
 
     with progress(remarks()) as bar:

@@ -64,6 +64,16 @@ def test_a_card_changes_nothing_that_the_weights_depend_on(tmp_path: Path) -> No
         ("not toml", "recipe"),
         ('name = "x"\nnetwork = "y"\noptimisation = 3\n', "optimisation"),
         (MINIMAL + '[[optimisation.cycles]]\nepochs = "many"\n', "epochs"),
+        (MINIMAL + "[[optimisation.cycles]]\nepochs = 1\nlearning_rate = nan\n", "nan"),
+        (MINIMAL + "[[optimisation.cycles]]\nepochs = 1\nlearning_rate = 1e300\n", "learning"),
+        (MINIMAL + "[optimisation]\nweight_decay = -inf\n", "-inf"),
+        (MINIMAL + "[optimisation]\nnormals_per_fracture = 1e999\n", "1e999"),
+        (MINIMAL + "seed = -1\n", "seed"),
+        (MINIMAL + "[loss]\ncells_weight = -0.5\n", "cells_weight"),
+        (MINIMAL + "[augmentation]\nmirror = 7\n", r"mirror must lie in \[0, 1\]"),
+        (MINIMAL + "[augmentation]\ngrow = 1e9\n", "grow"),
+        (MINIMAL + "[augmentation]\nnoise = -0.1\n", "noise"),
+        (MINIMAL + "[augmentation]\nrotation_degrees = 360\n", "rotation_degrees"),
     ],
 )
 def test_a_wrong_recipe_is_refused_by_the_name_of_what_is_wrong(

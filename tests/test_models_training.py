@@ -19,11 +19,12 @@ from PIL import Image
 
 from models.augmentation import AugmentationSettings
 from models.averaging import average_bundles
-from models.bundle import CARD
+from models.bundle import CARD, read_bundle
 from models.classifier import load_classifier
 from models.dataset import read_pixels, unit_range
 from models.epoch_report import EpochReport
 from models.evaluation import evaluate
+from models.evaluation.leakage import trained_on_a_leak
 from models.input_settings import InputSettings
 from models.loss import focal_loss
 from models.publishing import publish, record_figures
@@ -220,6 +221,10 @@ def test_an_average_is_the_mean_of_its_members(
     assert torch.allclose((weights[0] + weights[1]) / 2, weights[2])
     assert load_classifier(out).identity.version == "2.0"
     assert "mean of those" in (out / CARD).read_text()
+    # The drawn bones leak, and what is made of them says so.
+    assert "rest on memory" in (out / CARD).read_text()
+    assert trained_on_a_leak(read_bundle(out).metadata)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     with pytest.raises(BundleError, match="already there"):
         average_bundles(members, RECIPE, bones, out, "2.0")
     with pytest.raises(BundleError, match="two bundles"):

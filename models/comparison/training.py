@@ -92,7 +92,7 @@ def read_training(metadata: Mapping[str, Any], run: Path | None = None) -> Train
     validation = data.get("val", {})
     versions = told.get("versions", {})
     return Training(
-        recipe=str(recipe.get("name", "")),
+        recipe=str(told.get("reference") or recipe.get("name", "")),
         data=str(data.get("name", "")),
         validation_sha256=str(validation.get("sha256", "")),
         leaking=bool(data.get("leaking", False)),

@@ -90,7 +90,8 @@ def select(
         row for row in rows if all(row.attributes[key] == value for key, value in where.items())
     ]
     if len({row.fractured for row in kept}) < 2:
-        raise TrainingError(f"selecting {dict(where)} leaves no image of one class: select less")
+        chosen = f"selecting {dict(where)}" if where else "the chosen split"
+        raise TrainingError(f"{chosen} leaves no image of one class: select less, or another split")
     return kept
 
 
