@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from labelled_sets import film
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from reading_room import Room
 from sklearn.metrics import roc_auc_score
 
@@ -24,6 +24,7 @@ from models.networks.registry import NETWORKS, build_network
 from models.publishing import fit_familiarity, record_kept
 from models.strangers import draw_strangers
 from phantoms.load import small_study
+from screening.dicom.pixels import read_pixels
 from screening.domain.reason import Reason
 from screening.errors import BundleError
 from screening.settings import Settings
@@ -250,3 +251,36 @@ def test_strangers_are_the_same_for_the_same_seed() -> None:
         assert one.dtype == np.uint8
         assert np.array_equal(one, two)
     assert Image.fromarray(once[0]).mode == "L"
+
+
+def _page() -> Image.Image:
+    page = Image.new("L", (700, 900), 255)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    for line in range(40, 860, 22):
+        pen.text((40, line), "neither bone nor film, but words " * 2, fill=0, font=font)
+    return page
+
+
+def _clouds() -> Image.Image:
+    small = np.random.default_rng(5).integers(0, 256, (12, 12)).astype(np.uint8)
+    return Image.fromarray(small).resize((700, 700), Image.Resampling.BICUBIC)
+
+
+def _board() -> Image.Image:
+    return Image.fromarray((np.indices((512, 512)).sum(0) // 32 % 2 * 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("draw", [_page, _clouds, _board])
+def test_the_shipped_classifier_finds_what_is_no_film_unlike(
+    draw: Callable[[], Image.Image],
+) -> None:
+    classifier = load_classifier("mobilenet_v2")
+    picture = unit_range(np.asarray(draw()))
+    assert classifier.score([classifier.prepare(picture)])[0].unlike
+
+
+@pytest.mark.parametrize("name", ["RG2_J2KR", "RG3_J2KR"])
+def test_the_shipped_classifier_knows_a_leg_of_another_hospital(test_data: Path, name: str) -> None:
+    path = next((test_data / "dicom").rglob(f"{name}*"))
+    classifier = load_classifier("mobilenet_v2")
+    assert not classifier.score([classifier.prepare(read_pixels(path))])[0].unlike
