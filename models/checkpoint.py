@@ -66,11 +66,23 @@ def _unwrapped(value: object) -> dict[Any, Any]:
 
 
 def _as_float(path: Path, tensor: Tensor) -> Tensor:
+    if not _is_whole(tensor):
+        raise BundleError(
+            f"{path} holds a tensor without all of its numbers (sparse, quantised, or one number "
+            "shown as many): save its state_dict() as plain tensors"
+        )
     if not tensor.is_floating_point():
         return tensor
     if not torch.isfinite(tensor).all():
         raise BundleError(f"{path} holds numbers that are not finite: its training went astray")
     return tensor.float()
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Tell whether a tensor is dense and stored in full: a small file may show one of any size."""
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:

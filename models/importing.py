@@ -170,7 +170,7 @@ def _require_fit(
     """Refuse a checkpoint that does not fill the network, tensor for tensor."""
     missing = [key for key in wanted if key not in renamed and not key.endswith("batches_tracked")]
     surplus = [key for key in renamed if key not in wanted]
-    other = [key for key in wanted if key in renamed and renamed[key].shape != wanted[key].shape]
+    other = [key for key in wanted if key in renamed and _unlike(renamed[key], wanted[key])]
     headless = all(key.startswith(_HEADS) for key in missing) and not surplus and not other
     if missing and headless:
         had = "one of other classes" if len(renamed) < len(original) else "none at all"
@@ -185,8 +185,13 @@ def _require_fit(
         )
 
 
+def _unlike(tensor: Tensor, wanted: Tensor) -> bool:
+    kinds = tensor.is_floating_point() != wanted.is_floating_point()
+    return kinds or tensor.shape != wanted.shape
+
+
 def _differences(missing: Sequence[str], surplus: Sequence[str], other: Sequence[str]) -> str:
-    said = ((missing, "missing"), (surplus, "unknown"), (other, "of another shape"))
+    said = ((missing, "missing"), (surplus, "unknown"), (other, "of another shape or kind"))
     return ", ".join(
         f"{len(names)} tensors are {what} (the first: {names[0]})" for names, what in said if names
     )

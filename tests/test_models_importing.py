@@ -254,6 +254,22 @@ def not_finite(path: Path, state: dict[str, Tensor]) -> None:
     torch.save(state | {"features.0.bias": torch.full((64,), float("nan"))}, path)
 
 
+def one_number_shown_as_many(path: Path, _: dict[str, Tensor]) -> None:
+    torch.save({"features.0.bias": torch.zeros(1).expand(10**12)}, path)
+
+
+def sparse(path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state | {"features.0.bias": state["features.0.bias"].to_sparse()}, path)
+
+
+def without_numbers(path: Path, state: dict[str, Tensor]) -> None:
+    torch.save({name: value.to("meta") for name, value in state.items()}, path)
+
+
+def truth_values(path: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state | {"features.0.bias": state["features.0.bias"] > 0}, path)
+
+
 def a_zip(path: Path, _: dict[str, Tensor]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "no weights")
@@ -282,6 +298,10 @@ def no_tensors(path: Path, _: dict[str, Tensor]) -> None:
         (classes_of_imagenet, "has no fracture head but one of other classes"),
         (without_a_head, "has no fracture head but none at all"),
         (not_finite, "not finite"),
+        (one_number_shown_as_many, "without all of its numbers"),
+        (sparse, "without all of its numbers"),
+        (without_numbers, "without all of its numbers"),
+        (truth_values, r"1 tensors are of another shape or kind \(the first: features.0.bias"),
         (a_zip, "cannot be read as weights"),
         (text, "cannot be read as weights"),
         (nothing, "cannot be read as weights"),
