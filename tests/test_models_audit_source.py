@@ -157,6 +157,7 @@ def test_two_possible_split_columns_need_a_choice(tmp_path: Path) -> None:
         (["path,label", "a.png,broken"], r"line 2, labels a\.png as 'broken'"),
         (["path,label", ",normal"], "line 2, has no path"),
         (["path,label", "a.png"], "line 2, labels"),
+        (["path,label,label", "a.png,1,0"], "several columns named label"),
     ],
 )
 def test_a_bad_table_is_refused(tmp_path: Path, lines: list[str], message: str) -> None:

@@ -57,6 +57,9 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL) -
             f"{', '.join(present) or 'none'}): add them"
         )
     chosen = replace(columns, split=_split_column(path, present, columns.split))
+    for name in (chosen.path, chosen.label, chosen.split, "group"):
+        if present.count(name) > 1:
+            raise TrainingError(f"{path} has several columns named {name}: leave one of them")
     base = path.parent if root is None else root
     found = [_entry(path, base, chosen, row, line) for line, row in enumerate(rows, start=2)]
     if not found:
