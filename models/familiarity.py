@@ -113,8 +113,8 @@ class Acquaintance:
         """
         try:
             tensors = safetensors.numpy.load(content)
-        except SafetensorError as error:
-            raise ValueError(f"it is no safetensors file: {error}") from None
+        except (SafetensorError, KeyError) as error:  # a KeyError where numpy lacks the type
+            raise ValueError(f"it is no safetensors file of float32: {error}") from None
         names = [item.name for item in fields(Depth)]
         expected = {"weights", "bias"} | {f"{n}.{name}" for n in range(depths) for name in names}
         if set(tensors) != expected:
@@ -126,7 +126,12 @@ class Acquaintance:
             tensors["weights"],
             tensors["bias"],
         )
-        found.strangeness([np.zeros((1, len(depth.centre)), np.float32) for depth in found.depths])
+        with np.errstate(all="ignore"):
+            tried = found.strangeness(
+                [np.zeros((1, len(depth.centre)), np.float32) for depth in found.depths]
+            )
+        if tried.shape != (1,) or not np.isfinite(tried).all():
+            raise ValueError("it does not give one finite number for an image")
         return found
 
 

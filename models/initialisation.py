@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import safetensors.torch
@@ -53,7 +52,7 @@ def _load_backbone(network: nn.Module, recipe_network: str, backbone: Path | Non
         named = network.from_torchvision(state)  # type: ignore[operator]  # each of ours has it
         wanted = [name for name in network.state_dict() if name.startswith("features.")]
         network.load_state_dict({name: named[name] for name in wanted}, strict=False)
-    except (RuntimeError, AttributeError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what a damaged pickle raises is anybody's guess
         raise TrainingError(
             f"{backbone} is no checkpoint of the backbone of {recipe_network}: give one with the "
             "tensors of its features, features.* for most, as torchvision names them"

@@ -58,7 +58,7 @@ class RunFolder:
                     f"{self.path} already holds a training: continue it with --resume, "
                     "or give another folder with --run"
                 )
-            former = json.loads(known.read_text(encoding="utf-8"))
+            former = self._former(known)
             # A recipe is the same by whatever name it is called.
             if former | {"reference": ""} != json.loads(json.dumps(settings)) | {"reference": ""}:
                 raise TrainingError(
@@ -67,6 +67,19 @@ class RunFolder:
                 )
         self.write("settings.json", settings)
         self.write("versions.json", versions())
+
+    def _former(self, known: Path) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = dict(json.loads(known.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise self._damaged(known) from error
+        return found
+
+    def _damaged(self, path: Path) -> TrainingError:
+        return TrainingError(
+            f"{path} is damaged, so this training cannot go on: begin it again in another folder, "
+            "with --run"
+        )
 
     def write(self, name: str, value: Any) -> None:  # noqa: ANN401  (anything JSON holds)
         """Write a JSON file, whole or not at all."""
@@ -93,7 +106,13 @@ class RunFolder:
     def _save_tensors(self, name: str, value: dict[str, Any]) -> None:
         temporary = self.path / f".{name}.part"
         with temporary.open("wb") as file:
-            torch.save(value, file)
+            try:
+                torch.save(value, file)
+            except RuntimeError as error:
+                # PyTorch's complaint as it closes the file hides what the disk said.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path / name)
@@ -118,8 +137,11 @@ class RunFolder:
         path = self.path / _CHECKPOINT
         if not path.exists():
             return None
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        return kept["state"], [EpochReport(**entry) for entry in kept["history"]]
+        try:
+            kept = torch.load(path, map_location="cpu", weights_only=True)
+            return kept["state"], [EpochReport(**entry) for entry in kept["history"]]
+        except Exception as error:  # what a damaged pickle raises is anybody's guess
+            raise self._damaged(path) from error
 
     def best(self) -> dict[str, torch.Tensor]:
         """Return the weights of the best epoch."""

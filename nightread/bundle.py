@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from models.bundle import Bundle
 
 bundle = typer.Typer(
     no_args_is_help=True,
@@ -56,14 +59,30 @@ def show(
 ) -> None:
     """Show a bundle's card."""
     from models.bundle import read_bundle
-    from models.card import render_card
     from nightread.terminal import write, write_json
 
     found = read_bundle(name)
     if as_json:
         write_json(found.metadata)
     else:
-        write(render_card(found.metadata))
+        write(_card(found))
+
+
+def _card(found: Bundle) -> str:
+    """Return a bundle's card; what somebody wrote in it cannot act on the terminal."""
+    from models.card import render_card
+    from screening.errors import BundleError
+    from worklist.plain_text import plain
+
+    try:
+        card = render_card(found.metadata)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{found.path} has metadata that its card cannot be drawn from "
+            f"({type(error).__name__}: {error}): --json shows what there is"
+        ) from error
+    lines = (line if line.isprintable() else plain(line) for line in card.split("\n"))
+    return "\n".join(lines)
 
 
 @bundle.command("import")

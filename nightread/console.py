@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -28,6 +29,7 @@ from nightread.version import version
 from nightread.work import work
 from nightread.wrap import wrap
 from screening.errors import NightreadError, SettingsError
+from worklist.plain_text import plain
 
 _COMMANDS = (
     demo,
@@ -49,6 +51,17 @@ _COMMANDS = (
     version,
 )
 _HIDDEN = (broker,)
+# What a place on a disk may answer, whatever the program does right.
+_PLACES = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 def make_console() -> typer.Typer:
@@ -88,8 +101,18 @@ def main() -> None:
     try:
         make_console()(prog_name="nightread")
     except NightreadError as error:
-        sys.stderr.write(f"error: {error}\n")
+        # An error names files and values from outside, which must not act on the terminal.
+        sys.stderr.write(f"error: {plain(str(error))}\n")
         sys.exit(2 if isinstance(error, SettingsError) else 1)
+    except OSError as error:
+        if error.errno not in _PLACES:
+            raise
+        where = plain(str(error.filename or "a file"))
+        sys.stderr.write(
+            f"error: {where} cannot be written or read ({error.strerror}): free space there, or "
+            "choose another place\n"
+        )
+        sys.exit(1)
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"error: the library {error.name} is not installed: nightread doctor says what is "

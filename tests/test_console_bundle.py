@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from console import environment, nightread
 
+from models.bundle import SHIPPED as SHIPPED_FOLDERS
 from models.networks.registry import build_network
 
 SHIPPED = "mobilenet_v2"
@@ -45,6 +47,30 @@ def test_a_bundle_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> N
     assert ran.returncode == 1
     assert ran.stderr.startswith("error: no model bundle no-such-bundle")
     assert ran.stderr.count("\n") == 1
+
+
+def altered(folder: Path, change: dict[str, str]) -> Path:
+    shutil.copytree(SHIPPED_FOLDERS / SHIPPED / "configs", folder / "configs")
+    path = folder / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({key: value for key, value in metadata.items() if value}))
+    return folder
+
+
+def test_what_a_card_says_cannot_act_on_the_terminal(tmp_path: Path) -> None:
+    folder = altered(tmp_path / "b", {"description": "good\x1b[2J\x9b31m", "name": "a\rb"})
+    ran = nightread("bundle", "show", folder, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("# a b ")
+    assert ran.stdout.replace("\n", "").isprintable()
+
+
+def test_a_bundle_whose_card_cannot_be_drawn_is_an_error_of_one_line(tmp_path: Path) -> None:
+    folder = altered(tmp_path / "b\x1b[2J", {"description": ""})
+    ran = nightread("bundle", "show", folder, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "KeyError: 'description'" in ran.stderr
+    assert ran.stderr.removesuffix("\n").isprintable()
 
 
 def test_listing_and_showing_load_no_torch(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from labelled_sets import film
 from PIL import Image, ImageDraw, ImageFont
@@ -160,6 +161,18 @@ def test_a_file_that_does_not_fit_is_refused(copy: Path, content: bytes) -> None
     edit(copy, lambda own: own["familiarity"].update(sha256=digest))
     with pytest.raises(BundleError, match="does not fit"):
         load_classifier(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"bias": torch.zeros(7)}, {"0.left_over": torch.zeros(1)}, {"bias": torch.ones(1).bfloat16()}],
+)
+def test_a_file_that_gives_no_number_is_refused(change: dict[str, torch.Tensor]) -> None:
+    depth = describe(np.random.default_rng(1).normal(size=(40, 6)).astype(np.float32), 3)
+    content = Acquaintance((depth,), np.ones(5, np.float32), np.zeros(1, np.float32)).save()
+    assert Acquaintance.load(content, 1).depths[0].centre.shape == (6,)
+    with pytest.raises(ValueError, match="it "):
+        Acquaintance.load(safetensors.torch.save(safetensors.torch.load(content) | change), 1)
 
 
 def test_a_tap_that_the_network_has_not_is_refused(copy: Path) -> None:

@@ -133,6 +133,22 @@ def test_a_folder_in_use_is_not_overwritten(bones: Path, whole_run: Path) -> Non
         train(replace(RECIPE, seed=6), bones, whole_run, resume=True)
 
 
+def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / "settings.json").write_text('{"recipe": ')
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK no more")
+    with pytest.raises(TrainingError, match=r"settings\.json is damaged"):
+        folder.begin({}, resume=True)
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged"):
+        folder.checkpoint()
+
+
+def test_a_full_disk_is_told_as_the_disk_tells_it(tmp_path: Path) -> None:
+    (tmp_path / ".best.pt.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        RunFolder(tmp_path).save_best({"weights": torch.zeros(100_000)})
+
+
 def test_a_finished_training_resumes_to_nothing(bones: Path, whole_run: Path) -> None:
     reports: list[EpochReport] = []
     train(RECIPE, bones, whole_run, resume=True, on_epoch=reports.append)
@@ -168,6 +184,9 @@ def test_a_recipe_from_the_backbone_asks_for_it(bones: Path, tmp_path: Path) -> 
     other.write_bytes(b"not weights")
     with pytest.raises(TrainingError, match=r"features\.\*"):
         train(recipe, bones, tmp_path / "bytes", start=other)
+    other.write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"features\.\*"):
+        train(recipe, bones, tmp_path / "empty", start=other)
 
 
 def test_a_training_goes_on_from_a_bundle_of_its_network(
