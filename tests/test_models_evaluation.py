@@ -234,6 +234,6 @@ def test_a_column_that_cannot_divide_is_refused(classifier: Classifier) -> None:
 
 
 def test_multiply_adds_are_counted_as_scored(classifier: Classifier) -> None:
-    # 300 million at 224 pixels, by the paper of MobileNetV2; 512 pixels are 5.22 times that, and each
-    # film is read with its mirror image.
+    # 300 million at 224 pixels, by the paper of MobileNetV2; 512 pixels are 5.22 times that, and
+    # each film is read with its mirror image.
     assert 3.0e9 < count_multiply_adds(classifier) < 3.5e9
