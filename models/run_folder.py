@@ -58,7 +58,7 @@ class RunFolder:
                     f"{self.path} already holds a training: continue it with --resume, "
                     "or give another folder with --run"
                 )
-            former = self._former(known)
+            former = self._kept("settings.json")
             # A recipe is the same by whatever name it is called.
             if former | {"reference": ""} != json.loads(json.dumps(settings)) | {"reference": ""}:
                 raise TrainingError(
@@ -68,17 +68,16 @@ class RunFolder:
         self.write("settings.json", settings)
         self.write("versions.json", versions())
 
-    def _former(self, known: Path) -> dict[str, Any]:
+    def _kept(self, name: str) -> Any:  # noqa: ANN401  (anything JSON holds)
         try:
-            found: dict[str, Any] = dict(json.loads(known.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise self._damaged(known) from error
-        return found
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError) as error:
+            raise self._damaged(self.path / name) from error
 
     def _damaged(self, path: Path) -> TrainingError:
         return TrainingError(
-            f"{path} is damaged, so this training cannot go on: begin it again in another folder, "
-            "with --run"
+            f"{path} is damaged or gone, so this training cannot go on: begin it again in another "
+            "folder, with --run"
         )
 
     def write(self, name: str, value: Any) -> None:  # noqa: ANN401  (anything JSON holds)
@@ -119,8 +118,7 @@ class RunFolder:
 
     def summary(self) -> dict[str, Any]:
         """Return what a bundle's metadata says of its training."""
-        settings = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
-        history = json.loads((self.path / "history.json").read_text(encoding="utf-8"))
+        settings, history = self._kept("settings.json"), self._kept("history.json")
         selected = [entry for entry in history if entry["best"]][-1]
         found: dict[str, Any] = settings | {
             "epochs": len(history),
@@ -128,7 +126,7 @@ class RunFolder:
             "selected_epoch": selected["epoch"],
             "validation_auc": round(selected["validation_auc"], 4),
             "minutes": round(sum(entry["seconds"] for entry in history) / 60, 1),
-            "versions": json.loads((self.path / "versions.json").read_text(encoding="utf-8")),
+            "versions": self._kept("versions.json"),
         }
         return found
 
@@ -145,9 +143,13 @@ class RunFolder:
 
     def best(self) -> dict[str, torch.Tensor]:
         """Return the weights of the best epoch."""
-        weights: dict[str, torch.Tensor] = torch.load(
-            self.path / "best.pt", map_location="cpu", weights_only=True
-        )
+        path = self.path / "best.pt"
+        try:
+            weights: dict[str, torch.Tensor] = torch.load(
+                path, map_location="cpu", weights_only=True
+            )
+        except Exception as error:  # what a damaged pickle raises is anybody's guess
+            raise self._damaged(path) from error
         return weights
 
 

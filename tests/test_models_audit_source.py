@@ -149,6 +149,14 @@ def test_two_possible_split_columns_need_a_choice(tmp_path: Path) -> None:
         read_table(table, columns=Columns(split="c"))
 
 
+def test_fields_beyond_the_header_are_left_out(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "set.csv", "path,label", "a.png,1,more,and more", "b.png,0")
+    assert [(x.label, x.split, x.attributes) for x in read_table(table)] == [
+        ("fractured", "", {}),
+        ("not_fractured", "", {}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [

@@ -141,6 +141,11 @@ def test_a_damaged_folder_is_named(tmp_path: Path) -> None:
         folder.begin({}, resume=True)
     with pytest.raises(TrainingError, match=r"checkpoint\.pt is damaged"):
         folder.checkpoint()
+    with pytest.raises(TrainingError, match=r"best\.pt is damaged or gone"):
+        folder.best()
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(TrainingError, match=r"history\.json is damaged or gone"):
+        folder.summary()
 
 
 def test_a_full_disk_is_told_as_the_disk_tells_it(tmp_path: Path) -> None:

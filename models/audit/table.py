@@ -107,7 +107,8 @@ def _entry(table: Path, base: Path, columns: Columns, row: dict[str, str], line:
             f"{table}, line {line}, labels {name} as {row[columns.label]!r}: a label is "
             f"{KNOWN_VALUES}"
         )
-    word = row.get(columns.split, "")
+    # Under "" csv keeps the fields of a row that has more of them than the header.
+    word = row[columns.split] if columns.split else ""
     known = {columns.path, columns.label, columns.split, "group"}
     others = {key: value for key, value in row.items() if key and key not in known}
     return Entry(name, base / name, label, split_of(word) or word, row.get("group", ""), others)
