@@ -193,3 +193,22 @@ def test_any_bytes_are_a_table_or_refused(content: bytes) -> None:
         path.write_bytes(content)
         with contextlib.suppress(TrainingError):
             assert read_table(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path;label\na.png;fractured\nb.png;normal\n",
+        "path\tlabel\na.png\t1\nb.png\t0\n",
+        "Path, LABEL \n a.png, 1\nb.png , 0\n",
+        "\ufeffpath,label\r\na.png,Fractured\r\nb.png,not fractured\r\n",
+    ],
+)
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path: Path, text: str) -> None:
+    table = tmp_path / "set.csv"
+    table.write_bytes(text.encode())
+    entries = read_table(table)
+    assert [(entry.name, entry.label) for entry in entries] == [
+        ("a.png", "fractured"),
+        ("b.png", "not_fractured"),
+    ]

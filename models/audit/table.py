@@ -30,6 +30,7 @@ class Columns:
 
 
 USUAL = Columns()
+_USUAL_NAMES = ("path", "label", "split", "group")
 
 
 def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL) -> list[Entry]:
@@ -70,12 +71,27 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL) -
 def _rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
-            return list(reader.fieldnames or ()), list(reader)
+            first = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, restkey="", restval="", delimiter=_delimiter(first))
+            names = [_name(name) for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            return names, list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingError(
             f"{path} cannot be read as a CSV ({error}): save it as UTF-8 text with commas"
         ) from error
+
+
+def _delimiter(header: str) -> str:
+    """Return what parts the columns: a spreadsheet saves semicolons or tabs where it is told to."""
+    return max((",", ";", "\t"), key=header.count)
+
+
+def _name(column: str) -> str:
+    """Return a column's name without spaces around it, the usual ones in small letters."""
+    bare = column.strip()
+    return bare.lower() if bare.lower() in _USUAL_NAMES else bare
 
 
 def _split_column(path: Path, columns: list[str], asked: str) -> str:
@@ -98,7 +114,7 @@ def _split_column(path: Path, columns: list[str], asked: str) -> str:
 
 
 def _entry(table: Path, base: Path, columns: Columns, row: dict[str, str], line: int) -> Entry:
-    name = row[columns.path]
+    name = row[columns.path].strip()
     if not name:
         raise TrainingError(f"{table}, line {line}, has no path: add it or remove the line")
     label = label_of_value(row[columns.label])
