@@ -40,18 +40,22 @@ def train(
     """Train a classifier on a labelled set, as a recipe says."""
     from nightread.terminal import remark, write
 
-    try:
-        from models.recipe import list_recipes
-    except ModuleNotFoundError as error:
-        raise _not_installed(error) from None
     if names:
-        write("".join(f"{name}\n" for name in list_recipes()))
+        write("".join(f"{name}\n" for name in _recipes()))
         return
     if data is None:
         raise TrainingError("there is nothing to learn from: give a labelled set with --data")
     run = run or Path("runs") / Path(recipe).stem
     folder = _follow(recipe, data, run, start, version, stop_after, resume)
     remark(f"trained; to score with it: NIGHTREAD_MODEL={folder.bundle} nightread up")
+
+
+def _recipes() -> list[str]:
+    try:
+        from models.recipe import list_recipes
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from None
+    return list_recipes()
 
 
 def _not_installed(error: ModuleNotFoundError) -> DependencyError:
