@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from models.augmentation import AugmentationSettings, augment
-from models.bundle import FamiliaritySettings
+from models.bundle_settings import FamiliaritySettings
 from models.classifier import Classifier
 from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
 from models.familiarity import Acquaintance, Depth, Taps, choose_taps, describe
@@ -205,7 +205,7 @@ def _kept_share(classifier: Classifier, images: Iterable[NDArray[np.float32]]) -
         if any(item.familiarity is None for item in predictions):
             raise BundleError(
                 f"the bundle {classifier.identity.name} cannot tell what is unlike its training "
-                "images: add it first, with models.publishing.fit_familiarity"
+                "images: add it first, with models.recording.fit_familiarity"
             )
         unlike += [item.unlike for item in predictions]
     return 1.0 - float(np.mean(unlike)) if unlike else float("nan")

@@ -60,6 +60,11 @@ def average_bundles(
                 f"{bundle.path} is a {bundle.target}, and the recipe asks for {target}: "
                 "give bundles of one network, and its recipe"
             )
+        if "validation_auc" not in bundle.metadata["nightread"].get("training", {}):
+            raise BundleError(
+                f"{bundle.path} was not trained by `nightread train`: a mean is of trainings that "
+                "went on from one another"
+            )
     return make_bundle(recipe, _mean(bundles), _training(bundles), data, out, version)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.card_figures import render_figures
+from screening.errors import BundleError
 
 _LEAKED = (
     "**Its validation images were in its training too**: the selection, the calibration and the "
@@ -19,7 +20,23 @@ _NOT_CALIBRATED = (
 
 
 def render_card(metadata: Mapping[str, Any]) -> str:
-    """Return the model card as Markdown, every number in it taken from the metadata."""
+    """Return the model card as Markdown, every number in it taken from the metadata.
+
+    Raises
+    ------
+    BundleError
+        If the metadata lacks something, or holds something else in its place.
+    """
+    try:
+        return _card(metadata)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"the metadata of the bundle {metadata.get('name')} is not what its card can be drawn "
+            f"from ({type(error).__name__}: {error}): mend configs/metadata.json"
+        ) from error
+
+
+def _card(metadata: Mapping[str, Any]) -> str:
     own = metadata["nightread"]
     parts = [
         f"# {metadata['name']} {metadata['version']}",

@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from models.calibration import Calibration
 from models.checkpoint import read_checkpoint
-from models.dataset import LabelledRadiograph, read_pixels, read_split, unit_range
-from models.imported_bundle import TOP_SHARE, Imported, write_bundle
+from models.dataset import LabelledRadiograph, read_split
+from models.elsewhere import VIEWS
+from models.imported_bundle import TOP_SHARE, Imported, write_imported
 from models.input_settings import InputSettings
 from models.networks.colour import HALF, IMAGENET_MEAN, IMAGENET_STD
 from models.networks.registry import build_network, dotted_name, network_class
-from models.reading import Reading, read_batch
-from models.selection import choose_points, fit_calibration
-from models.transforms import Preparation
+from models.selection import choose_on_views
+from models.validation import read_views
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError
 
@@ -37,7 +36,6 @@ PIXELS = {
 }
 """Mean and spread, of pixels in [0, 1], by name: torchvision's, [-1, 1], and [0, 1] itself."""
 
-_BATCH = 16
 _HEADS = ("classifier.", "image_head.")
 _WITH_MAP = "models.networks.mobilenet_v2.MobileNetV2"
 _WITHOUT_MAP = "models.networks.mobilenet_v2_published.MobileNetV2Published"
@@ -104,7 +102,8 @@ def import_checkpoint(
     root
         Folder that the set's paths start from.
     on_image
-        Called with the number of validation images read so far, and of all.
+        Called with the number of validation images read so far, and of all: each is read in
+        every view that the operating points must stand.
 
     Raises
     ------
@@ -133,7 +132,7 @@ def import_checkpoint(
     imported = Imported(
         name or out.name, target, arguments, given, calibration, points, origin, data is not None
     )
-    return write_bundle(imported, network.state_dict(), out)
+    return write_imported(imported, network.state_dict(), out)
 
 
 def _size(settings: ImportSettings, target: str) -> int:
@@ -211,29 +210,20 @@ def _calibrated(
     rows: Sequence[LabelledRadiograph],
     on_image: Callable[[int, int], None],
 ) -> tuple[Calibration, OperatingPoints]:
-    readings = _readings(network, given, rows, on_image)
+    done, total = 0, len(VIEWS) * len(rows)
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        on_image(done, total)
+
     labels = [row.fractured for row in rows]
-    auc = float(roc_auc_score(labels, [item.image for item in readings]))
+    plain = read_views(network, rows, given, TOP_SHARE, VIEWS[:1], tell)
+    auc = float(roc_auc_score(labels, [item.image for item in plain[0]]))
     if auc < 0.5:
         raise BundleError(
             f"on the validation split normals score higher than fractures (AUC {auc:.3f}): if the "
             "checkpoint's first output is the fracture, give --fracture-output 0"
         )
-    calibration = fit_calibration(readings, labels)
-    probabilities = np.array([calibration.probability(item.image, item.top) for item in readings])
-    return calibration, choose_points(probabilities, np.array(labels))
-
-
-def _readings(
-    network: nn.Module,
-    given: InputSettings,
-    rows: Sequence[LabelledRadiograph],
-    on_image: Callable[[int, int], None],
-) -> list[Reading]:
-    prepare = Preparation.of(given)
-    readings: list[Reading] = []
-    for at in range(0, len(rows), _BATCH):
-        images = [prepare(unit_range(read_pixels(row.path))) for row in rows[at : at + _BATCH]]
-        readings += read_batch(network, images, TOP_SHARE)
-        on_image(len(readings), len(rows))
-    return readings
+    others = read_views(network, rows, given, TOP_SHARE, VIEWS[1:], tell)
+    return choose_on_views([*plain, *others], labels)

@@ -14,6 +14,8 @@ import torch
 
 from models.curves import curves_csv, curves_png
 from models.epoch_report import EpochReport
+from models.json_bytes import json_bytes
+from models.whole_file import write_whole
 from screening.errors import TrainingError
 
 _CHECKPOINT = "checkpoint.pt"
@@ -82,21 +84,15 @@ class RunFolder:
 
     def write(self, name: str, value: Any) -> None:  # noqa: ANN401  (anything JSON holds)
         """Write a JSON file, whole or not at all."""
-        text = json.dumps(value, indent=2) + "\n"
-        self._replace(name, text.encode())
-
-    def _replace(self, name: str, content: bytes) -> None:
-        temporary = self.path / f".{name}.part"
-        temporary.write_bytes(content)
-        temporary.replace(self.path / name)
+        write_whole(self.path / name, json_bytes(value))
 
     def save(self, state: dict[str, Any], history: list[EpochReport]) -> None:
         """Keep the state after an epoch; a kill at any moment leaves the one before."""
         entries = [dataclasses.asdict(entry) for entry in history]
         self._save_tensors(_CHECKPOINT, {"state": state, "history": entries})
         self.write("history.json", entries)
-        self._replace("curves.csv", curves_csv(history).encode())
-        self._replace("curves.png", curves_png(history))
+        write_whole(self.path / "curves.csv", curves_csv(history).encode())
+        write_whole(self.path / "curves.png", curves_png(history))
 
     def save_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Keep the weights of the best epoch so far."""

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 
 from models.calibration import Calibration
+from models.elsewhere import VIEWS
 from models.reading import Reading
 from screening.domain.verdict import OperatingPoints
 
@@ -83,6 +84,27 @@ def choose_travelling_points(
         min(points.high_sensitivity for points in whole),
         max(points.high_specificity for points in chosen),
     )
+
+
+def choose_on_views(
+    readings: Sequence[Sequence[Reading]], labels: Sequence[int]
+) -> tuple[Calibration, OperatingPoints]:
+    """Calibrate on the films as they are, and choose operating points that hold in every view.
+
+    Parameters
+    ----------
+    readings
+        For each of :data:`models.elsewhere.VIEWS`, one of each film.
+    labels
+        Of the films, both classes present.
+    """
+    calibration = fit_calibration(readings[0], labels)
+    probabilities = [
+        np.array([calibration.probability(item.image, item.top) for item in seen])
+        for seen in readings
+    ]
+    cuts = [view.cuts for view in VIEWS]
+    return calibration, choose_travelling_points(probabilities, np.array(labels), cuts)
 
 
 def _tolerated(count: int, wanted: float) -> int:

@@ -71,16 +71,9 @@ def show(
 def _card(found: Bundle) -> str:
     """Return a bundle's card; what somebody wrote in it cannot act on the terminal."""
     from models.card import render_card
-    from screening.errors import BundleError
     from worklist.plain_text import plain
 
-    try:
-        card = render_card(found.metadata)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{found.path} has metadata that its card cannot be drawn from "
-            f"({type(error).__name__}: {error}): --json shows what there is"
-        ) from error
+    card = render_card(found.metadata)
     lines = (line if line.isprintable() else plain(line) for line in card.split("\n"))
     return "\n".join(lines)
 

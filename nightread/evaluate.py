@@ -80,7 +80,7 @@ def _conditions(where: list[str]) -> dict[str, str]:
 
 def _prepare_report(out: Path) -> None:
     """Refuse what a report needs and lacks before the work, not after it."""
-    from models.report_folder import require_new
+    from models.output_folder import require_new
 
     require_new(out)
     try:
@@ -130,7 +130,7 @@ def _report(bundle: str, assessment: Assessment, out: Path) -> None:
 
 def _record(bundle: str, label: str, assessment: Assessment) -> None:
     from models.bundle import find_bundle
-    from models.publishing import record_figures
+    from models.recording import record_figures
     from nightread.terminal import remark
 
     folder = find_bundle(_bundle(bundle))

@@ -12,8 +12,8 @@ import typer
 if TYPE_CHECKING:
     from models.classifier import Classifier
     from models.dataset import LabelledRadiograph
+    from models.evaluation.pointing_game import PointingFigures
     from models.explanation.method import Method
-    from models.explanation.pointing import PointingFigures
     from models.explanation.survey import Contrast, SurveyFigures
 
 
@@ -61,10 +61,10 @@ def explain(
     """
     if bool(files) == (data is not None):
         raise typer.BadParameter("give image files, or a labelled set with --data")
-    from models.explanation.new_folder import require_free
+    from models.output_folder import require_new
     from nightread.terminal import remark
 
-    require_free(out)
+    require_new(out)
     wanted = Wanted(out, method, passes or None)
     if data is None:
         _explain_files(wanted, bundle, files or [], as_json)

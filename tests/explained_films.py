@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.bundle import Bundle, BundleSettings
+from models.bundle import Bundle
+from models.bundle_settings import BundleSettings
 from models.calibration import Calibration
 from models.classifier import Classifier
 from models.input_settings import InputSettings

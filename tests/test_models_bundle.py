@@ -27,6 +27,7 @@ from models.bundle import (
 )
 from models.card import render_card
 from models.classifier import load_classifier
+from models.recording import record_figures, record_kept
 from screening.errors import BundleError
 
 
@@ -91,6 +92,21 @@ def test_the_card_holds_the_figures_and_the_warnings() -> None:
     for name, item in figures.items():
         assert name in card
         assert f"{item['auc']['value']:.3f} [{item['auc']['low']:.3f}" in card
+
+
+@pytest.mark.parametrize("figures", [[1], {"a set": {"images": 3}}, {"a set": None}])
+def test_metadata_that_no_card_can_be_drawn_from_stay_as_they_are(
+    bundle: Path, figures: object
+) -> None:
+    metadata = json.loads((bundle / METADATA).read_text())
+    metadata["nightread"]["figures"] = figures
+    (bundle / METADATA).write_text(json.dumps(metadata))
+    before = (bundle / METADATA).read_bytes(), (bundle / CARD).read_bytes()
+    with pytest.raises(BundleError, match=r"metadata\.json"):
+        record_kept(bundle, {"drawn bones": 0.5})
+    with pytest.raises(BundleError, match=r"metadata\.json"):
+        record_figures(bundle, {})
+    assert before == ((bundle / METADATA).read_bytes(), (bundle / CARD).read_bytes())
 
 
 def test_a_name_that_is_no_bundle_is_answered_with_the_setting(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from reading_room import Room
 from sklearn.metrics import roc_auc_score
 
 from models.acquainting import kept_shares
-from models.bundle import CARD, FAMILIARITY, METADATA, find_bundle, read_bundle, settings_digest
+from models.bundle import CARD, FAMILIARITY, METADATA, find_bundle, read_bundle
+from models.bundle_settings import settings_digest
 from models.classifier import Classifier, load_classifier
 from models.dataset import unit_range
 from models.familiarity import Acquaintance, Taps, choose_taps, describe, pool
 from models.networks.registry import NETWORKS, build_network
-from models.publishing import fit_familiarity, record_kept
+from models.recording import fit_familiarity, record_kept
 from models.strangers import draw_strangers
 from phantoms.load import small_study
 from screening.dicom.pixels import read_pixels

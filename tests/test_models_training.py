@@ -19,7 +19,7 @@ from PIL import Image
 
 from models.augmentation import AugmentationSettings
 from models.averaging import average_bundles
-from models.bundle import CARD, read_bundle
+from models.bundle import CARD, METADATA, read_bundle
 from models.classifier import load_classifier
 from models.dataset import read_pixels, unit_range
 from models.epoch_report import EpochReport
@@ -27,8 +27,9 @@ from models.evaluation import evaluate
 from models.evaluation.leakage import trained_on_a_leak
 from models.input_settings import InputSettings
 from models.loss import focal_loss
-from models.publishing import publish, record_figures
+from models.publishing import publish
 from models.recipe import Cycle, LossSettings, OptimisationSettings, Recipe
+from models.recording import record_figures
 from models.run_folder import RunFolder
 from models.training import train
 from screening.errors import BundleError, TrainingError
@@ -256,6 +257,12 @@ def test_an_average_is_the_mean_of_its_members(
     compact = replace(RECIPE, network="compact_cnn")
     with pytest.raises(BundleError, match="CompactCNN"):
         average_bundles(members, compact, bones, tmp_path / "compact", "2.0")
+    bundle = read_bundle(other)
+    bundle.metadata["nightread"]["training"] = {"imported": "from elsewhere"}
+    (other / METADATA).write_text(json.dumps(bundle.metadata))
+    with pytest.raises(BundleError, match="was not trained by `nightread train`"):
+        average_bundles(members, RECIPE, bones, tmp_path / "imported", "2.0")
+    assert not (tmp_path / "imported").exists()
 
 
 def test_a_split_that_leaks_is_told_and_marked(bones: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from models.audit.account import account
@@ -14,7 +13,8 @@ from models.audit.page import page
 from models.audit.samples import contact_sheets
 from models.audit.section import plain
 from models.audit.source import Source
-from models.report_folder import require_new, write_folder
+from models.json_bytes import json_bytes
+from models.output_folder import require_new, write_folder
 from screening.errors import TrainingError
 
 
@@ -61,7 +61,7 @@ def _files(findings: Findings, folder: Path) -> dict[str, bytes]:
     return {
         "report.md": markdown(title, sections).encode(),
         "report.html": page(title, sections, pictures).encode(),
-        "report.json": (json.dumps(figures(findings), indent=2) + "\n").encode(),
+        "report.json": json_bytes(figures(findings)),
         **pictures,
         **lists(findings, folder),
     }

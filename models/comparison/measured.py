@@ -19,6 +19,7 @@ from models.comparison.labelled_split import LabelledSplit
 from models.dataset import leaks
 from models.evaluation.scoring import Step, silent
 from models.image_file import read_grey, unit_range
+from models.whole_file import write_whole
 from screening.errors import TrainingError
 
 _BATCH = 16
@@ -109,11 +110,8 @@ class Results:
         return found
 
     def _write(self, path: Path, value: dict[str, Any]) -> None:
-        temporary = path.with_suffix(".part")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
-            temporary.replace(path)
+            write_whole(path, (json.dumps(value) + "\n").encode())
         except OSError as error:
             raise TrainingError(
                 f"results cannot be kept in {self.folder} ({error.strerror}): give another folder "

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.whole_file import write_whole
 from screening.errors import TrainingError
 
 PUBLISHED = "multiregion_published"
@@ -149,12 +151,13 @@ def write_set(rows: Iterable[SplitRow], images: Path, out: Path) -> Path:
         link.symlink_to(images.resolve(), target_is_directory=True)
     elif link.resolve() != images.resolve():
         raise TrainingError(f"{link} is there and is not {images}: give another folder")
-    with (out / "index.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(SplitRow.__slots__)
-        writer.writerows(
-            (row.path, row.label, row.split, row.group, row.copies, row.fracatlas) for row in rows
-        )
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(SplitRow.__slots__)
+    writer.writerows(
+        (row.path, row.label, row.split, row.group, row.copies, row.fracatlas) for row in rows
+    )
+    write_whole(out / "index.csv", table.getvalue().encode())
     return out
 
 

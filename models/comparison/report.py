@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from models.audit.markdown import markdown
@@ -10,7 +9,8 @@ from models.audit.page import page
 from models.comparison.account import account
 from models.comparison.comparison import Comparison
 from models.comparison.pictures import pictures
-from screening.errors import TrainingError
+from models.json_bytes import json_bytes
+from models.output_folder import update_folder
 
 TITLE = "The classifiers beside one another"
 
@@ -35,15 +35,7 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     files = {
         "comparison.md": markdown(TITLE, sections).encode(),
         "comparison.html": page(TITLE, sections, drawn).encode(),
-        "comparison.json": (json.dumps(comparison.as_dict(), indent=2) + "\n").encode(),
+        "comparison.json": json_bytes(comparison.as_dict()),
         **drawn,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise TrainingError(
-            f"the page cannot be written to {folder} ({error.strerror}): give another folder with "
-            "--out"
-        ) from error
+    update_folder(folder, files)

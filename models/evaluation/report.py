@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 from models.audit.markdown import markdown
@@ -15,7 +14,8 @@ from models.evaluation.account import account, title
 from models.evaluation.assessment import Assessment
 from models.evaluation.charts import charts
 from models.explanation.misclassified import misclassified, worst
-from models.report_folder import write_folder
+from models.json_bytes import json_bytes
+from models.output_folder import write_folder
 from screening.domain.prediction import Prediction
 
 _EACH = 8
@@ -46,7 +46,7 @@ def write_report(assessment: Assessment, folder: Path, classifier: Classifier) -
     files = {
         "report.md": markdown(name, sections).encode(),
         "report.html": page(name, sections, pictures).encode(),
-        "figures.json": (json.dumps(assessment.as_dict(), indent=2) + "\n").encode(),
+        "figures.json": json_bytes(assessment.as_dict()),
         "predictions.csv": _predictions(assessment),
         **pictures,
     }

@@ -14,10 +14,11 @@ from models.evaluation.scoring import score_rows
 from models.explanation.faithfulness import STEPS
 from models.explanation.method import Method, explain
 from models.explanation.misclassified import misclassified
-from models.explanation.new_folder import new_folder
 from models.explanation.picture import picture, png
 from models.explanation.survey import Record, SurveyFigures, explain_rows, survey
 from models.image_file import read_grey, unit_range
+from models.json_bytes import json_bytes
+from models.output_folder import new_folder
 from screening.errors import NightreadError, PixelError, TrainingError
 
 LINES, FIGURES, ERRORS = "explanations.jsonl", "figures.json", "misclassified.png"
@@ -159,7 +160,7 @@ def explain_set(
         ]
         _write_lines(folder / LINES, lines)
         figures = survey(classifier, records)
-        (folder / FIGURES).write_text(json.dumps(plain_figures(figures), indent=2) + "\n")
+        (folder / FIGURES).write_bytes(json_bytes(plain_figures(figures)))
     return figures
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from models.audit.markdown import markdown
 from models.audit.page import page
 from models.audit.section import Section, Table, count, plain
+from models.json_bytes import json_bytes
+from models.output_folder import update_folder
 from models.shortcuts.explained import CueFigure
 from models.shortcuts.findings import Findings
 from models.shortcuts.movement import Movement
 from models.shortcuts.pictures import CHANGES_PICTURE, CUES_PICTURE, pictures
-from screening.errors import TrainingError
 
 _CUE_HEADER = ("cue", "AUC by itself", "fractured, 5 % to 95 %", "not fractured, 5 % to 95 %")
 _CHANGE_HEADER = (
@@ -129,15 +129,7 @@ def write_report(findings: Findings, folder: Path) -> None:
     files = {
         "shortcuts.md": markdown(title, sections).encode(),
         "shortcuts.html": page(title, sections, drawn).encode(),
-        "shortcuts.json": (json.dumps(findings.as_dict(), indent=2) + "\n").encode(),
+        "shortcuts.json": json_bytes(findings.as_dict()),
         **drawn,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise TrainingError(
-            f"the report cannot be written to {folder} ({error.strerror}): give another folder "
-            "with --out"
-        ) from error
+    update_folder(folder, files)
