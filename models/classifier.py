@@ -41,6 +41,8 @@ class Classifier:
         Name, version and weights digest: what each score is filed under.
     points : OperatingPoints
         The two thresholds, chosen on validation data.
+    orientations : int
+        How many orientations of an image are read and averaged.
     network : torch.nn.Module
         In evaluation mode, for explanations; scoring goes through :meth:`score`.
     """
@@ -51,7 +53,7 @@ class Classifier:
         self._calibration = bundle.settings.calibration
         self._top_share = bundle.settings.top_share
         given = bundle.settings.input
-        self._orientations = given.orientations
+        self.orientations: int = given.orientations
         self._preparation = Preparation.of(given)
         self.network: nn.Module = network.eval().requires_grad_(False)
         fold_batch_norms(self.network)
@@ -125,7 +127,7 @@ class Classifier:
         return readings, self._meter.measure(taps)
 
     def _look(self, images: Sequence[PreparedImage]) -> list[Reading]:
-        return read_batch(self.network, images, self._top_share, self._orientations)
+        return read_batch(self.network, images, self._top_share, self.orientations)
 
 
 def _device() -> torch.device:

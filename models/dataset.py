@@ -253,6 +253,11 @@ def leaks(
     return [row for row in others if content_digest(row.path) in known]
 
 
+def sources_of(rows: Iterable[LabelledRadiograph]) -> list[str]:
+    """Return the source of each row; one that names none shares it with its exact copies alone."""
+    return [row.group or content_digest(row.path) or str(row.path) for row in rows]
+
+
 def content_digest(path: Path) -> str:
     """Return the SHA-256 of a file's decoded pixels, empty where there are none.
 

@@ -11,15 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dataset import LabelledRadiograph, content_digest
 from models.evaluation.estimate import Estimate
 from models.evaluation.ranking import Ranking
 from models.evaluation.resampling import Floats, Resampling, estimate, ratio
-
-
-def sources_of(rows: Sequence[LabelledRadiograph]) -> list[str]:
-    """Return the source of each row; one that names none shares it with its exact copies alone."""
-    return [row.group or content_digest(row.path) or str(row.path) for row in rows]
 
 
 class GroupBootstrap:
@@ -53,10 +47,9 @@ class GroupBootstrap:
         hits
             Boolean (N,).
         among
-            Boolean (N,): which images count. A draw without any counts as 0.
+            Boolean (N,): which images count, at least one.
         """
-        counted = np.ones(len(hits), dtype=np.bool_) if among is None else among
-        return estimate(ratio(*self._resampling.sums(hits & counted, counted)))
+        return self._resampling.mean(hits, among)
 
     def _areas(self, scores: Floats) -> Floats:
         ranking = Ranking(self.labels, scores)

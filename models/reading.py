@@ -64,7 +64,7 @@ def read_batch(
     if not images:
         return []
     batch = torch.stack([item.tensor for item in images])
-    image, cells = _look(network, batch, orientations)
+    image, cells = look(network, batch, orientations)
     if cells is None:
         return [Reading(float(logit)) for logit in image]
     tops = top_mean(cells, top_share)
@@ -74,9 +74,19 @@ def read_batch(
     ]
 
 
-def _look(network: nn.Module, batch: Tensor, orientations: int) -> FractureLogits:
-    """Return the mean logits over orientations, on the CPU; maps are turned back first."""
-    batch = batch.to(next(network.parameters()).device)
+def look(network: nn.Module, batch: Tensor, orientations: int) -> FractureLogits:
+    """Return the mean logits over orientations, on the CPU; maps are turned back first.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    batch
+        Float (N, 1, S, S) in [-1, 1].
+    orientations
+        How many of :data:`ORIENTATIONS`.
+    """
+    batch = batch.to(next(network.parameters(), batch).device)
     images: list[Tensor] = []
     maps: list[Tensor] = []
     with torch.inference_mode():

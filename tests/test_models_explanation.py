@@ -52,6 +52,17 @@ def test_every_method_finds_the_patch_that_decides(method: Method, shape: tuple[
     assert patch_in(ROWS, COLUMNS, *shape, slack=8 if coarse else 0)(*point)
 
 
+def test_cells_are_averaged_over_the_orientations_that_the_score_is(shipped: Classifier) -> None:
+    assert shipped.orientations == 2
+    film = np.random.default_rng(4).random((96, 96), np.float32)
+    straight, mirrored = (
+        explain(shipped, shipped.prepare(pixels), Method.CELLS).grid
+        for pixels in (film, np.ascontiguousarray(film[:, ::-1]))
+    )
+    np.testing.assert_allclose(straight, mirrored[:, ::-1], atol=1e-3)
+    assert np.abs(straight - straight[:, ::-1]).max() > 1e-2
+
+
 @pytest.mark.parametrize("method", [Method.CELLS, Method.GRADCAM, Method.OCCLUSION])
 def test_the_score_falls_sooner_by_the_heatmap_than_by_chance(method: Method) -> None:
     classifier = classifier_of(Watcher(ROWS, COLUMNS))

@@ -8,15 +8,15 @@ from explained_films import SIDE, Watcher, classifier_of, striped
 from PIL import Image
 
 from models.classifier import Classifier
-from models.dataset import Box, LabelledRadiograph
+from models.dataset import Box, LabelledRadiograph, sources_of
+from models.evaluation.pointing_game import PointingFigures, hottest_points, play
+from models.evaluation.resampling import Resampling
 from models.explanation.faithfulness import Faithfulness
 from models.explanation.gallery import explain_set
-from models.explanation.interval import mean_over_groups
 from models.explanation.method import Method
 from models.explanation.misclassified import misclassified, worst
-from models.explanation.new_folder import new_folder
-from models.explanation.pointing import pointing
 from models.explanation.survey import Record, choose, survey
+from models.output_folder import new_folder
 from screening.domain.prediction import Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError, TrainingError
@@ -52,11 +52,20 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledRadiograph]:
     return found
 
 
+def pointing(
+    rows: list[LabelledRadiograph],
+    points: list[tuple[float, float] | None] | None,
+    scores: list[float],
+) -> PointingFigures | None:
+    """Play with the points of this file."""
+    return play(rows, points, np.array(scores), POINTS, Resampling(None, sources_of(rows)))
+
+
 def test_the_pointing_game_counts_points_in_boxes() -> None:
     box = (Box(0.2, 0.2, 0.4, 0.7),)
     rows = [row(str(i), group=str(i), boxes=box) for i in range(4)] + [row("plain")]
     points = [(0.3, 0.3), (0.3, 0.8), None, (0.2, 0.7), (0.3, 0.3)]
-    found = pointing(rows, points, [0.9, 0.5, 0.1, 0.8, 0.9], POINTS)
+    found = pointing(rows, points, [0.9, 0.5, 0.1, 0.8, 0.9])
     assert found is not None
     assert (found.images, found.images_found, found.images_suspected) == (4, 3, 2)
     assert found.positives.value == pytest.approx(2 / 4)
@@ -69,19 +78,25 @@ def test_the_pointing_game_counts_points_in_boxes() -> None:
 
 
 def test_without_boxes_or_without_finds_there_is_nothing_to_count() -> None:
-    assert pointing([row("a")], [(0.5, 0.5)], [0.9], POINTS) is None
-    found = pointing([row("a", boxes=(PATCH,))], [None], [0.1], POINTS)
+    assert pointing([row("a")], [(0.5, 0.5)], [0.9]) is None
+    found = pointing([row("a", boxes=(PATCH,))], [None], [0.1])
     assert found is not None
     assert (found.positives.value, found.found, found.suspected) == (0, None, None)
+    assert pointing([row("a", boxes=(PATCH,))], None, [0.1]) is None
+
+
+def test_a_network_that_never_points_plays_no_game() -> None:
+    assert hottest_points([Prediction(0.5), Prediction(0.9)]) is None
+    assert hottest_points([Prediction(0.5), Prediction(0.9, 0.1, 0.2)]) == [None, (0.1, 0.2)]
 
 
 def test_copies_of_one_source_are_one_piece_of_evidence() -> None:
     values = np.array([1.0, 0.0] * 20)
-    apart = mean_over_groups(values, [str(i) for i in range(40)])
-    together = mean_over_groups(values, [str(i % 4) for i in range(40)])
+    apart = Resampling(None, [str(i) for i in range(40)]).mean(values)
+    together = Resampling(None, [str(i % 4) for i in range(40)]).mean(values)
     assert apart.value == together.value == 0.5
     assert together.high - together.low > apart.high - apart.low
-    one = mean_over_groups(np.array([-0.5, -0.5]), ["a", "a"])
+    one = Resampling(None, ["a", "a"]).mean(np.array([-0.5, -0.5]))
     assert (one.value, one.low, one.high) == (-0.5, -0.5, -0.5)
 
 

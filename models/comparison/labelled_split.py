@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dataset import LabelledRadiograph, digest, read_split
-from models.group_bootstrap import sources_of
+from models.dataset import LabelledRadiograph, digest, read_split, sources_of
 from screening.errors import TrainingError
 
 

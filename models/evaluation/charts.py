@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.chart import BLUE, GREY, RED, plain_axes
+from models.dataset import sources_of
 from models.evaluation.assessment import Assessment
 from models.evaluation.figures import Figures
 from models.evaluation.ranking import Ranking
@@ -48,7 +49,7 @@ class Drawn:
         self.scores: Floats = np.array([item.probability for item in predictions])
         self.prevalence = float(self.labels.mean())
         ranking = Ranking(self.labels, self.scores)
-        resampling = Resampling(self.labels, [row.group or str(row.path) for row in rows])
+        resampling = Resampling(self.labels, sources_of(rows))
         bands = resampling.over_weights(lambda weights: _curves(ranking, weights))
         low, high = np.percentile(bands[1:], (2.5, 97.5), axis=0)
         self.roc_band, self.precision_band = zip(low, high, strict=True)

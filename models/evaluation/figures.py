@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from models.dataset import LabelledRadiograph
+from models.dataset import LabelledRadiograph, sources_of
 from models.evaluation.estimate import Estimate
 from models.evaluation.point import PointFigures, measure_point
-from models.evaluation.pointing_game import play
+from models.evaluation.pointing_game import hottest_points, play
 from models.evaluation.ranking import FixedFigure, rank
 from models.evaluation.reliability import ReliabilityBin, measure_reliability
 from models.evaluation.resampling import Resampling
@@ -116,11 +116,11 @@ def measure(
     """
     labels = np.array([row.fractured for row in rows])
     scores = np.array([item.probability for item in predictions])
-    resampling = Resampling(labels, [row.group or str(row.path) for row in rows])
+    resampling = Resampling(labels, sources_of(rows))
     points = classifier.points
     ranking = rank(labels, scores, resampling)
     reliability = measure_reliability(labels, scores, resampling)
-    pointing = play(rows, predictions, points, resampling)
+    pointing = play(rows, hottest_points(predictions), scores, points, resampling)
     return Figures(
         images=len(rows),
         fractured=int(labels.sum()),
@@ -135,10 +135,10 @@ def measure(
         half=measure_point(HALF, labels, scores, resampling),
         sensitivity_at_specificity=ranking.sensitivity_at_specificity,
         specificity_at_sensitivity=ranking.specificity_at_sensitivity,
-        outlined=pointing.outlined if pointing else 0,
-        pointing=pointing.pointing if pointing else None,
-        pointing_true_positives=pointing.pointing_true_positives if pointing else None,
-        pointing_suspected=pointing.pointing_suspected if pointing else None,
+        outlined=pointing.images if pointing else 0,
+        pointing=pointing.positives if pointing else None,
+        pointing_true_positives=pointing.found if pointing else None,
+        pointing_suspected=pointing.suspected if pointing else None,
         reliability=reliability.bins,
         images_per_second=images_per_second,
     )

@@ -23,20 +23,22 @@ Floats = NDArray[np.float64]
 class Resampling:
     """Draws of whole groups of one set, shared by all figures measured on it.
 
-    Each draw has both classes. The same set gives the same draws.
+    The same set gives the same draws.
 
     Parameters
     ----------
     labels
-        Integer (N,), 1 for a fracture; both classes present.
+        Integer (N,), 1 for a fracture; both classes present, and in each draw too. ``None`` where
+        the images are of one class: then any draw will do.
     groups
-        The source of each image, N of them.
+        The source of each image, N of them, at least one.
     """
 
-    def __init__(self, labels: NDArray[np.int_], groups: Sequence[str]) -> None:
+    def __init__(self, labels: NDArray[np.int_] | None, groups: Sequence[str]) -> None:
         self._group_of: NDArray[np.intp] = np.unique(np.asarray(groups), return_inverse=True)[1]
         self.groups = int(self._group_of.max()) + 1
-        self._times = _draw(self._per_group(np.stack([labels == 0, labels == 1], 1)))
+        wanted = np.ones((len(groups), 1)) if labels is None else np.stack([labels == 0, labels], 1)
+        self._times = _draw(self._per_group(wanted))
 
     def _per_group(self, columns: NDArray[np.generic]) -> Floats:
         """Add up the rows (N, k) of each group: (groups, k)."""
@@ -54,6 +56,21 @@ class Resampling:
         per_group = self._per_group(np.stack(columns, 1))
         drawn = self._times.astype(np.float64) @ per_group
         return np.concatenate([per_group.sum(0, keepdims=True), drawn]).T
+
+    def mean(self, values: NDArray[np.generic], among: NDArray[np.bool_] | None = None) -> Estimate:
+        """Return the mean of values of any sign, of all images or of some of them.
+
+        Parameters
+        ----------
+        values
+            Numbers or truths (N,).
+        among
+            Boolean (N,): which images count, at least one. A draw without any does not count.
+        """
+        counted = np.ones(len(values), dtype=np.bool_) if among is None else among
+        kept = np.where(counted, values.astype(np.float64), 0.0)
+        part, whole = self.sums(kept, counted)
+        return estimate(ratio(part, whole, otherwise=np.nan))
 
     def over_weights(self, of: Callable[[Floats], Floats]) -> Floats:
         """Return a figure of the images as they are, and of each draw.
@@ -77,7 +94,7 @@ class Resampling:
 
 
 def _draw(classes: Floats) -> NDArray[np.uint16]:
-    """Return how often each group was drawn, (draws, groups); ``classes`` is (groups, 2)."""
+    """Return how often each group was drawn, (draws, groups); ``classes`` is (groups, classes)."""
     rng = np.random.default_rng(0)
     count = len(classes)
     kept: list[NDArray[np.uint16]] = []

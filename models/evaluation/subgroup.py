@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.dataset import LabelledRadiograph
+from models.dataset import LabelledRadiograph, sources_of
 from models.evaluation.estimate import Estimate
 from models.evaluation.point import measure_point
-from models.evaluation.pointing_game import play
+from models.evaluation.pointing_game import hottest_points, play
 from models.evaluation.ranking import rank
 from models.evaluation.reliability import measure_reliability
 from models.evaluation.resampling import Resampling
@@ -190,9 +190,9 @@ def _measure(
 ) -> SubgroupFigures:
     labels = np.array([row.fractured for row in rows])
     scores = np.array([item.probability for item in predictions])
-    resampling = Resampling(labels, [row.group or str(row.path) for row in rows])
+    resampling = Resampling(labels, sources_of(rows))
     ranking = rank(labels, scores, resampling)
-    pointing = play(rows, predictions, points, resampling)
+    pointing = play(rows, hottest_points(predictions), scores, points, resampling)
     sensitive, specific = (
         measure_point(threshold, labels, scores, resampling)
         for threshold in (points.high_sensitivity, points.high_specificity)
@@ -209,6 +209,6 @@ def _measure(
         ece=measure_reliability(labels, scores, resampling).ece,
         high_sensitivity=OperatingFigures(sensitive.sensitivity, sensitive.specificity),
         high_specificity=OperatingFigures(specific.sensitivity, specific.specificity),
-        pointing=pointing.pointing if pointing else None,
-        pointing_true_positives=pointing.pointing_true_positives if pointing else None,
+        pointing=pointing.positives if pointing else None,
+        pointing_true_positives=pointing.found if pointing else None,
     )

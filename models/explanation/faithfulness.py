@@ -16,8 +16,8 @@ from torch import Tensor
 
 from models.classifier import Classifier
 from models.explanation.blur import blurred, inside
+from models.explanation.copies import probabilities
 from models.explanation.heatmap import Heatmap
-from models.explanation.log_odds import probabilities
 from models.transforms import PreparedImage
 
 STEPS = 16

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from models.classifier import Classifier
 from models.explanation.blur import blurred, inside
+from models.explanation.copies import BATCH, OnPass, probabilities
 from models.explanation.heatmap import Heatmap
-from models.explanation.log_odds import BATCH, OnPass, log_odds, probabilities
 from models.explanation.occlusion import steps
+from models.log_odds import log_odds
 from models.transforms import PreparedImage
 from screening.errors import DependencyError
 
@@ -61,7 +62,7 @@ def lime(
         found = probabilities(classifier, prepared, list(copies))
         done += len(copies)
         on_pass(min(done, passes), passes)
-        return torch.tensor([log_odds(float(one)) for one in found])
+        return torch.from_numpy(log_odds(found)).float()
 
     places = _superpixels(prepared, passes)
     with torch.random.fork_rng(devices=[]):

@@ -7,11 +7,12 @@ from enum import StrEnum
 import torch
 
 from models.classifier import Classifier
+from models.explanation.copies import OnPass
 from models.explanation.grad_cam import attend
 from models.explanation.heatmap import Heatmap
 from models.explanation.lime import lime
-from models.explanation.log_odds import OnPass
 from models.explanation.occlusion import occlusion
+from models.reading import look
 from models.transforms import PreparedImage
 from screening.errors import BundleError
 
@@ -92,9 +93,8 @@ def require_passes(method: Method, passes: int | None) -> int:
 
 
 def _cells(classifier: Classifier, prepared: PreparedImage) -> Heatmap:
-    batch = _batch(classifier, prepared)
-    with torch.inference_mode():
-        cells = classifier.network(batch).cells
+    # Averaged over the orientations that the score is, or it would explain another one.
+    cells = look(classifier.network, prepared.tensor[None], classifier.orientations).cells
     if cells is None:
         raise BundleError(
             f"the network {type(classifier.network).__name__} has no map of cells: use the method "

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from models.classifier import Classifier
 from models.explanation.blur import blurred
+from models.explanation.copies import BATCH, OnPass, probabilities
 from models.explanation.heatmap import Heatmap
-from models.explanation.log_odds import BATCH, OnPass, log_odds, probabilities
+from models.log_odds import log_odds
 from models.transforms import PreparedImage
 
 _OVERLAP = 2  # a window is so many steps wide: each place is under four windows
@@ -40,7 +41,7 @@ def occlusion(
         Called as passes are done.
     """
     windows = _windows(prepared, passes - 1)
-    before = log_odds(probabilities(classifier, prepared, [prepared.tensor])[0])
+    before = log_odds(probabilities(classifier, prepared, [prepared.tensor]))[0]
     on_pass(1, len(windows) + 1)
     replacement = blurred(prepared)
     height, width = prepared.height, prepared.width

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier import Classifier
-from models.dataset import LabelledRadiograph
+from models.dataset import LabelledRadiograph, sources_of
 from models.evaluation import Estimate
+from models.evaluation.pointing_game import Point, PointingFigures, hits, play
+from models.evaluation.resampling import Resampling
 from models.explanation.faithfulness import STEPS, Faithfulness, faithfulness
 from models.explanation.heatmap import Heatmap
-from models.explanation.interval import mean_over_groups
 from models.explanation.method import Method, explain
-from models.explanation.pointing import Point, PointingFigures, hits, pointing, source
 from models.image_file import read_grey, unit_range
 from screening.domain.prediction import Prediction
 from screening.errors import TrainingError
@@ -188,7 +188,8 @@ def survey(classifier: Classifier, records: Sequence[Record]) -> SurveyFigures:
     records
         Of fractured radiographs.
     """
-    groups = [source(record.row) for record in records]
+    rows = [record.row for record in records]
+    resampling = Resampling(None, sources_of(rows))
     measured = [record.faithfulness for record in records if record.faithfulness is not None]
 
     def contrast(ours: str, chance: str, sign: int) -> Contrast | None:
@@ -198,21 +199,22 @@ def survey(classifier: Classifier, records: Sequence[Record]) -> SurveyFigures:
             np.array([getattr(one, name) for one in measured]) for name in (ours, chance)
         )
         return Contrast(
-            mean_over_groups(first, groups),
-            mean_over_groups(second, groups),
-            mean_over_groups(sign * (first - second), groups),
+            resampling.mean(first),
+            resampling.mean(second),
+            resampling.mean(sign * (first - second)),
         )
 
     return SurveyFigures(
         images=len(records),
-        groups=len(set(groups)),
+        groups=resampling.groups,
         deletion=contrast("deletion", "random_deletion", -1),
         insertion=contrast("insertion", "random_insertion", 1),
         blurred=contrast("hottest_drop", "random_drop", 1),
-        pointing=pointing(
-            [record.row for record in records],
+        pointing=play(
+            rows,
             [record.point for record in records],
-            [record.probability for record in records],
+            np.array([record.probability for record in records]),
             classifier.points,
+            resampling,
         ),
     )

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier import Classifier
-from models.dataset import LabelledRadiograph, read_split
+from models.dataset import LabelledRadiograph, read_split, sources_of
 from models.evaluation.estimate import Estimate
 from models.evaluation.scoring import Step, silent
-from models.group_bootstrap import GroupBootstrap, sources_of
+from models.group_bootstrap import GroupBootstrap
 from models.shortcuts.cue import CUES, read_cues
 from models.shortcuts.explained import CueFigure, explain
 from models.shortcuts.movement import Movement, choose_films, measure_movements

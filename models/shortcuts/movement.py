@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.dataset import LabelledRadiograph, read_pixels, unit_range
-from models.ensemble import logits_of
+from models.dataset import LabelledRadiograph, read_pixels, sources_of, unit_range
 from models.evaluation.estimate import Estimate
 from models.evaluation.scoring import Scorer, Step, silent
-from models.group_bootstrap import GroupBootstrap, sources_of
+from models.group_bootstrap import GroupBootstrap
+from models.log_odds import log_odds
 from models.shortcuts.change import CHANGES, Change
 from screening.domain.verdict import OperatingPoints
 
@@ -128,7 +128,7 @@ def _movement(
     points: OperatingPoints,
     bootstrap: GroupBootstrap,
 ) -> Movement:
-    moved = logits_of(after) - logits_of(before)
+    moved = log_odds(after) - log_odds(before)
     return Movement(
         cue=change.cue,
         change=change.name,

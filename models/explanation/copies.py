@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,7 +16,6 @@ OnPass = Callable[[int, int], None]
 """Called as forward passes are done, with how many and of how many."""
 
 BATCH = 8
-_LEAST = 1e-9  # of a probability, so that its log-odds are finite
 
 
 def probabilities(
@@ -39,9 +37,3 @@ def probabilities(
     for at in range(0, len(copies), BATCH):
         found += [item.probability for item in classifier.score(copies[at : at + BATCH])]
     return np.array(found)
-
-
-def log_odds(probability: float) -> float:
-    """Return ln(p / (1 - p)): unlike a probability, it does not flatten out near 0 and 1."""
-    kept = min(max(probability, _LEAST), 1 - _LEAST)
-    return math.log(kept / (1 - kept))
