@@ -21,7 +21,8 @@ COPY --from=build /opt/nightread /opt/nightread
 ENV PATH=/opt/nightread/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NIGHTREAD_DATA_DIR=/data \
-    NIGHTREAD_DICOM_HOST=0.0.0.0
+    NIGHTREAD_DICOM_HOST=0.0.0.0 \
+    NIGHTREAD_OPEN_TO_ALL=true
 USER nightread
 WORKDIR /data
 VOLUME /data

@@ -1,14 +1,18 @@
-"""The listener as a process: from its settings to the signal that ends it."""
+"""The listener as a process, or as several on one port: from its settings to the signal."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
 
+from dicom_listener.address import require_free
 from dicom_listener.listener import Listener
 from screening import logs
 from screening.archive.archive import Archive
@@ -22,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 0.5
 _DEBRIS_SECONDS = 600.0
+# A thread whose bytes have come waits for one that computes, at most so long; Python's own 5 ms
+# are longer than it takes to receive a small image.
+_SWITCH_SECONDS = 0.0005
 
 
 def run(settings: Settings) -> None:
@@ -34,6 +41,59 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    if settings.listener_processes > 1:
+        _run_several(settings)
+    else:
+        _listen(settings, "", _stop_asked())
+
+
+def _run_several(settings: Settings) -> None:
+    """Let processes share the port: the kernel deals out the connections."""
+    for port in filter(None, (settings.dicom_port, settings.tls_port)):
+        require_free(settings.dicom_host, port)
+    asked = _stop_asked()
+    parent = os.getpid()
+    children = {
+        _fork(settings, f"#{number}", lambda: asked() or os.getppid() != parent)
+        for number in range(settings.listener_processes)
+    }
+    log.info("listener_processes", pids=sorted(children))
+    failed = False
+    told = False
+    while children:
+        if (asked() or failed) and not told:
+            told = True
+            for child in children:
+                os.kill(child, signal.SIGTERM)
+        threading.Event().wait(_ROUND_SECONDS / 5)
+        for child in list(children):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                children.discard(child)
+                failed = failed or status != 0
+    if failed and not asked():
+        raise NightreadError("a listening process ended unasked: its log line is above")
+
+
+def _fork(settings: Settings, number: str, asked: Callable[[], bool]) -> int:
+    """Start a process that listens; it shares nothing with this one but the settings."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        _listen(settings, number, asked)
+        status = 0
+    except NightreadError as error:
+        log.error("listener_failed", error=str(error))
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _listen(settings: Settings, number: str, asked: Callable[[], bool]) -> None:
+    """Listen until asked to stop; the first of several processes announces for all."""
     records = Records(settings.records_url)
     records.check_schema()
     archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
@@ -43,26 +103,32 @@ def run(settings: Settings) -> None:
         sweep=dt.timedelta(seconds=settings.sweep_seconds),
     )
     due = threading.Event()
-    listener = Listener(settings, archive, records, due)
+    listener = Listener(settings, archive, records, due, number=number)
     listener.start()
+    first = number in ("", "#0")
+    while not asked():
+        due.wait(_ROUND_SECONDS)
+        due.clear()
+        if first:
+            _round(announcer, archive)
+    listener.stop(settings.drain_seconds)
+    _round(announcer, archive)
+    records.close()
+    log.info("listener_stopped")
+
+
+def _stop_asked() -> Callable[[], bool]:
+    """Take SIGTERM and SIGINT for the wish to stop, and return what says whether it was said."""
+    # A plain flag: the lock of an Event may be held by the very line that is interrupted.
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        # A plain flag: the lock of an Event may be held by the very line that is interrupted.
         nonlocal stopping
         stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    while not stopping:
-        due.wait(_ROUND_SECONDS)
-        due.clear()
-        listener.reap()
-        _round(announcer, archive)
-    listener.stop()
-    _round(announcer, archive)
-    records.close()
-    log.info("listener_stopped")
+    return lambda: stopping
 
 
 def _log_dead_thread(dead: threading.ExceptHookArgs) -> None:

@@ -1,13 +1,8 @@
-"""The statuses with which a C-STORE is answered: PS3.7 Annex C and PS3.4 Table B.2-1."""
+"""The statuses that we answer: PS3.7 Annex C and PS3.4 Table B.2-1."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-
-from pydicom.dataset import Dataset
-
-# Error Comment (0000,0902) has the value representation LO: 64 characters, PS3.7 Annex E.
-_COMMENT_LENGTH = 64
 
 
 class Status(IntEnum):
@@ -19,6 +14,12 @@ class Status(IntEnum):
         The bytes and their row are durable, or were already.
     PROCESSING_FAILURE
         An error of our own that no other status names; it is in the log. PS3.7 C.5.15.
+    SOP_CLASS_NOT_SUPPORTED
+        The command is of another SOP Class than its presentation context. PS3.7 C.5.23.
+    NOT_AUTHORIZED
+        The caller may echo and not store. PS3.7 C.5.13.
+    UNRECOGNIZED_OPERATION
+        The command is of no service that we have. PS3.7 C.5.25.
     OUT_OF_RESOURCES
         The disk is full or refuses, or the database does not answer. The sender repeats it later.
     DATA_SET_MISMATCH
@@ -29,15 +30,9 @@ class Status(IntEnum):
 
     SUCCESS = 0x0000
     PROCESSING_FAILURE = 0x0110
+    SOP_CLASS_NOT_SUPPORTED = 0x0122
+    NOT_AUTHORIZED = 0x0124
+    UNRECOGNIZED_OPERATION = 0x0211
     OUT_OF_RESOURCES = 0xA700
     DATA_SET_MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000
-
-
-def response(status: Status, comment: str = "") -> Dataset:
-    """Return the response elements for pynetdicom, a failure with its Error Comment."""
-    ds = Dataset()
-    ds.Status = int(status)
-    if status is not Status.SUCCESS and comment:
-        ds.ErrorComment = comment.encode("ascii", "replace").decode()[:_COMMENT_LENGTH]
-    return ds

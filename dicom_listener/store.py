@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
-from pydicom.dataset import Dataset
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.events import Event
 
-from dicom_listener.status import Status, response
-from screening.archive.archive import Archive, content_digest
+from dicom_listener.command import Command
+from dicom_listener.negotiation import Context
+from dicom_listener.status import Status
+from screening.archive.archive import Archive
+from screening.archive.incoming_file import IncomingFile
 from screening.dicom.header import read_header
-from screening.dicom.part10 import data_set_offset
+from screening.dicom.part10 import part10_head
 from screening.domain.instance import InstanceHeader
 from screening.errors import ArchiveError, HeaderError, RecordsError
 from screening.records.engine import Records
-from screening.records.intake import Arrival, Intake, KeptFile, take_in
+from screening.records.intake import Arrival, Intake
+from screening.records.register import Register
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,19 @@ class Refused:
     status: Status
     why: str
     by_database: bool = False
+
+
+class Unwanted:
+    """A data set that is refused before its first byte: what still comes of it is dropped."""
+
+    def __init__(self, refused: Refused) -> None:
+        self.refused = refused
+
+    def write(self, piece: memoryview) -> None:
+        """Drop it."""
+
+    def discard(self) -> None:
+        """Nothing was kept."""
 
 
 class InstanceStore:
@@ -45,10 +58,39 @@ class InstanceStore:
 
     def __init__(self, archive: Archive, records: Records, *, quiet: dt.timedelta) -> None:
         self._archive = archive
-        self._records = records
+        self._register = Register(records)
         self._quiet = quiet
 
-    def keep(self, event: Event, association_row: int) -> Intake | Refused:
+    def receive(self, context: Context, command: Command, sender: str) -> IncomingFile | Unwanted:
+        """Return what takes the data set of a C-STORE.
+
+        Parameters
+        ----------
+        context, command
+            Of the request.
+        sender
+            Its AE title.
+        """
+        if command.sop_class_uid != context.sop_class_uid:
+            return Unwanted(
+                Refused(
+                    Status.SOP_CLASS_NOT_SUPPORTED,
+                    "the command is of another SOP Class than its presentation context",
+                )
+            )
+        try:
+            self._archive.require_space()
+        except ArchiveError as error:
+            return Unwanted(Refused(Status.OUT_OF_RESOURCES, str(error)))
+        head = part10_head(
+            command.sop_class_uid,
+            command.sop_instance_uid,
+            context.transfer_syntax_uid,
+            sender,
+        )
+        return self._archive.receive(head, context.transfer_syntax_uid)
+
+    def keep(self, file: IncomingFile, command: Command, association_row: int) -> Intake | Refused:
         """Keep the instance of a C-STORE request, or say why it cannot be kept.
 
         When an `Intake` is returned, the file, its name and its row survive a loss of power. A
@@ -56,66 +98,46 @@ class InstanceStore:
         when the sender repeats it.
         """
         try:
-            return self._keep(event, association_row)
+            return self._keep(file, command, association_row)
         except HeaderError as error:
             return Refused(Status.CANNOT_UNDERSTAND, str(error))
         except ArchiveError as error:
             return Refused(Status.OUT_OF_RESOURCES, str(error))
         except RecordsError as error:
             return Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)
+        finally:
+            file.discard()
 
-    def _keep(self, event: Event, association_row: int) -> Intake | Refused:
-        self._archive.require_space()
-        request = event.request
-        assert isinstance(request, C_STORE), "bound to EVT_C_STORE alone"
-        if request._dataset_path is None:
-            return Refused(
-                Status.CANNOT_UNDERSTAND, "no data set came with the command: send it again"
-            )
-        arrived: Path = event.dataset_path
+    def _keep(self, file: IncomingFile, command: Command, association_row: int) -> Intake | Refused:
+        file.require_whole()
         header = read_header(
-            arrived,
-            sop_class_uid=str(request.AffectedSOPClassUID),
-            sop_instance_uid=str(request.AffectedSOPInstanceUID),
+            file.path,
+            sop_class_uid=command.sop_class_uid,
+            sop_instance_uid=command.sop_instance_uid,
         )
-        mismatch = _mismatch(request, header)
+        mismatch = _mismatch(command, header)
         if mismatch:
             return Refused(Status.DATA_SET_MISMATCH, mismatch)
-        digest = content_digest(
-            arrived,
-            offset=data_set_offset(arrived),
-            transfer_syntax_uid=header.transfer_syntax_uid,
-        )
-        size = self._archive.keep(arrived, digest)
+        kept = self._archive.keep(file)
         now = dt.datetime.now(dt.UTC)
-        with self._records.begin() as session:
-            intake = take_in(
-                session,
-                header,
-                KeptFile(digest, size),
-                association_row=association_row,
-                now=now,
-                announce_at=now + self._quiet,
-            )
+        intake = self._register.take_in(
+            header,
+            kept,
+            association_row=association_row,
+            now=now,
+            announce_at=now + self._quiet,
+        )
         if intake.arrival is Arrival.CONFLICT:
             log.warning("conflicting_duplicate", sop_instance_uid=header.sop_instance_uid)
         return intake
 
 
-def answer(outcome: Intake | Refused) -> Dataset:
-    """Return the response to a C-STORE."""
-    if isinstance(outcome, Refused):
-        return response(outcome.status, outcome.why)
-    return response(Status.SUCCESS)
-
-
-def _mismatch(request: C_STORE, header: InstanceHeader) -> str:
+def _mismatch(command: Command, header: InstanceHeader) -> str:
     """Compare the data set with the command, PS3.4 B.2.3 (A9xx)."""
-    for keyword, found in (
-        ("AffectedSOPClassUID", header.sop_class_uid),
-        ("AffectedSOPInstanceUID", header.sop_instance_uid),
+    for name, said, found in (
+        ("SOPClassUID", command.sop_class_uid, header.sop_class_uid),
+        ("SOPInstanceUID", command.sop_instance_uid, header.sop_instance_uid),
     ):
-        if str(getattr(request, keyword)).rstrip("\0 ") != found:
-            element = keyword.removeprefix("Affected")
-            return f"{element} of the data set is not {keyword} of the command"
+        if said != found:
+            return f"{name} of the data set is not Affected{name} of the command"
     return ""

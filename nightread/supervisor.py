@@ -18,7 +18,7 @@ from screening.settings import Settings
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 # The longest that each process may take to finish what it is at.
-_STOP_SECONDS = {"listener": 20.0, "worker": 30.0, "private Redis": 15.0}
+_STOP_SECONDS = {"listener": 10.0, "worker": 30.0, "private Redis": 15.0}
 
 Say = Callable[[str], None]
 
@@ -71,7 +71,8 @@ class Supervisor:
         NightreadError
             If something does not start; what did is stopped again.
         """
-        require_free(self._settings.dicom_host, self._settings.dicom_port)
+        for port in filter(None, (self._settings.dicom_port, self._settings.tls_port)):
+            require_free(self._settings.dicom_host, port)
         migrate_records(self._settings)
         try:
             if self._redis is not None:
@@ -102,7 +103,10 @@ class Supervisor:
         self._worker.terminate()
         for child in self._children():
             child.terminate()
-            if not child.wait(_STOP_SECONDS[child.name]):
+            patience = _STOP_SECONDS[child.name]
+            if child is self._listener:
+                patience += self._settings.drain_seconds
+            if not child.wait(patience):
                 self._say(
                     f"the {child.name} did not end in time and was killed; nothing is lost: what "
                     "was received waits for the next start"
@@ -139,7 +143,9 @@ class Supervisor:
                 return False
 
     def _door_answers(self) -> bool:
-        address = (own_address(self._settings.dicom_host), self._settings.dicom_port)
+        settings = self._settings
+        port = settings.dicom_port or settings.tls_port
+        address = (own_address(settings.dicom_host), port)
         try:
             with socket.create_connection(address, timeout=1):
                 return True

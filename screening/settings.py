@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -40,6 +41,9 @@ def _ae_title(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 
 
+Network = IPv4Network | IPv6Network
+
+
 class Settings(BaseSettings):
     """What the operator may choose. Frozen: a process lives with the settings it started with."""
 
@@ -63,14 +67,52 @@ class Settings(BaseSettings):
     dicom_host: str = "127.0.0.1"
     """Address to listen on. Loopback by default: being reachable is a decision."""
 
-    dicom_port: int = Field(default=11112, ge=1, le=65535)
-    """TCP port to listen on. 11112 is registered for DICOM and needs no privilege."""
+    dicom_port: int = Field(default=11112, ge=0, le=65535)
+    """TCP port to listen on. 11112 is registered for DICOM and needs no privilege. 0: none, where
+    all senders use TLS."""
+
+    tls_port: int = Field(default=0, ge=0, le=65535)
+    """TCP port for DICOM over TLS 1.2 or newer; 2762 is registered for it. 0: none."""
+
+    tls_certificate: Path | None = None
+    """Our certificate and those that lead to its authority, as PEM. Needed with a TLS port."""
+
+    tls_key: Path | None = None
+    """The certificate's key, as unencrypted PEM, readable by us alone."""
+
+    tls_authorities: Path | None = None
+    """Certificates, as PEM, of those who sign the senders': then each sender must show one. Empty:
+    the connection is encrypted, and anybody may open it."""
 
     calling_ae_titles: Annotated[tuple[AETitle, ...], NoDecode] = ()
     """AE titles that may call, separated by commas. Empty: any, which suits loopback."""
 
+    storing_ae_titles: Annotated[tuple[AETitle, ...], NoDecode] = ()
+    """AE titles that may send images. Others that may call may echo alone, as a monitor does; their
+    images are refused with 0x0124. Empty: all that may call."""
+
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Addresses or networks that may call, as ``10.1.0.0/16``, separated by commas. Empty: any."""
+
+    open_to_all: bool = False
+    """Whether to listen beyond this machine without a list of titles or networks, and without
+    certificates of the senders. Whoever reaches the port could then fill the disk."""
+
     maximum_associations: int = Field(default=32, ge=1, le=1000)
     """Associations open at once; a further one is refused as a passing state, never hung."""
+
+    maximum_associations_per_title: int = Field(default=0, ge=0, le=1000)
+    """The same for each calling AE title, so that one cannot take all places. 0: no limit."""
+
+    listener_processes: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port. One fills about one core; each has the limits above for
+    itself."""
+
+    idle_seconds: float = Field(default=120.0, ge=1, le=86400)
+    """How long an association may be silent between two images before it is aborted."""
+
+    drain_seconds: float = Field(default=10.0, ge=0, le=3600)
+    """How long open associations may go on when the listener is asked to stop."""
 
     minimum_free_gigabytes: float = Field(default=1.0, ge=0, le=1e6)
     """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
@@ -116,12 +158,17 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """DEBUG, INFO, WARNING or ERROR."""
 
-    @field_validator("calling_ae_titles", mode="before")
+    @field_validator("calling_ae_titles", "storing_ae_titles", "allowed_networks", mode="before")
     @classmethod
-    def _split_titles(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         if isinstance(value, str):
-            return tuple(part for part in value.split(",") if part.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("tls_certificate", "tls_key", "tls_authorities", mode="before")
+    @classmethod
+    def _no_path(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        return None if value == "" else value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -164,6 +211,32 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _door_is_safe(self) -> Settings:
+        if not self.dicom_port and not self.tls_port:
+            raise ValueError(
+                "NIGHTREAD_DICOM_PORT=0 and NIGHTREAD_TLS_PORT=0: there is no port left, set one"
+            )
+        if self.dicom_port == self.tls_port:
+            raise ValueError(
+                f"NIGHTREAD_DICOM_PORT and NIGHTREAD_TLS_PORT are both {self.tls_port}"
+            )
+        if self.tls_port and not (self.tls_certificate and self.tls_key):
+            raise ValueError(
+                f"NIGHTREAD_TLS_PORT={self.tls_port} needs NIGHTREAD_TLS_CERTIFICATE and "
+                "NIGHTREAD_TLS_KEY"
+            )
+        listed = self.calling_ae_titles or self.allowed_networks
+        certified = not self.dicom_port and self.tls_authorities
+        if not (_is_loopback(self.dicom_host) or listed or certified or self.open_to_all):
+            raise ValueError(
+                f"NIGHTREAD_DICOM_HOST={self.dicom_host} is reachable from other machines, and "
+                "anybody may call: set NIGHTREAD_CALLING_AE_TITLES or NIGHTREAD_ALLOWED_NETWORKS, "
+                "or TLS alone with NIGHTREAD_TLS_AUTHORITIES; or NIGHTREAD_OPEN_TO_ALL=true if "
+                "that is what you want"
+            )
+        return self
+
     @property
     def archive_dir(self) -> Path:
         """Folder of the received bytes."""
@@ -195,6 +268,13 @@ class Settings(BaseSettings):
     def minimum_free_bytes(self) -> int:
         """`minimum_free_gigabytes` in bytes."""
         return int(self.minimum_free_gigabytes * 1e9)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _require_port(url: str) -> None:

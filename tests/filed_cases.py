@@ -6,11 +6,12 @@ import datetime as dt
 import hashlib
 
 from screening.domain.instance import InstanceHeader
+from screening.domain.kept_file import KeptFile
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.records.association import Caller, open_association
 from screening.records.engine import Records
-from screening.records.intake import KeptFile, take_in
+from screening.records.intake import take_in
 from screening.records.results import Result, Scorer, record_results
 
 NOW = dt.datetime(2026, 3, 1, 22, 0, tzinfo=dt.UTC)
@@ -41,7 +42,7 @@ def file_study(
             )
             digest = hashlib.sha256(header.sop_instance_uid.encode()).hexdigest()
             intake = take_in(
-                session,
+                session.connection(),
                 header,
                 KeptFile(digest, 1000),
                 association_row=association,

@@ -9,13 +9,13 @@ from pydicom.dataset import Dataset
 import migrations
 from models.classifier import Classifier
 from phantoms.study import save
-from screening.archive.archive import Archive, content_digest
+from screening.archive.archive import Archive
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.records.association import Caller, open_association
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
-from screening.records.intake import KeptFile, take_in
+from screening.records.intake import take_in
 from screening.settings import Settings
 from worker.pipeline import Pipeline
 from worker.shadow import Shadow
@@ -40,15 +40,15 @@ class Room:
             arrived = self.archive.incoming / "arrived.dcm"
             save(ds, arrived)
             header = read_header(arrived)
-            digest = content_digest(
-                arrived,
-                offset=data_set_offset(arrived),
-                transfer_syntax_uid=header.transfer_syntax_uid,
-            )
-            kept = KeptFile(digest, self.archive.keep(arrived, digest))
+            content = memoryview(arrived.read_bytes())
+            offset = data_set_offset(arrived)
+            file = self.archive.receive(bytes(content[:offset]), header.transfer_syntax_uid)
+            file.write(content[offset:])
+            arrived.unlink()
+            kept = self.archive.keep(file)
             with self.records.begin() as session:
                 study = take_in(
-                    session,
+                    session.connection(),
                     header,
                     kept,
                     association_row=association,

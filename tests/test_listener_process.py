@@ -12,7 +12,8 @@ from pydicom import dcmread
 from pynetdicom import AE
 
 from phantoms.load import write_load
-from screening.archive.archive import Archive, content_digest
+from screening.archive.archive import Archive
+from screening.archive.incoming_file import content_digest
 from screening.dicom.part10 import data_set_offset
 from screening.settings import Settings
 

@@ -9,6 +9,7 @@ import redis
 
 import migrations
 from screening.domain.instance import InstanceHeader
+from screening.domain.kept_file import KeptFile
 from screening.errors import DependencyError
 from screening.queue import embedded as embedded_module
 from screening.queue.announcement import Announcer
@@ -16,7 +17,7 @@ from screening.queue.app import QUEUE, SCREEN_STUDY, make_app
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.association import Caller, open_association
 from screening.records.engine import Records
-from screening.records.intake import KeptFile, take_in
+from screening.records.intake import take_in
 from screening.settings import Settings
 
 
@@ -47,7 +48,7 @@ def receive(records: Records, study: str) -> int:
         caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
         association = open_association(session, caller, now)
         return take_in(
-            session,
+            session.connection(),
             header,
             KeptFile("a" * 64, 1),
             association_row=association,

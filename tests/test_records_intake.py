@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from screening.domain.instance import InstanceHeader, InstanceState
+from screening.domain.kept_file import KeptFile
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import OperatingPoints, Verdict
@@ -25,7 +26,7 @@ from screening.records.cases import find_case, list_cases, tally
 from screening.records.claims import claim, release
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
-from screening.records.intake import Arrival, Intake, KeptFile, take_in
+from screening.records.intake import Arrival, Intake, take_in
 from screening.records.results import Result, Scorer, record_results
 
 NOW = dt.datetime(2026, 3, 1, 22, 0, tzinfo=dt.UTC)
@@ -49,7 +50,7 @@ def receive(records: Records, *headers: InstanceHeader, digest: str | None = Non
         with records.begin() as session:
             taken.append(
                 take_in(
-                    session,
+                    session.connection(),
                     each,
                     KeptFile(digest or f"{hash(each.sop_instance_uid) & (1 << 255):064x}", 1000),
                     association_row=association,
@@ -277,7 +278,7 @@ def test_associations_are_closed_once_and_lost_ones_by_their_own_listener(
 def take_in_under_a_missing_association(records: Records, named: InstanceHeader) -> None:
     with records.begin() as session:
         kept = KeptFile("a" * 64, 1)
-        take_in(session, named, kept, association_row=4711, now=NOW, announce_at=NOW)
+        take_in(session.connection(), named, kept, association_row=4711, now=NOW, announce_at=NOW)
 
 
 def test_an_error_of_the_database_names_no_value(records: Records) -> None:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from screening.archive import archive as archive_module
-from screening.archive.archive import Archive, content_digest
+from screening.archive.archive import Archive
+from screening.archive.incoming_file import IncomingFile, content_digest
+from screening.domain.kept_file import KeptFile
 from screening.errors import ArchiveError, OutOfSpaceError
 
-DIGEST = "ab" * 32
+DIGEST = hashlib.sha256(b"1.2\0content").hexdigest()
 
 
 @pytest.fixture
@@ -19,22 +21,22 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
-def arrive(archive: Archive, content: bytes = b"content") -> Path:
-    path = archive.incoming / "tmp1.dcm"
-    path.write_bytes(content)
-    return path
+def arrive(archive: Archive, content: bytes = b"content") -> IncomingFile:
+    file = archive.receive(b"meta", "1.2")
+    file.write(memoryview(content))
+    return file
 
 
 def test_what_is_kept_lies_under_its_digest_and_nowhere_else(archive: Archive) -> None:
-    assert archive.keep(arrive(archive), DIGEST) == 7
-    assert archive.open_path(DIGEST).read_bytes() == b"content"
-    assert archive.open_path(DIGEST).parts[-3:] == ("ab", "ab", f"{DIGEST}.dcm")
+    assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
+    assert archive.open_path(DIGEST).read_bytes() == b"metacontent"
+    assert archive.open_path(DIGEST).parts[-2:] == (DIGEST[:2], f"{DIGEST}.dcm")
     assert list(archive.incoming.iterdir()) == []
 
 
 def test_only_the_owner_may_read_it(archive: Archive) -> None:
-    archive.keep(arrive(archive), DIGEST)
-    for folder in (archive.incoming, *archive.path(DIGEST).parents[:3]):
+    archive.keep(arrive(archive))
+    for folder in (archive.incoming, *archive.path(DIGEST).parents[:2]):
         assert folder.stat().st_mode & 0o077 == 0, folder
 
 
@@ -54,14 +56,14 @@ def test_the_file_is_synced_before_its_name_and_its_name_before_the_return(
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(Path, "replace", noted_replace)
-    archive.keep(arrive(archive), DIGEST)
-    assert steps == ["file", "folder", "folder", "rename", "folder"]
+    archive.keep(arrive(archive))
+    assert steps == ["file", "rename", "folder"]
 
 
 def test_keeping_the_same_content_again_changes_nothing(archive: Archive) -> None:
-    archive.keep(arrive(archive), DIGEST)
-    archive.keep(arrive(archive), DIGEST)
-    assert archive.open_path(DIGEST).read_bytes() == b"content"
+    archive.keep(arrive(archive))
+    archive.keep(arrive(archive))
+    assert archive.open_path(DIGEST).read_bytes() == b"metacontent"
 
 
 def test_a_missing_instance_is_an_error_that_says_what_to_do(archive: Archive) -> None:
@@ -78,14 +80,20 @@ def test_too_little_free_space_is_refused_before_anything_is_written(tmp_path: P
 def test_a_disk_that_fills_up_while_writing_is_named(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(descriptor: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     arrived = arrive(archive)
-    monkeypatch.setattr(archive_module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutOfSpaceError, match="make room"):
-        archive.keep(arrived, DIGEST)
+        archive.keep(arrived)
     assert not archive.path(DIGEST).exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "write", full)
+    half = arrive(archive)
+    with pytest.raises(OutOfSpaceError, match="make room"):
+        half.require_whole()
+    assert not half.path.exists(), "what it took is free again at once"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -100,7 +108,7 @@ def test_debris_is_removed_and_what_still_arrives_is_left(archive: Archive) -> N
     debris.write_bytes(b"half")
     os.utime(debris, (time.time() - 700, time.time() - 700))
     assert archive.clear_incoming(600) == 1
-    assert arriving.exists()
+    assert arriving.path.exists()
     assert not debris.exists()
 
 

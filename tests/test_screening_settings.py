@@ -46,7 +46,7 @@ def test_titles_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AE_TITLE", "   ", "1 to 16 characters"),
         ("AE_TITLE", "BACK\\SLASH", "backslash"),
         ("CALLING_AE_TITLES", "GOOD,ÜBEL", "printable ASCII"),
-        ("DICOM_PORT", "0", "greater than or equal to 1"),
+        ("DICOM_PORT", "0", "NIGHTREAD_TLS_PORT=0: there is no port left"),
         ("DICOM_PORT", "70000", "less than or equal to 65535"),
         ("DICOM_PORT", "eleven", "integer"),
         ("DATABASE_URL", "mysql://root@host/db", "sqlite:///"),
@@ -75,12 +75,62 @@ def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(
 
 
 def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NIGHTREAD_DICOM_PORT", "0")
+    monkeypatch.setenv("NIGHTREAD_DICOM_PORT", "-1")
     monkeypatch.setenv("NIGHTREAD_AE_TITLE", "")
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert "NIGHTREAD_DICOM_PORT" in str(refused.value)
     assert "NIGHTREAD_AE_TITLE" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        ({}, False),
+        ({"OPEN_TO_ALL": "true"}, True),
+        ({"CALLING_AE_TITLES": "PACS"}, True),
+        ({"ALLOWED_NETWORKS": "10.1.0.0/16, 10.2.0.7"}, True),
+        ({"TLS_PORT": "2762", "TLS_CERTIFICATE": "c", "TLS_KEY": "k"}, False),
+        (
+            {
+                "TLS_PORT": "2762",
+                "TLS_CERTIFICATE": "c",
+                "TLS_KEY": "k",
+                "TLS_AUTHORITIES": "a",
+                "DICOM_PORT": "0",
+            },
+            True,
+        ),
+    ],
+)
+def test_beyond_this_machine_an_open_door_must_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], safe: bool
+) -> None:
+    for name, value in ({"DICOM_HOST": "0.0.0.0"} | given).items():
+        monkeypatch.setenv(f"NIGHTREAD_{name}", value)
+    if safe:
+        assert load_settings().dicom_host == "0.0.0.0"
+    else:
+        with pytest.raises(SettingsError, match=r"NIGHTREAD_CALLING_AE_TITLES.*OPEN_TO_ALL"):
+            load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"TLS_PORT": "2762"}, "needs NIGHTREAD_TLS_CERTIFICATE"),
+        ({"TLS_PORT": "11112"}, "are both 11112"),
+        ({"ALLOWED_NETWORKS": "10.1.0.0/99"}, "NIGHTREAD_ALLOWED_NETWORKS"),
+        ({"ALLOWED_NETWORKS": "somewhere"}, "NIGHTREAD_ALLOWED_NETWORKS"),
+    ],
+)
+def test_ports_and_networks_that_cannot_be_are_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"NIGHTREAD_{name}", value)
+    with pytest.raises(SettingsError, match=said):
+        load_settings()
 
 
 def test_a_lease_shorter_than_the_sweep_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,19 @@
 ::
 
     archive/incoming/            what is still arriving; nothing here was acknowledged
-    archive/instances/ab/cd/abcd….dcm
+    archive/instances/ab/abcd….dcm
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import shutil
 import time
 from pathlib import Path
 
+from screening.archive.incoming_file import IncomingFile, refusal
+from screening.domain.kept_file import KeptFile
 from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
-
-_CHUNK = 1 << 20
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Archive:
@@ -41,18 +38,33 @@ class Archive:
         self.incoming = folder / "incoming"
         self._instances = folder / "instances"
         self._minimum_free_bytes = minimum_free_bytes
-        self._durable: set[Path] = set()
         try:
             for part in (self.incoming, self._instances):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
-                for parent in (part.parent, part.parent.parent):
-                    _sync_folder(parent)
+            for number in range(256):
+                (self._instances / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
+            # That a folder is there already says nothing: who made it may have been killed before
+            # its name was synced.
+            for synced in (self._instances, folder, folder.parent):
+                _sync_folder(synced)
         except OSError as error:
-            raise _refusal(error, folder) from error
+            raise refusal(error, folder) from error
 
     def path(self, digest: str) -> Path:
         """Return where the instance with this digest lies, or would lie."""
-        return self._instances / digest[:2] / digest[2:4] / f"{digest}.dcm"
+        return self._instances / digest[:2] / f"{digest}.dcm"
+
+    def receive(self, meta: bytes, transfer_syntax_uid: str) -> IncomingFile:
+        """Open a file in `incoming` for a data set that begins to arrive.
+
+        Parameters
+        ----------
+        meta
+            What stands before the data set in the file.
+        transfer_syntax_uid
+            In which the data set is encoded.
+        """
+        return IncomingFile(self.incoming, meta, transfer_syntax_uid)
 
     def require_space(self) -> None:
         """Refuse further images while the disk has less free space than the settings ask for.
@@ -69,7 +81,7 @@ class Archive:
                 "make room in NIGHTREAD_DATA_DIR or lower NIGHTREAD_MINIMUM_FREE_GIGABYTES"
             )
 
-    def keep(self, arrived: Path, digest: str) -> int:
+    def keep(self, file: IncomingFile) -> KeptFile:
         """Move a file that has arrived in `incoming` to its place, durably.
 
         When this returns, the bytes and their name survive a loss of power. The same content may
@@ -77,15 +89,8 @@ class Archive:
 
         Parameters
         ----------
-        arrived
-            A complete file on the archive's own file system.
-        digest
-            Of its content, see `content_digest`.
-
-        Returns
-        -------
-        int
-            Its size in bytes.
+        file
+            With a complete data set; it is closed.
 
         Raises
         ------
@@ -94,29 +99,15 @@ class Archive:
         ArchiveError
             If the bytes cannot be kept for another reason.
         """
+        digest = file.digest
         target = self.path(digest)
         try:
-            with arrived.open("rb+") as file:
-                os.fsync(file.fileno())
-                size = os.fstat(file.fileno()).st_size
-            self._make_durable(target.parent)
-            arrived.replace(target)
+            size = file.sync()
+            file.path.replace(target)
             _sync_folder(target.parent)
         except OSError as error:
-            raise _refusal(error, target) from error
-        return size
-
-    def _make_durable(self, folder: Path) -> None:
-        """Make a folder below `_instances`, its name and its parents' synced, once a process.
-
-        That it is there already says nothing: who made it may have been killed before the sync.
-        """
-        if folder == self._instances or folder in self._durable:
-            return
-        self._make_durable(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
-        self._durable.add(folder)
+            raise refusal(error, target) from error
+        return KeptFile(digest, size)
 
     def open_path(self, digest: str) -> Path:
         """Return the path of an instance that is there.
@@ -160,46 +151,9 @@ class Archive:
         return removed
 
 
-def content_digest(path: Path, *, offset: int, transfer_syntax_uid: str) -> str:
-    """Return what makes an instance's content the same content.
-
-    The data set alone counts: the group of file meta information before it says how and by whom it
-    was transferred, which may differ between two sendings of one image.
-
-    Parameters
-    ----------
-    path
-        A Part 10 file, PS3.10 7.1.
-    offset
-        Where its data set begins, in bytes.
-    transfer_syntax_uid
-        In which its data set is encoded: the same bytes mean something else in another.
-
-    Returns
-    -------
-    str
-        SHA-256 in hexadecimal.
-    """
-    digest = hashlib.sha256(transfer_syntax_uid.encode("ascii", "replace") + b"\0")
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        buffer = memoryview(bytearray(_CHUNK))
-        while read := file.readinto(buffer):
-            digest.update(buffer[:read])
-    return digest.hexdigest()
-
-
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _refusal(error: OSError, path: Path) -> ArchiveError:
-    if error.errno in _FULL:
-        return OutOfSpaceError(f"the disk of {path.parent} is full: make room")
-    return ArchiveError(
-        f"cannot write to {path.parent}: {error.strerror}; check its owner and permissions"
-    )

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import update
+from sqlalchemy import Connection, bindparam, update
 from sqlalchemy.orm import Session
 
 from screening.records.schema import AssociationRow
@@ -96,12 +96,23 @@ def close_lost_associations(session: Session, listener: str, now: dt.datetime) -
     )
 
 
-def count_store(
-    session: Session, row: int, what: StoreCount, *, refusal: str | None = None
-) -> None:
+_COUNT = {
+    what: update(AssociationRow)
+    .where(AssociationRow.id == bindparam("row"))
+    .values({what.value: getattr(AssociationRow, what.value) + 1})
+    for what in StoreCount
+}
+
+
+def count_store(connection: Connection, row: int, what: StoreCount) -> None:
     """Count one C-STORE of an association."""
-    column = getattr(AssociationRow, what.value)
-    values = {column: column + 1}
-    if refusal is not None:
-        values[AssociationRow.last_refusal] = refusal
-    session.execute(update(AssociationRow).where(AssociationRow.id == row).values(values))
+    connection.execute(_COUNT[what], {"row": row})
+
+
+def count_refusal(session: Session, row: int, refusal: str) -> None:
+    """Count one C-STORE of an association that was refused, and keep the reason."""
+    session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.id == row)
+        .values(refused=AssociationRow.refused + 1, last_refusal=refusal)
+    )

@@ -75,6 +75,24 @@ class Records:
             session.commit()
 
     @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction that writes, as `begin`, without objects of the tables around it.
+
+        For what is done for each image: the objects cost as much as the database.
+
+        Raises
+        ------
+        RecordsError
+            If the database refuses or does not answer. The transaction did not happen.
+        """
+        with (
+            _translated(),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a transaction that only reads and never waits for a writer.
 

@@ -6,13 +6,13 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 
 from screening.domain.instance import InstanceHeader, InstanceState
+from screening.domain.kept_file import KeptFile
 from screening.domain.reason import Reason
 from screening.records.association import StoreCount, count_store
-from screening.records.dialect import insert_for
+from screening.records.dialect import Insert, built_once
 from screening.records.filing import (
     file_patient,
     file_series,
@@ -40,22 +40,6 @@ _COUNTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFile:
-    """Bytes in the archive.
-
-    Attributes
-    ----------
-    digest
-        SHA-256 of the transfer syntax and the data set, in hexadecimal: where the bytes lie.
-    size_bytes
-        Of the whole file.
-    """
-
-    digest: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Intake:
     """The result of an instance's coming in.
 
@@ -75,7 +59,7 @@ class Intake:
 
 
 def take_in(
-    session: Session,
+    connection: Connection,
     header: InstanceHeader,
     kept: KeptFile,
     *,
@@ -87,7 +71,7 @@ def take_in(
 
     Parameters
     ----------
-    session
+    connection
         An open transaction; the instance counts as received when it is committed.
     header
         What its header says.
@@ -105,100 +89,108 @@ def take_in(
         failed at every attempt: then they are tried again. ``CONFLICT`` where other bytes hold this
         SOP Instance UID, which are kept and stay as they are.
     """
-    intake = _repeated(session, header, kept, association_row, now)
+    intake = _repeated(connection, header, kept, association_row, now)
     if intake is None:
-        intake = _new(session, header, kept, association_row, now)
+        intake = _new(connection, header, kept, association_row, now)
     if intake is None:
         # Another association committed the same UID between our look and our insert.
-        intake = _repeated(session, header, kept, association_row, now)
+        intake = _repeated(connection, header, kept, association_row, now)
         assert intake is not None
     if intake.announce:
-        reopen_study(session, intake.study_row)
-        postpone(session, intake.study_row, announce_at)
-    count_store(session, association_row, _COUNTS[intake.arrival])
+        postpone(connection, intake.study_row, announce_at)
+    count_store(connection, association_row, _COUNTS[intake.arrival])
     return intake
 
 
+@built_once
+def _add_instance(insert: Insert) -> Executable:
+    return (
+        insert(InstanceRow)
+        .on_conflict_do_nothing(index_elements=["sop_instance_uid"])
+        .returning(InstanceRow.id)
+    )
+
+
 def _new(
-    session: Session,
+    connection: Connection,
     header: InstanceHeader,
     kept: KeptFile,
     association_row: int,
     now: dt.datetime,
 ) -> Intake | None:
     """File the instance in its study, or leave no trace and return ``None`` if it is there."""
-    savepoint = session.begin_nested()
-    patient_row = file_patient(session, header)
-    study_row = file_study(session, header, patient_row, now)
-    row = session.scalar(
-        insert_for(session, InstanceRow)
-        .values(
-            sop_instance_uid=header.sop_instance_uid,
-            sop_class_uid=header.sop_class_uid,
-            transfer_syntax_uid=header.transfer_syntax_uid,
-            study_row=study_row,
-            series_row=file_series(session, header, study_row),
-            association_row=association_row,
-            patient_row=patient_row,
-            digest=kept.digest,
-            size_bytes=kept.size_bytes,
-            received_at=now,
-            instance_number=header.instance_number,
-            view_position=header.view_position,
-            laterality=header.laterality,
-            rows=header.rows,
-            columns=header.columns,
-            state=InstanceState.WAITING.value,
-            attempts=0,
-        )
-        .on_conflict_do_nothing(index_elements=["sop_instance_uid"])
-        .returning(InstanceRow.id)
-    )
-    if row is None:
-        savepoint.rollback()
-        return None
-    savepoint.commit()
-    return Intake(Arrival.NEW, study_row, announce=True)
+    # On SQLite nobody else writes while this transaction is open.
+    savepoint = connection.begin_nested() if connection.dialect.name == "postgresql" else None
+    patient_row = file_patient(connection, header)
+    study_row = file_study(connection, header, patient_row, now)
+    values = {
+        "sop_instance_uid": header.sop_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "study_row": study_row,
+        "series_row": file_series(connection, header, study_row),
+        "association_row": association_row,
+        "patient_row": patient_row,
+        "digest": kept.digest,
+        "size_bytes": kept.size_bytes,
+        "received_at": now,
+        "instance_number": header.instance_number,
+        "view_position": header.view_position,
+        "laterality": header.laterality,
+        "rows": header.rows,
+        "columns": header.columns,
+        "state": InstanceState.WAITING.value,
+        "attempts": 0,
+    }
+    row = connection.scalar(_add_instance(connection), values)
+    if savepoint is not None:
+        (savepoint.commit if row is not None else savepoint.rollback)()
+    return Intake(Arrival.NEW, study_row, announce=True) if row is not None else None
+
+
+_FIND_INSTANCE = select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_row).where(
+    InstanceRow.sop_instance_uid == bindparam("uid")
+)
+
+
+@built_once
+def _add_conflict(insert: Insert) -> Executable:
+    return insert(ConflictRow).on_conflict_do_nothing(index_elements=["instance_row", "digest"])
 
 
 def _repeated(
-    session: Session,
+    connection: Connection,
     header: InstanceHeader,
     kept: KeptFile,
     association_row: int,
     now: dt.datetime,
 ) -> Intake | None:
     """Recognise an instance that we hold: a no-op, or a conflict that is kept apart."""
-    held = session.execute(
-        select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_row).where(
-            InstanceRow.sop_instance_uid == header.sop_instance_uid
-        )
-    ).one_or_none()
+    held = connection.execute(_FIND_INSTANCE, {"uid": header.sop_instance_uid}).one_or_none()
     if held is None:
         return None
     if held.digest == kept.digest:
-        again = _try_again(session, held.id)
+        again = _try_again(connection, held.id)
+        if again:
+            reopen_study(connection, held.study_row)
         return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
-    file_study_of_conflict(session, header, now)
-    session.execute(
-        insert_for(session, ConflictRow)
-        .values(
-            instance_row=held.id,
-            study_instance_uid=header.study_instance_uid,
-            transfer_syntax_uid=header.transfer_syntax_uid,
-            association_row=association_row,
-            digest=kept.digest,
-            size_bytes=kept.size_bytes,
-            received_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["instance_row", "digest"])
-    )
+    file_study_of_conflict(connection, header, now)
+    values = {
+        "instance_row": held.id,
+        "study_instance_uid": header.study_instance_uid,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "association_row": association_row,
+        "digest": kept.digest,
+        "size_bytes": kept.size_bytes,
+        "received_at": now,
+    }
+    connection.execute(_add_conflict(connection), values)
     return Intake(Arrival.CONFLICT, held.study_row, announce=False)
 
 
-def _try_again(session: Session, instance_row: int) -> bool:
+def _try_again(connection: Connection, instance_row: int) -> bool:
     """Let an image that failed at every attempt be tried again: its sender sent it again."""
-    failed = session.execute(
+    failed = connection.execute(
         delete(ExclusionRow)
         .where(
             ExclusionRow.instance_row == instance_row,
@@ -208,7 +200,7 @@ def _try_again(session: Session, instance_row: int) -> bool:
     ).first()
     if failed is None:
         return False
-    session.execute(
+    connection.execute(
         update(InstanceRow)
         .where(InstanceRow.id == instance_row)
         .values(state=InstanceState.WAITING.value, attempts=0, claimed_until=None, last_error=None)

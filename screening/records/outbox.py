@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import Connection, Executable, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.records.dialect import insert_for
+from screening.records.dialect import Insert, built_once
 from screening.records.schema import InstanceRow, OutboxRow
 
 
-def postpone(session: Session, study_row: int, due_at: dt.datetime) -> None:
-    """Announce a study at ``due_at``: a further image moves the moment."""
-    session.execute(
-        insert_for(session, OutboxRow)
-        .values(study_row=study_row, due_at=due_at, sent_at=None, times_sent=0)
-        .on_conflict_do_update(
-            index_elements=["study_row"], set_={"due_at": due_at, "sent_at": None}
-        )
+@built_once
+def _postpone(insert: Insert) -> Executable:
+    new = insert(OutboxRow)
+    return new.on_conflict_do_update(
+        index_elements=["study_row"], set_={"due_at": new.excluded.due_at, "sent_at": None}
     )
+
+
+def postpone(connection: Connection, study_row: int, due_at: dt.datetime) -> None:
+    """Announce a study at ``due_at``: a further image moves the moment."""
+    values = {"study_row": study_row, "due_at": due_at, "sent_at": None, "times_sent": 0}
+    connection.execute(_postpone(connection), values)
 
 
 def announce_now(session: Session, study_rows: set[int], now: dt.datetime) -> None:

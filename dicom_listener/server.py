@@ -1,0 +1,163 @@
+"""The port: connections are accepted, each is served by a thread, and all are waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+# Connections whose association is still to be asked for: a crowd of silent ones must neither fill
+# the process with threads nor keep others out.
+_MOST_PENDING = 64
+
+
+class Connection:
+    """A connection and where it stands.
+
+    Parameters
+    ----------
+    socket
+        Of TCP; TLS is put over it by its thread.
+    address
+        Of the peer.
+    secure
+        Whether it came by the port for TLS.
+    """
+
+    def __init__(self, socket: socket.socket, address: str, *, secure: bool) -> None:
+        self.socket = socket
+        self.address = address
+        self.secure = secure
+        self.pending = True
+        self.since = time.monotonic()
+
+
+Serve = Callable[[Connection], None]
+
+
+class Server:
+    """Sockets that listen, and the connections that came of them.
+
+    Parameters
+    ----------
+    serve
+        Serves one connection from its first byte to its last, in a thread of its own.
+    """
+
+    def __init__(self, serve: Serve) -> None:
+        self._serve = serve
+        self._lock = threading.Lock()
+        self._threads: dict[Connection, threading.Thread] = {}
+        self._listening: list[socket.socket] = []
+
+    def listen(self, address: tuple[str, int], *, secure: bool, shared: bool = False) -> None:
+        """Listen on an address from now on.
+
+        Parameters
+        ----------
+        address
+            Host and port.
+        secure
+            Whether its connections begin with TLS.
+        shared
+            Whether other processes of ours listen on it too; the kernel deals out connections.
+
+        Raises
+        ------
+        OSError
+            If it cannot be had.
+        """
+        family, kind, protocol, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[
+            0
+        ]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listening.bind(resolved)
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            raise
+        self._listening.append(listening)
+        threading.Thread(
+            target=self._accept, args=(listening, secure), name="accept", daemon=True
+        ).start()
+
+    def _accept(self, listening: socket.socket, secure: bool) -> None:
+        while True:
+            try:
+                connected, address = listening.accept()
+            except OSError as error:
+                if listening.fileno() < 0 or listening not in self._listening:
+                    return
+                # Out of descriptors or memory: those who wait are taken when there is room again.
+                log.error("connection_not_accepted", error=str(error.strerror or error))
+                time.sleep(0.1)
+                continue
+            self._begin(Connection(connected, str(address[0]), secure=secure))
+
+    def _begin(self, connection: Connection) -> None:
+        thread = threading.Thread(
+            target=self._run, args=(connection,), name="association", daemon=True
+        )
+        with self._lock:
+            self._drop_oldest_pending()
+            self._threads[connection] = thread
+        thread.start()
+
+    def _drop_oldest_pending(self) -> None:
+        pending = [item for item in self._threads if item.pending]
+        if len(pending) >= _MOST_PENDING:
+            oldest = min(pending, key=lambda item: item.since)
+            oldest.pending = False
+            _interrupt(oldest)
+
+    def _run(self, connection: Connection) -> None:
+        try:
+            self._serve(connection)
+        except Exception:
+            # Other senders keep their listener.
+            log.exception("association_failed")
+        finally:
+            with contextlib.suppress(OSError):
+                connection.socket.close()
+            with self._lock:
+                del self._threads[connection]
+
+    def refuse(self) -> None:
+        """Accept no connection any more."""
+        listening, self._listening = self._listening, []
+        for each in listening:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            each.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until every connection has ended, and say whether that came true."""
+        deadline = time.monotonic() + seconds
+        for thread in self._open_threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._open_threads()
+
+    def interrupt(self) -> None:
+        """Let what is still open meet the end of its connection."""
+        with self._lock:
+            for connection in self._threads:
+                _interrupt(connection)
+
+    def _open_threads(self) -> list[threading.Thread]:
+        with self._lock:
+            return list(self._threads.values())
+
+
+def _interrupt(connection: Connection) -> None:
+    with contextlib.suppress(OSError):
+        connection.socket.shutdown(socket.SHUT_RD)

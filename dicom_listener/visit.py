@@ -1,0 +1,147 @@
+"""What one caller asks for while its association lasts, and what the records keep of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import structlog
+
+from dicom_listener.access import Access
+from dicom_listener.association import Association, DataSet, Ending
+from dicom_listener.command import Command, Field
+from dicom_listener.negotiation import Context
+from dicom_listener.status import Status
+from dicom_listener.store import InstanceStore, Refused, Unwanted
+from screening.archive.incoming_file import IncomingFile
+from screening.errors import RecordsError
+from screening.records import association as associations
+from screening.records import outbox
+from screening.records.association import Caller
+from screening.records.engine import Records
+from screening.records.intake import Intake
+
+log = structlog.get_logger(__name__)
+
+
+class Visit:
+    """The services to one caller; see :class:`dicom_listener.association.Service`.
+
+    Parameters
+    ----------
+    caller
+        Who it is.
+    access
+        Says what it may do.
+    store, records
+        Where its images and the record of it go.
+    on_announce
+        Set when studies have become due.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        access: Access,
+        store: InstanceStore,
+        records: Records,
+        on_announce: threading.Event,
+    ) -> None:
+        self._caller = caller
+        self._access = access
+        self._store = store
+        self._records = records
+        self._on_announce = on_announce
+        self._row: int | None = None
+        self._studies: set[int] = set()
+
+    def begin(self) -> None:
+        """Record that it is here. Where the database is down, its first image tries again."""
+        try:
+            self._recorded()
+        except RecordsError as error:
+            log.error("association_not_recorded", error=str(error))
+
+    def receive(self, context: Context, command: Command) -> DataSet:
+        """Return what takes the data set that follows a command."""
+        if command.field != Field.C_STORE:
+            return Unwanted(Refused(Status.UNRECOGNIZED_OPERATION, "not a service of ours"))
+        title = self._caller.calling_ae_title
+        if not self._access.may_store(title):
+            why = f"add {title} to NIGHTREAD_STORING_AE_TITLES"
+            return Unwanted(Refused(Status.NOT_AUTHORIZED, why))
+        return self._store.receive(context, command, title)
+
+    def perform(
+        self, context: Context, command: Command, data_set: DataSet | None
+    ) -> tuple[int, str]:
+        """Answer an echo or a C-STORE.
+
+        0x0000 when the instance is durable or was already; else see `Status`.
+        """
+        if command.field == Field.C_ECHO:
+            return Status.SUCCESS, ""
+        outcome = self._keep(command, data_set)
+        if isinstance(outcome, Intake):
+            self._studies.add(outcome.study_row)
+            return Status.SUCCESS, ""
+        self._count_refusal(outcome)
+        return outcome.status, outcome.why
+
+    def after_response(self, association: Association, command: Command) -> None:
+        """Nothing follows an echo or a C-STORE."""
+
+    def _keep(self, command: Command, data_set: DataSet | None) -> Intake | Refused:
+        if isinstance(data_set, Unwanted):
+            return data_set.refused
+        if not isinstance(data_set, IncomingFile):
+            return Refused(Status.CANNOT_UNDERSTAND, "no data set came with the command")
+        try:
+            return self._store.keep(data_set, command, self._recorded())
+        except RecordsError as error:
+            data_set.discard()
+            return Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)
+        except Exception as error:
+            # The sender must have an answer, and other senders their listener.
+            log.exception("store_failed")
+            data_set.discard()
+            return Refused(Status.PROCESSING_FAILURE, f"{type(error).__name__} in the listener")
+
+    def _count_refusal(self, refused: Refused) -> None:
+        refusal = f"0x{refused.status:04X} {refused.why}"
+        log.warning("store_refused", address=self._caller.peer_address, why=refusal)
+        if self._row is None or refused.by_database:
+            return  # a database that has just refused would hold up the answer a second time
+        try:
+            with self._records.begin() as session:
+                associations.count_refusal(session, self._row, refusal)
+        except RecordsError as error:
+            log.error("refusal_not_recorded", error=str(error))
+
+    def end(self, ending: Ending) -> None:
+        """Record how it ended, and have its studies announced at once."""
+        if self._row is None:
+            return
+        now = dt.datetime.now(dt.UTC)
+        try:
+            with self._records.begin() as session:
+                associations.close_association(
+                    session,
+                    self._row,
+                    outcome=ending.outcome,
+                    now=now,
+                    explanation=ending.explanation,
+                )
+                outbox.announce_now(session, self._studies, now)
+        except RecordsError as error:
+            # Its studies are announced when their quiet time is over.
+            log.error("association_end_not_recorded", error=str(error))
+        self._on_announce.set()
+
+    def _recorded(self) -> int:
+        """Return the association's row, written late where the database was down at its start."""
+        if self._row is None:
+            with self._records.begin() as session:
+                now = dt.datetime.now(dt.UTC)
+                self._row = associations.open_association(session, self._caller, now)
+        return self._row

@@ -1,0 +1,133 @@
+"""A data set on its way to the disk: written and digested as its bytes come."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import os
+from pathlib import Path
+
+from screening.errors import ArchiveError, OutOfSpaceError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CHUNK = 1 << 20
+_numbers = itertools.count()
+
+
+class IncomingFile:
+    """A file in the folder of what is still arriving.
+
+    A disk that is full in the middle is remembered, not raised: the sender goes on to the end of
+    its message before it can be told.
+
+    Parameters
+    ----------
+    folder
+        Of files that are arriving.
+    meta
+        What stands before the data set, PS3.10 7.1.
+    transfer_syntax_uid
+        In which the data set is encoded: the same bytes mean something else in another, so the
+        digest begins with it. The file meta information is left out of the digest, since it may
+        differ between two sendings of one image.
+    """
+
+    def __init__(self, folder: Path, meta: bytes, transfer_syntax_uid: str) -> None:
+        self.path = folder / f"{os.getpid()}-{next(_numbers)}.part"
+        self._digest = _begin(transfer_syntax_uid)
+        self._descriptor: int | None = None
+        self._error: OSError | None = None
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._descriptor = os.open(self.path, flags, 0o600)
+            self._write(memoryview(meta))
+        except OSError as error:
+            self._fail(error)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the transfer syntax and the data set, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: memoryview) -> None:
+        """Take the next bytes of the data set."""
+        if self._error is None:
+            self._digest.update(piece)
+            try:
+                self._write(piece)
+            except OSError as error:
+                self._fail(error)
+
+    def _write(self, content: memoryview) -> None:
+        assert self._descriptor is not None
+        while content:
+            content = content[os.write(self._descriptor, content) :]
+
+    def _fail(self, error: OSError) -> None:
+        self._error = error
+        self.discard()  # the room that it takes is somebody else's
+
+    def require_whole(self) -> None:
+        """Refuse a data set of which a part could not be written.
+
+        Raises
+        ------
+        OutOfSpaceError
+            If the disk or a quota was full.
+        ArchiveError
+            If it could not be written for another reason.
+        """
+        if self._error is not None:
+            raise refusal(self._error, self.path)
+
+    def sync(self) -> int:
+        """Let the bytes survive a loss of power, close the file, and return its size."""
+        assert self._descriptor is not None
+        os.fsync(self._descriptor)
+        size = os.fstat(self._descriptor).st_size
+        self._close()
+        return size
+
+    def discard(self) -> None:
+        """Remove the file, if it is still here: it was refused, or its sender is gone."""
+        self._close()
+        self.path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+def content_digest(path: Path, *, offset: int, transfer_syntax_uid: str) -> str:
+    """Return the digest of a file that is here already, as its `IncomingFile` had it.
+
+    Parameters
+    ----------
+    path
+        A Part 10 file.
+    offset
+        Where its data set begins, in bytes.
+    transfer_syntax_uid
+        In which its data set is encoded.
+    """
+    digest = _begin(transfer_syntax_uid)
+    with path.open("rb") as file:
+        file.seek(offset)
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _begin(transfer_syntax_uid: str) -> hashlib._Hash:
+    return hashlib.sha256(transfer_syntax_uid.encode("ascii", "replace") + b"\0")
+
+
+def refusal(error: OSError, path: Path) -> ArchiveError:
+    """Return what the sender and the log are told of an error of the disk."""
+    if error.errno in _FULL:
+        return OutOfSpaceError(f"the disk of {path.parent} is full: make room")
+    return ArchiveError(
+        f"cannot write to {path.parent}: {error.strerror}; check its owner and permissions"
+    )

@@ -1,0 +1,103 @@
+"""Where instances come in: those that wait at the same moment share a transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass
+
+from screening.domain.instance import InstanceHeader
+from screening.domain.kept_file import KeptFile
+from screening.errors import RecordsError
+from screening.records.engine import Records
+from screening.records.intake import Intake, take_in
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One instance that waits to be taken in, and what became of it."""
+
+    header: InstanceHeader
+    kept: KeptFile
+    association_row: int
+    now: dt.datetime
+    announce_at: dt.datetime
+    intake: Intake | None = None
+    error: RecordsError | None = None
+
+
+class Register:
+    """Takes instances in, for many threads at once.
+
+    A commit waits for the disk, and SQLite lets one writer in at a time. Whoever comes while a
+    commit is under way waits for it, and then one of them writes for all that wait.
+
+    Parameters
+    ----------
+    records
+        Where they are written.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._writing = threading.Lock()
+        self._waiting: list[_Entry] = []
+
+    def take_in(
+        self,
+        header: InstanceHeader,
+        kept: KeptFile,
+        *,
+        association_row: int,
+        now: dt.datetime,
+        announce_at: dt.datetime,
+    ) -> Intake:
+        """Record one instance; when this returns, its row survives a loss of power.
+
+        Parameters
+        ----------
+        header, kept, association_row, now, announce_at
+            As for :func:`screening.records.intake.take_in`.
+
+        Raises
+        ------
+        RecordsError
+            If the database refuses this instance or does not answer.
+        """
+        entry = _Entry(header, kept, association_row, now, announce_at)
+        self._waiting.append(entry)
+        with self._writing:
+            if entry.intake is None and entry.error is None:
+                waiting, self._waiting = self._waiting, []
+                self._write(waiting)
+        if entry.error is not None:
+            raise entry.error
+        assert entry.intake is not None
+        return entry.intake
+
+    def _write(self, entries: list[_Entry]) -> None:
+        try:
+            self._write_together(entries)
+        except RecordsError as error:
+            if len(entries) == 1:
+                entries[0].error = error
+                return
+            # One that the database refuses must not be the others' refusal.
+            for entry in entries:
+                self._write([entry])
+
+    def _write_together(self, entries: list[_Entry]) -> None:
+        with self._records.write() as connection:
+            found = [
+                take_in(
+                    connection,
+                    entry.header,
+                    entry.kept,
+                    association_row=entry.association_row,
+                    now=entry.now,
+                    announce_at=entry.announce_at,
+                )
+                for entry in entries
+            ]
+        for entry, intake in zip(entries, found, strict=True):
+            entry.intake = intake
