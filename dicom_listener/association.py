@@ -57,8 +57,11 @@ class Service(Protocol):
     ) -> tuple[int, str]:
         """Do what a command asks, and return the status and comment of its response."""
 
-    def after_response(self, association: Association, command: Command) -> None:
+    def after_response(self, association: Association, context: Context, command: Command) -> None:
         """Do what follows a response on the same association."""
+
+    def take_response(self, association: Association, command: Command) -> None:
+        """Take the peer's response to a request of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +207,11 @@ class Association:
         return context
 
     def _answer(self, context_id: int, command: Command, data_set: DataSet | None) -> None:
-        if command.field == Field.C_CANCEL or command.field & RESPONSE:
-            return  # nothing here takes long enough to be cancelled; a response wants none
+        if command.field & RESPONSE:
+            self._service.take_response(self, command)
+            return
+        if command.field == Field.C_CANCEL:
+            return  # nothing here takes long enough to be cancelled
         context = self._context(context_id)
         if command.field in (Field.C_ECHO, Field.C_STORE, Field.N_ACTION):
             status, comment = self._service.perform(context, command, data_set)
@@ -215,14 +221,14 @@ class Association:
             status, comment = int(Status.UNRECOGNIZED_OPERATION), "not a service of ours"
         self._context_id = context_id
         self._send(write_response(command, status, comment), _COMMAND)
-        self._service.after_response(self, command)
+        self._service.after_response(self, context, command)
 
     def report(
         self, sop_class_uid: str, sop_instance_uid: str, event_type: int, data_set: bytes
     ) -> None:
         """Send an N-EVENT-REPORT request in the context of the last message, PS3.7 10.1.1.
 
-        Its response is read, and forgotten, by `serve`.
+        Its response goes to `Service.take_response`.
 
         Raises
         ------

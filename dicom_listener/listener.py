@@ -12,6 +12,7 @@ import structlog
 from dicom_listener.access import Access, Rejection
 from dicom_listener.address import require_free
 from dicom_listener.association import Association
+from dicom_listener.commitment import Commitments
 from dicom_listener.negotiation import NegotiationError, Request, accept, read_request, reject
 from dicom_listener.server import Connection, Server
 from dicom_listener.store import InstanceStore
@@ -38,7 +39,7 @@ _END_SECONDS = 5
 
 
 class Listener:
-    """Our SCP of the Verification and Storage services.
+    """Our SCP of the Verification, Storage and Storage Commitment services.
 
     Parameters
     ----------
@@ -72,10 +73,13 @@ class Listener:
         self._store = InstanceStore(
             archive, records, quiet=dt.timedelta(seconds=settings.study_quiet_seconds)
         )
+        self._commitments = Commitments(settings, records, archive)
+        self._stopping = threading.Event()
         self._on_announce = on_announce
         self._tls = tls_context(settings) if settings.tls_port else None
         self._name = f"{socket.gethostname()}:{settings.dicom_port or settings.tls_port}{number}"
         self._shared = bool(number)
+        self._first = number in ("", "#0")
         self._server = Server(self._serve)
 
     def start(self) -> None:
@@ -98,6 +102,13 @@ class Listener:
                 if not self._shared:
                     require_free(*address)
                 self._server.listen(address, secure=secure, shared=self._shared)
+        if self._first:
+            threading.Thread(
+                target=self._commitments.call_back,
+                args=(self._stopping,),
+                name="commitments",
+                daemon=True,
+            ).start()
         log.info(
             "listening",
             host=settings.dicom_host,
@@ -108,6 +119,7 @@ class Listener:
 
     def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new connections, let open ones finish for a while, then abort what is left."""
+        self._stopping.set()
         self._server.refuse()
         if not self._server.wait(drain_seconds):
             self._server.interrupt()
@@ -164,6 +176,7 @@ class Listener:
             self._caller(connection, request.calling_ae_title, request.called_ae_title),
             self._access,
             self._store,
+            self._commitments,
             self._records,
             self._on_announce,
         )
@@ -175,7 +188,9 @@ class Listener:
             longest_pdu=request.longest_pdu,
             idle_seconds=self._settings.idle_seconds,
         )
-        visit.end(association.serve(answer))
+        ending = association.serve(answer)
+        self._commitments.forget(association)
+        visit.end(ending)
 
     def _reject(
         self, connection: Connection, wire: Wire, request: Request, rejection: Rejection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -14,17 +14,18 @@ from pynetdicom.pdu_primitives import (
     SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import build_context, negotiate_unrestricted
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    StorageCommitmentPushModel,
-    Verification,
-)
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from screening.domain.commitment import PUSH_MODEL
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """The only one there is, PS3.7 Annex A."""
 
-_SUPPORTED = [build_context(Verification), build_context(StorageCommitmentPushModel)]
+_SUPPORTED = [
+    build_context(Verification),
+    build_context(PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
+]
 
 
 class NegotiationError(Exception):

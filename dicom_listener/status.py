@@ -16,6 +16,10 @@ class Status(IntEnum):
         An error of our own that no other status names; it is in the log. PS3.7 C.5.15.
     SOP_CLASS_NOT_SUPPORTED
         The command is of another SOP Class than its presentation context. PS3.7 C.5.23.
+    NO_SUCH_INSTANCE, NO_SUCH_ACTION, INVALID_ARGUMENT, RESOURCE_LIMITATION
+        To a request for storage commitment: of another instance than the well-known one, of another
+        action than 1, without what it must name, or while the database does not answer. PS3.7
+        10.1.4.1.10.
     NOT_AUTHORIZED
         The caller may echo and not store. PS3.7 C.5.13.
     UNRECOGNIZED_OPERATION
@@ -30,9 +34,13 @@ class Status(IntEnum):
 
     SUCCESS = 0x0000
     PROCESSING_FAILURE = 0x0110
+    NO_SUCH_INSTANCE = 0x0112
+    INVALID_ARGUMENT = 0x0115
     SOP_CLASS_NOT_SUPPORTED = 0x0122
+    NO_SUCH_ACTION = 0x0123
     NOT_AUTHORIZED = 0x0124
     UNRECOGNIZED_OPERATION = 0x0211
+    RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     DATA_SET_MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000

@@ -10,6 +10,7 @@ import structlog
 from dicom_listener.access import Access
 from dicom_listener.association import Association, DataSet, Ending
 from dicom_listener.command import Command, Field
+from dicom_listener.commitment import ActionInformation, Commitments
 from dicom_listener.negotiation import Context
 from dicom_listener.status import Status
 from dicom_listener.store import InstanceStore, Refused, Unwanted
@@ -33,8 +34,8 @@ class Visit:
         Who it is.
     access
         Says what it may do.
-    store, records
-        Where its images and the record of it go.
+    store, commitments, records
+        Where its images, its requests for storage commitment and the record of it go.
     on_announce
         Set when studies have become due.
     """
@@ -44,12 +45,14 @@ class Visit:
         caller: Caller,
         access: Access,
         store: InstanceStore,
+        commitments: Commitments,
         records: Records,
         on_announce: threading.Event,
     ) -> None:
         self._caller = caller
         self._access = access
         self._store = store
+        self._commitments = commitments
         self._records = records
         self._on_announce = on_announce
         self._row: int | None = None
@@ -64,6 +67,8 @@ class Visit:
 
     def receive(self, context: Context, command: Command) -> DataSet:
         """Return what takes the data set that follows a command."""
+        if command.field == Field.N_ACTION:
+            return ActionInformation()
         if command.field != Field.C_STORE:
             return Unwanted(Refused(Status.UNRECOGNIZED_OPERATION, "not a service of ours"))
         title = self._caller.calling_ae_title
@@ -75,12 +80,14 @@ class Visit:
     def perform(
         self, context: Context, command: Command, data_set: DataSet | None
     ) -> tuple[int, str]:
-        """Answer an echo or a C-STORE.
+        """Answer an echo, a C-STORE, or a request for storage commitment.
 
         0x0000 when the instance is durable or was already; else see `Status`.
         """
         if command.field == Field.C_ECHO:
             return Status.SUCCESS, ""
+        if command.field == Field.N_ACTION:
+            return self._request_commitment(context, command, data_set)
         outcome = self._keep(command, data_set)
         if isinstance(outcome, Intake):
             self._studies.add(outcome.study_row)
@@ -88,8 +95,30 @@ class Visit:
         self._count_refusal(outcome)
         return outcome.status, outcome.why
 
-    def after_response(self, association: Association, command: Command) -> None:
-        """Nothing follows an echo or a C-STORE."""
+    def _request_commitment(
+        self, context: Context, command: Command, data_set: DataSet | None
+    ) -> tuple[int, str]:
+        if not isinstance(data_set, ActionInformation):
+            return Status.INVALID_ARGUMENT, "no data set came with the request"
+        title = self._caller.calling_ae_title
+        return self._commitments.request(context, command, data_set, title)
+
+    def after_response(self, association: Association, context: Context, command: Command) -> None:
+        """Report on storage commitment behind the response to its request."""
+        if command.field == Field.N_ACTION:
+            try:
+                title = self._caller.calling_ae_title
+                self._commitments.report_here(association, context, title)
+            except RecordsError as error:
+                log.error("commitment_not_reported", error=str(error))
+
+    def take_response(self, association: Association, command: Command) -> None:
+        """Note whether the caller took our report."""
+        try:
+            status = Status.PROCESSING_FAILURE if command.status is None else command.status
+            self._commitments.reported(association, status)
+        except RecordsError as error:
+            log.error("commitment_not_recorded", error=str(error))
 
     def _keep(self, command: Command, data_set: DataSet | None) -> Intake | Refused:
         if isinstance(data_set, Unwanted):

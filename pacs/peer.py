@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from screening.errors import SendError
 
@@ -48,7 +49,11 @@ class Peer:
 
 
 @contextmanager
-def association(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Association]:
+def association(
+    peer: Peer,
+    contexts: Iterable[tuple[str, str]],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+) -> Iterator[Association]:
     """Open an association, and release it at the end or abort it on an error.
 
     Parameters
@@ -59,6 +64,8 @@ def association(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Ass
         Up to `MAXIMUM_CONTEXTS` pairs of SOP Class UID and transfer syntax UID. Each is proposed
         as a presentation context of its own: of several transfer syntaxes in one context the peer
         would choose one.
+    roles
+        Of SOP Classes of which we are not the SCU alone, PS3.7 D.3.3.4.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def association(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Ass
     """
     lines: list[socket.socket] = []
     try:
-        assoc = _request(peer, contexts, lines)
+        assoc = _request(peer, contexts, roles, lines)
         try:
             yield assoc
         except BaseException:
@@ -82,7 +89,10 @@ def association(peer: Peer, contexts: Iterable[tuple[str, str]]) -> Iterator[Ass
 
 
 def _request(
-    peer: Peer, contexts: Iterable[tuple[str, str]], lines: list[socket.socket]
+    peer: Peer,
+    contexts: Iterable[tuple[str, str]],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
+    lines: list[socket.socket],
 ) -> Association:
     """Request an association; its connection, if it comes to one, is put into ``lines``."""
 
@@ -106,6 +116,7 @@ def _request(
             peer.port,
             contexts=[build_context(sop_class, [syntax]) for sop_class, syntax in contexts],
             ae_title=peer.called_ae_title,
+            ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, opened)],
         )
     except OSError as error:

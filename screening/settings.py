@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     """Processes that share the port. One fills about one core; each has the limits above for
     itself."""
 
+    commitment_peers: Annotated[dict[AETitle, tuple[str, int]], NoDecode] = Field(
+        default_factory=dict
+    )
+    """Where senders are called back with the result of storage commitment, as
+    ``PACS=10.1.2.3:104``, separated by commas. Others are told on their own association."""
+
     idle_seconds: float = Field(default=120.0, ge=1, le=86400)
     """How long an association may be silent between two images before it is aborted."""
 
@@ -164,6 +170,20 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("commitment_peers", mode="before")
+    @classmethod
+    def _split_peers(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        if not isinstance(value, str):
+            return value
+        found = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            title, _, address = part.partition("=")
+            host, _, port = address.rpartition(":")
+            if not (title and host and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError(f"{part} is not of the form PACS=10.1.2.3:104")
+            found[title] = (host.strip("[]"), int(port))
+        return found
 
     @field_validator("tls_certificate", "tls_key", "tls_authorities", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from screening.errors import DependencyError, RecordsError
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The migration that this release needs; a test holds it against the newest one."""
 
 # Below the time that senders wait for the answer to a C-STORE.

@@ -305,3 +305,30 @@ class OutboxRow(Table):
     due_at: Mapped[dt.datetime]
     sent_at: Mapped[dt.datetime | None]
     times_sent: Mapped[int] = mapped_column(default=0)
+
+
+class CommitmentRow(Table):
+    """A request for storage commitment, until its sender has taken our report and after."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        Index(
+            "ix_commitments_due",
+            "due_at",
+            sqlite_where=text("reported_at IS NULL"),
+            postgresql_where=text("reported_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    calling_ae_title: Mapped[str]
+    transaction_uid: Mapped[str] = mapped_column(index=True)
+    instances: Mapped[str]
+    """JSON: a list of pairs of SOP Class UID and SOP Instance UID."""
+    duplicate: Mapped[bool]
+    """Whether its transaction UID was in use for other instances."""
+    requested_at: Mapped[dt.datetime]
+    due_at: Mapped[dt.datetime]
+    reported_at: Mapped[dt.datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
