@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from conftest import free_port, require, wait_until
 from installation import Installation
+from test_listener_store import Door
 
 from screening.dicom.wrap import wrap_file
 from screening.queue.embedded import EmbeddedRedis
@@ -30,6 +31,7 @@ class Orthanc:
     """A running Orthanc, reached by its REST interface on loopback."""
 
     url: str
+    dicom_port: int
 
     def call(self, path: str, content: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
         request = urllib.request.Request(self.url + path, data=content)
@@ -44,14 +46,14 @@ def orthanc(tmp_path: Path, settings: Settings) -> Iterator[Orthanc]:
     assert program is not None
     folder = tmp_path / "orthanc"
     folder.mkdir()
-    http = free_port()
+    http, dicom = free_port(), free_port()
     configuration = {
         "StorageDirectory": str(folder),
         "IndexDirectory": str(folder),
         "HttpPort": http,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "DicomPort": free_port(),
+        "DicomPort": dicom,
         "DicomAet": "ORTHANC",
         "DicomModalities": {"nightread": ["NIGHTREAD", "127.0.0.1", settings.dicom_port]},
         "Plugins": [],
@@ -59,7 +61,7 @@ def orthanc(tmp_path: Path, settings: Settings) -> Iterator[Orthanc]:
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([program, folder / "orthanc.json"], stdout=log, stderr=log)
-    opened = Orthanc(f"http://127.0.0.1:{http}")
+    opened = Orthanc(f"http://127.0.0.1:{http}", dicom)
     try:
         wait_until(lambda: _answers(opened), 30, "Orthanc answers")
         yield opened
@@ -155,6 +157,24 @@ def test_orthanc_pushes_radiographs_that_become_cases(
     for study in orthanc.call("/studies"):
         orthanc.call("/modalities/nightread/store", study.encode())
     assert_listed(installation)
+
+
+def test_orthanc_is_told_that_what_it_pushed_is_held(
+    settings: Settings, films: list[Path], orthanc: Orthanc
+) -> None:
+    peers = {"ORTHANC": ("127.0.0.1", orthanc.dicom_port)}
+    door = Door(settings.model_copy(update={"commitment_peers": peers}))
+    try:
+        for film in films[:2]:
+            orthanc.call("/instances", film.read_bytes())
+        job = {"Resources": orthanc.call("/instances"), "StorageCommitment": True}
+        sent = orthanc.call("/modalities/nightread/store", json.dumps(job).encode())
+        report = f"/storage-commitment/{sent['StorageCommitmentTransactionUID']}"
+        wait_until(lambda: orthanc.call(report)["Status"] != "Pending", 30, "Orthanc is told")
+        assert orthanc.call(report)["Status"] == "Success"
+        assert len(orthanc.call(report)["Success"]) == 2
+    finally:
+        door.close()
 
 
 def test_on_postgresql_and_a_redis_of_its_own(
