@@ -6,6 +6,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -15,6 +16,7 @@ from dicom_listener.association import Association
 from dicom_listener.commitment import Commitments
 from dicom_listener.negotiation import NegotiationError, Request, accept, read_request, reject
 from dicom_listener.server import Connection, Server
+from dicom_listener.settling import Settling
 from dicom_listener.store import InstanceStore
 from dicom_listener.tls import tls_context
 from dicom_listener.visit import Visit
@@ -68,18 +70,19 @@ class Listener:
         number: str = "",
     ) -> None:
         self._settings = settings
+        self._name = f"{socket.gethostname()}:{settings.dicom_port or settings.tls_port}{number}"
+        self._shared = bool(number)
+        self._first = number in ("", "#0")
         self._records = records
         self._access = Access(settings)
         self._store = InstanceStore(
             archive, records, quiet=dt.timedelta(seconds=settings.study_quiet_seconds)
         )
         self._commitments = Commitments(settings, records, archive)
+        self._settling = Settling(archive, records, self._name)
         self._stopping = threading.Event()
         self._on_announce = on_announce
         self._tls = tls_context(settings) if settings.tls_port else None
-        self._name = f"{socket.gethostname()}:{settings.dicom_port or settings.tls_port}{number}"
-        self._shared = bool(number)
-        self._first = number in ("", "#0")
         self._server = Server(self._serve)
 
     def start(self) -> None:
@@ -103,12 +106,8 @@ class Listener:
                     require_free(*address)
                 self._server.listen(address, secure=secure, shared=self._shared)
         if self._first:
-            threading.Thread(
-                target=self._commitments.call_back,
-                args=(self._stopping,),
-                name="commitments",
-                daemon=True,
-            ).start()
+            self._begin(self._commitments.call_back, "commitments")
+            self._begin(self._settling.run, "settling")
         log.info(
             "listening",
             host=settings.dicom_host,
@@ -116,6 +115,10 @@ class Listener:
             tls_port=settings.tls_port,
             ae_title=settings.ae_title,
         )
+
+    def _begin(self, task: Callable[[threading.Event], None], name: str) -> None:
+        """Let a task of the first of several processes run beside the associations."""
+        threading.Thread(target=task, args=(self._stopping,), name=name, daemon=True).start()
 
     def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new connections, let open ones finish for a while, then abort what is left."""

@@ -25,7 +25,7 @@ from screening.settings import Settings
 log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 0.5
-_DEBRIS_SECONDS = 600.0
+_DEBRIS_SECONDS = 5.0
 # A thread whose bytes have come waits for one that computes, at most so long; Python's own 5 ms
 # are longer than it takes to receive a small image.
 _SWITCH_SECONDS = 0.0005

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from screening.archive.incoming_file import IncomingFile, refusal
+from screening.archive.incoming_file import IncomingFile, is_arriving, refusal
 from screening.domain.kept_file import KeptFile
 from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
 
@@ -132,23 +133,36 @@ class Archive:
         return path
 
     def clear_incoming(self, older_than_seconds: float) -> int:
-        """Remove what broken associations left half written, and return how many files it was.
+        """Remove what dead processes left half written, and return how many files it was.
 
         Parameters
         ----------
         older_than_seconds
-            Files written to more recently may still be arriving and are left.
+            Files written to more recently are left: their process may be about to lock them.
         """
         limit = time.time() - older_than_seconds
         removed = 0
         for path in self.incoming.iterdir():
             try:
-                if path.stat().st_mtime <= limit:
+                if path.stat().st_mtime <= limit and not is_arriving(path):
                     path.unlink()
                     removed += 1
             except FileNotFoundError:
                 continue  # its association has just finished it
         return removed
+
+    def settled(self, older_than_seconds: float) -> Iterator[list[Path]]:
+        """Yield the files of the archive, folder by folder.
+
+        Parameters
+        ----------
+        older_than_seconds
+            Files that came more recently are left out: their rows may be about to be written.
+        """
+        limit = time.time() - older_than_seconds
+        for folder in sorted(self._instances.iterdir()):
+            # The rename changed the time of the change, and nothing else does.
+            yield [path for path in folder.glob("*.dcm") if path.stat().st_ctime <= limit]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import itertools
 import os
@@ -41,6 +42,8 @@ class IncomingFile:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o600)
+            # Held as long as the process lives: an unlocked file is nobody's.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write(memoryview(meta))
         except OSError as error:
             self._fail(error)
@@ -98,6 +101,24 @@ class IncomingFile:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+
+def is_arriving(path: Path) -> bool:
+    """Say whether a process still writes a file of the folder of what is arriving.
+
+    Raises
+    ------
+    OSError
+        If it is gone.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def content_digest(path: Path, *, offset: int, transfer_syntax_uid: str) -> str:

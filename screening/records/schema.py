@@ -175,7 +175,7 @@ class InstanceRow(Table):
     association_row: Mapped[int] = mapped_column(ForeignKey("associations.id"), index=True)
     patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
     """As its own header names the patient: a study may mix up two."""
-    digest: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
     """SHA-256 of the transfer syntax and of the data set as it came: the archive's path."""
     size_bytes: Mapped[int]
     received_at: Mapped[dt.datetime]
@@ -202,7 +202,7 @@ class ConflictRow(Table):
     study_instance_uid: Mapped[str] = mapped_column(index=True)
     transfer_syntax_uid: Mapped[str]
     association_row: Mapped[int] = mapped_column(ForeignKey("associations.id"), index=True)
-    digest: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
     size_bytes: Mapped[int]
     received_at: Mapped[dt.datetime]
 

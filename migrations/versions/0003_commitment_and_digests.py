@@ -1,6 +1,6 @@
-"""Requests for storage commitment, until their senders have been told.
+"""Requests for storage commitment, and a way from a file of the archive to its row.
 
-Safe while release 0002 runs: it does not know the table.
+Safe while release 0002 runs: it does not know the table, and an index changes nothing for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("reported_at IS NULL"),
     )
     op.create_index(op.f("ix_commitments_transaction_uid"), "commitments", ["transaction_uid"])
+    op.create_index(op.f("ix_instances_digest"), "instances", ["digest"])
+    op.create_index(op.f("ix_conflicts_digest"), "conflicts", ["digest"])
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_conflicts_digest"), "conflicts")
+    op.drop_index(op.f("ix_instances_digest"), "instances")
     op.drop_table("commitments")

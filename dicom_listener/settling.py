@@ -1,0 +1,130 @@
+"""What a listener that was killed left between the disk and the records is settled at the start.
+
+A file without a row was synced and renamed, and its sender was not answered. It is adopted: its
+sender may never come back, and if it does, the same bytes are a repeat that changes nothing. So are
+the images that came after a backup from which the records were restored.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from pathlib import Path
+
+import structlog
+
+from screening.archive.archive import Archive
+from screening.archive.incoming_file import content_digest
+from screening.dicom.header import read_header
+from screening.dicom.part10 import data_set_offset
+from screening.domain.kept_file import KeptFile
+from screening.errors import HeaderError, NightreadError
+from screening.records import association as associations
+from screening.records.association import Caller, Outcome
+from screening.records.engine import Records
+from screening.records.holdings import recorded
+from screening.records.intake import take_in
+
+log = structlog.get_logger(__name__)
+
+# Longer than an image may lie between its rename and its commit: a busy database is waited for.
+_PATIENCE_SECONDS = 30.0
+_EXPLANATION = "found in the archive without a row: the listener had stopped before it was written"
+
+
+class Settling:
+    """Looks through the archive for files that the records do not know, and adopts them.
+
+    Parameters
+    ----------
+    archive, records
+        To be made to agree.
+    name
+        Of the listener that looks.
+    patience_seconds
+        Files that came more recently are left: another listener may be about to record them.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        records: Records,
+        name: str,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._archive = archive
+        self._records = records
+        self._name = name
+        self._patience_seconds = patience_seconds
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look twice: at once, and when what came just before the start is old enough.
+
+        Parameters
+        ----------
+        stopping
+            Set when the listener stops.
+        """
+        try:
+            adopted = self.settle(stopping)
+            if not stopping.wait(self._patience_seconds):
+                adopted += self.settle(stopping)
+        except (NightreadError, OSError) as error:
+            log.error("archive_not_settled", error=str(error))
+        else:
+            log.info("archive_settled", adopted=adopted)
+
+    def settle(self, stopping: threading.Event) -> int:
+        """Adopt every file without a row, and return how many it was.
+
+        Raises
+        ------
+        RecordsError
+            If the database does not answer.
+        OSError
+            If the archive cannot be read.
+        """
+        adopted = 0
+        for paths in self._archive.settled(self._patience_seconds):
+            if stopping.is_set():
+                break
+            with self._records.read() as session:
+                known = recorded(session, [path.stem for path in paths])
+            adopted += self._adopt([path for path in paths if path.stem not in known])
+        return adopted
+
+    def _adopt(self, orphans: list[Path]) -> int:
+        adopted = 0
+        for path in orphans:
+            try:
+                adopted += self._take_in(path)
+            except HeaderError as error:
+                log.error("orphan_not_adopted", file=path.name, error=str(error))
+        return adopted
+
+    def _take_in(self, path: Path) -> bool:
+        header = read_header(path)
+        digest = content_digest(
+            path,
+            offset=data_set_offset(path),
+            transfer_syntax_uid=header.transfer_syntax_uid,
+        )
+        if digest != path.stem:
+            log.error("orphan_damaged", file=path.name)
+            return False
+        now = dt.datetime.now(dt.UTC)
+        with self._records.begin() as session:
+            row = associations.open_association(session, Caller("", "", "", self._name), now)
+            take_in(
+                session.connection(),
+                header,
+                KeptFile(digest, path.stat().st_size),
+                association_row=row,
+                now=now,
+                announce_at=now,
+            )
+            associations.close_association(
+                session, row, outcome=Outcome.LOST, now=now, explanation=_EXPLANATION
+            )
+        log.info("orphan_adopted", sop_instance_uid=header.sop_instance_uid)
+        return True

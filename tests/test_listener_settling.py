@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import delete
+from test_listener_store import Door, associations, kept_files, radiograph
+
+from dicom_listener.settling import Settling
+from screening.domain.verdict import Verdict
+from screening.records import outbox
+from screening.records.cases import list_cases, tally
+from screening.records.schema import InstanceRow, OutboxRow
+from screening.settings import Settings
+
+
+@pytest.fixture
+def door(settings: Settings) -> Iterator[Door]:
+    opened = Door(settings)
+    yield opened
+    opened.close()
+
+
+def forget_rows(door: Door) -> None:
+    """Leave the files as a listener does that was killed between the rename and the commit."""
+    with door.records.begin() as session:
+        session.execute(delete(OutboxRow))
+        session.execute(delete(InstanceRow))
+
+
+def settle(door: Door, patience: float = 0.0) -> int:
+    return Settling(door.archive, door.records, "here:1", patience).settle(threading.Event())
+
+
+def test_a_file_without_a_row_is_adopted_and_its_study_announced(door: Door) -> None:
+    door.send(radiograph("1.2.3"), radiograph("1.2.4"))
+    assert settle(door) == 0, "what has a row is left alone"
+    forget_rows(door)
+    assert settle(door) == 2
+    assert settle(door) == 0
+    with door.records.read() as session:
+        assert tally(session).received == 2
+        (case,) = list_cases(session, verdicts=Verdict)
+        assert (case.patient_id, case.images_waiting) == ("P1", 2)
+        assert len(outbox.due(session, dt.datetime.now(dt.UTC))) == 1
+    explained = associations(door)[-1].explanation
+    assert explained is not None
+    assert "without a row" in explained
+    assert door.send(radiograph("1.2.3")) == [0x0000]
+    with door.records.read() as session:
+        assert tally(session).received == 2, "its sender's repeat is the same image"
+
+
+def test_a_file_that_has_just_come_is_left_to_who_receives_it(door: Door) -> None:
+    door.send(radiograph())
+    forget_rows(door)
+    assert settle(door, patience=60) == 0
+
+
+def test_a_file_that_is_not_what_its_name_says_is_not_adopted(door: Door) -> None:
+    door.send(radiograph())
+    (path,) = kept_files(door)
+    forget_rows(door)
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    assert settle(door) == 0
+    path.write_bytes(b"no DICOM at all")
+    assert settle(door) == 0
+    assert path.exists(), "it is left for somebody to look at"
+
+
+def test_debris_is_nobodys_and_what_arrives_is_somebodys(door: Door) -> None:
+    arriving = door.archive.receive(b"head", "1.2.840.10008.1.2")
+    debris = door.archive.incoming / "4711-0.part"
+    debris.write_bytes(b"half")
+    old = time.time() - 60
+    for path in (arriving.path, debris):
+        os.utime(path, (old, old))
+    assert door.archive.clear_incoming(5) == 1
+    assert arriving.path.exists()
+    arriving.discard()
