@@ -18,16 +18,18 @@ from screening.records.engine import Records
 from screening.settings import PREFIX, Settings, load_settings
 
 
-def settings_in(folder: Path) -> Settings:
+def settings_in(folder: Path, *, listeners: int = 1) -> Settings:
     """Have this process and what it starts use one installation, whatever the environment holds.
 
-    Everything is at its default (embedded Redis, SQLite), but for the folder and a free port.
+    Everything is at its default (embedded Redis, SQLite), but for the folder, a free port and the
+    number of listening processes.
     """
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
     chosen = {
         "DATA_DIR": str(folder / "data"),
         "DICOM_PORT": str(free_port()),
+        "LISTENER_PROCESSES": str(listeners),
         # The load is made of phantoms, some of which a classifier finds unlike radiographs.
         "ABSTAIN_UNLIKE": "false",
     }

@@ -21,7 +21,7 @@ def sender_name() -> str:
     return "DCMTK storescu, TCP_NODELAY=1" if shutil.which(_STORESCU) else "pacs.send"
 
 
-def send(port: int, parts: Sequence[Sequence[Path]]) -> float:
+def send(port: int, parts: Sequence[Sequence[Path]], *, nodelay: bool = True) -> float:
     """Send each part over an association of its own, all at the same time.
 
     Parameters
@@ -30,6 +30,8 @@ def send(port: int, parts: Sequence[Sequence[Path]]) -> float:
         Of the receiver, on loopback.
     parts
         The files of each association.
+    nodelay
+        Whether small packets are sent at once.
 
     Returns
     -------
@@ -45,11 +47,11 @@ def send(port: int, parts: Sequence[Sequence[Path]]) -> float:
     if shutil.which(_STORESCU):
         command = [_STORESCU, "-aec", "NIGHTREAD", "127.0.0.1", str(port)]
         began = time.perf_counter()
-        processes = [_start([*command, *part]) for part in parts]
+        processes = [_start([*command, *part], nodelay) for part in parts]
     else:
         script = Path(__file__).with_name("own_sender.py")
         command = [sys.executable, "-P", str(script), str(port)]
-        processes = [_start([*command, *part]) for part in parts]
+        processes = [_start([*command, *part], nodelay) for part in parts]
         _wait_until_ready(processes)
         began = time.perf_counter()
     return _finish(processes) - began
@@ -61,10 +63,10 @@ def in_parts(paths: Sequence[Path], count: int) -> list[Sequence[Path]]:
     return [paths[part * length : (part + 1) * length] for part in range(count)]
 
 
-def _start(command: Sequence[str | Path]) -> subprocess.Popen[str]:
+def _start(command: Sequence[str | Path], nodelay: bool) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
-        env=os.environ | NODELAY,
+        env=os.environ | (NODELAY if nodelay else {}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
