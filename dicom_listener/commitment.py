@@ -110,7 +110,7 @@ class Commitments:
             return Status.INVALID_ARGUMENT, str(error)
         except RecordsError as error:
             return Status.RESOURCE_LIMITATION, str(error)
-        self._due.set()
+        self.wake()
         return Status.SUCCESS, ""
 
     def report_here(self, association: Association, context: Context, calling: str) -> None:
@@ -165,6 +165,10 @@ class Commitments:
             except RecordsError as error:
                 log.error("commitments_not_reported", error=str(error))
                 until.wait(5.0)
+
+    def wake(self) -> None:
+        """Let `call_back` look at once whether there is something to do, or to stop."""
+        self._due.set()
 
     def _call(self, request: CommitmentRequest) -> None:
         host, port = self._settings.commitment_peers[request.calling_ae_title]

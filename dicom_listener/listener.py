@@ -81,6 +81,7 @@ class Listener:
         self._commitments = Commitments(settings, records, archive)
         self._settling = Settling(archive, records, self._name)
         self._stopping = threading.Event()
+        self._tasks: list[threading.Thread] = []
         self._on_announce = on_announce
         self._tls = tls_context(settings) if settings.tls_port else None
         self._server = Server(self._serve)
@@ -118,15 +119,20 @@ class Listener:
 
     def _begin(self, task: Callable[[threading.Event], None], name: str) -> None:
         """Let a task of the first of several processes run beside the associations."""
-        threading.Thread(target=task, args=(self._stopping,), name=name, daemon=True).start()
+        thread = threading.Thread(target=task, args=(self._stopping,), name=name, daemon=True)
+        self._tasks.append(thread)
+        thread.start()
 
     def stop(self, drain_seconds: float = 10.0) -> None:
         """Refuse new connections, let open ones finish for a while, then abort what is left."""
         self._stopping.set()
+        self._commitments.wake()
         self._server.refuse()
         if not self._server.wait(drain_seconds):
             self._server.interrupt()
             self._server.wait(_END_SECONDS)
+        for task in self._tasks:
+            task.join(_END_SECONDS)
 
     def _serve(self, connection: Connection) -> None:
         try:
