@@ -9,10 +9,12 @@ import itertools
 import os
 from pathlib import Path
 
+from screening.archive.writeback import begin_writing
 from screening.errors import ArchiveError, OutOfSpaceError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CHUNK = 1 << 20
+_STRETCH = 1 << 21  # bytes that are written before the disk is set to work on them
 _numbers = itertools.count()
 
 
@@ -39,6 +41,7 @@ class IncomingFile:
         self._digest = _begin(transfer_syntax_uid)
         self._descriptor: int | None = None
         self._error: OSError | None = None
+        self._unwritten = 0
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o600)
@@ -64,8 +67,12 @@ class IncomingFile:
 
     def _write(self, content: memoryview) -> None:
         assert self._descriptor is not None
+        self._unwritten += len(content)
         while content:
             content = content[os.write(self._descriptor, content) :]
+        if self._unwritten >= _STRETCH:
+            begin_writing(self._descriptor)
+            self._unwritten = 0
 
     def _fail(self, error: OSError) -> None:
         self._error = error
