@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from screening.dicom import elements
 from screening.dicom.header import read_header
+from screening.dicom.part10 import part10_head
 from screening.dicom.values import age_between, parse_age, parse_date, parse_integer, parse_time
 from screening.domain.instance import InstanceHeader
 from screening.errors import HeaderError
@@ -516,3 +518,30 @@ def first_of(value: object) -> object:
     if value is None or isinstance(value, int):
         return value
     return str(value).strip().rstrip("^") or None
+
+
+def test_sequences_without_end_are_given_up_before_they_hold_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four million items in a few kilobytes: each inflates to eight bytes.
+    nested = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * 100_000
+    head = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+    content = nested.compress(head) + b"".join(nested.compress(item) for _ in range(40))
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(part10_head("1.2", "1.2.3", DEFLATED, "X") + content + nested.flush())
+    assert path.stat().st_size < 100_000
+    looked_at = 0
+    element_at = elements._Encoding.element_at
+
+    def counted(
+        self: elements._Encoding, data: bytes, position: int, *, explicit: bool
+    ) -> elements.Element | None:
+        nonlocal looked_at
+        looked_at += 1
+        return element_at(self, data, position, explicit=explicit)
+
+    monkeypatch.setattr(elements._Encoding, "element_at", counted)
+    with pytest.raises(HeaderError, match="breaks off"):
+        read_header(path)
+    assert looked_at < 1_001_000

@@ -44,11 +44,14 @@ _SEQUENCE_DELIMITER = 0xFFFEE0DD
 _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 # A file of zeros is a row of empty elements: without a bound, gigabytes of it would hold a thread
-# for minutes. A multi-frame data set of thousands of frames stays well below.
+# for minutes. Those inside of sequences count. A multi-frame data set of thousands of frames stays
+# below.
 _MOST_ELEMENTS = 1_000_000
+_MOST_META = 1_000
 
 # Bytes. Room for the most pixels that we read, and a bound for what is made to inflate without end.
-_MOST_INFLATED = 256 * 1024 * 1024
+MOST_INFLATED = 256 * 1024 * 1024
+_DEFLATED_PART = 1 << 20
 
 
 class Element(NamedTuple):
@@ -101,28 +104,33 @@ class _Encoding:
         # Some writers fall back to implicit VR for single elements or inside sequences.
         return Element(tag, "", position + 8, length)
 
-    def end_of(self, data: Bytes, element: Element, *, explicit: bool) -> int | None:
-        """Return the offset behind `element`, or ``None`` if the data end inside it."""
+    def end_of(
+        self, data: Bytes, element: Element, *, explicit: bool, most: int = _MOST_ELEMENTS
+    ) -> tuple[int | None, int]:
+        """Return the offset behind `element`, and how many elements were looked at to find it.
+
+        The offset is ``None`` if the data end inside the element, or it holds more than `most`.
+        """
         if element.length != UNDEFINED:
             end = element.start + element.length
-            return end if end <= len(data) else None
+            return (end if end <= len(data) else None), 1
         position = element.start
         # Inside an undefined length UN everything is implicit VR (PS3.5 6.2.2).
         open_ends = [explicit and element.vr != "UN"]
-        for _ in range(_MOST_ELEMENTS):
+        for count in range(most):
             inner = self.element_at(data, position, explicit=open_ends[-1])
             if inner is None:
-                return None
+                return None, count
             position = inner.start
             if inner.tag in (_ITEM_DELIMITER, _SEQUENCE_DELIMITER):
                 open_ends.pop()
                 if not open_ends:
-                    return position
+                    return position, count + 1
             elif inner.length == UNDEFINED:
                 open_ends.append(open_ends[-1] and inner.vr != "UN")
             else:
                 position += inner.length
-        return None
+        return None, most
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +215,15 @@ def _walk(
     elements: dict[int, Element] = {}
     end = min(end, len(data))
     explicit = encoding.explicit
-    for _ in range(_MOST_ELEMENTS):
+    left = _MOST_ELEMENTS
+    while left > 0:
         element = encoding.element_at(data, position, explicit=explicit) if position < end else None
         if element is None or element.tag == _ITEM_DELIMITER:
             break
         if element.tag in _PIXEL_TAGS:
             return DataSet(data, syntax, encoding, elements, pixels=element)
-        following = encoding.end_of(data, element, explicit=explicit)
+        following, looked_at = encoding.end_of(data, element, explicit=explicit, most=left)
+        left -= looked_at
         if following is None:
             return DataSet(data, syntax, encoding, elements, breaks_off_at=element.tag)
         if element.tag in wanted:
@@ -239,7 +249,11 @@ def _file_meta(data: Bytes, position: int) -> tuple[str, int]:
     syntax = ""
     while data[position : position + 2] == b"\x02\x00":
         element = encoding.element_at(data, position, explicit=encoding.explicit)
-        following = element and encoding.end_of(data, element, explicit=encoding.explicit)
+        following = None
+        if element is not None:
+            following, _ = encoding.end_of(
+                data, element, explicit=encoding.explicit, most=_MOST_META
+            )
         if element is None or following is None:
             raise HeaderError(
                 "the File Meta Information breaks off: the file is truncated, send it again"
@@ -251,15 +265,23 @@ def _file_meta(data: Bytes, position: int) -> tuple[str, int]:
     return syntax, position
 
 
-def _inflate(data: Bytes, position: int) -> bytes:
+def _inflate(data: Bytes, position: int, most: int) -> bytes:
     # PS3.5 A.5: raw deflate of RFC 1951, with no zlib header.
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts: list[bytes] = []
+    left = most
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[position:], _MOST_INFLATED)
+        for at in range(position, len(data), _DEFLATED_PART):
+            parts.append(inflater.decompress(data[at : at + _DEFLATED_PART], left))
+            left -= len(parts[-1])
+            if not left or inflater.eof:
+                break
+        return b"".join(parts)
     except zlib.error:
         raise HeaderError("the deflated data set cannot be inflated: send it again") from None
 
 
-def _data_set(data: Bytes, wanted: Collection[int]) -> DataSet:
+def _data_set(data: Bytes, wanted: Collection[int], most_inflated: int) -> DataSet:
     position = 132 if data[128:132] == b"DICM" else 0
     syntax, position = _file_meta(data, position)
     if not syntax and data[position : position + 2] not in (b"\x08\x00", b"\x00\x08"):
@@ -268,7 +290,7 @@ def _data_set(data: Bytes, wanted: Collection[int]) -> DataSet:
             "nor a data set that begins with group 0008"
         )
     if syntax in DEFLATED:
-        data, position = _inflate(data, position), 0
+        data, position = _inflate(data, position, most_inflated), 0
     big = _looks_big_endian(data, position)
     explicit = _looks_explicit(data, position)
     if not syntax:
@@ -278,12 +300,24 @@ def _data_set(data: Bytes, wanted: Collection[int]) -> DataSet:
 
 
 @contextmanager
-def open_data_set(path: Path, wanted: Collection[int]) -> Iterator[DataSet]:
+def open_data_set(
+    path: Path, wanted: Collection[int], most_inflated: int = MOST_INFLATED
+) -> Iterator[DataSet]:
     """Find the `wanted` elements of the data set in a file, and where its pixels are.
 
     The file is a Part 10 file (PS3.10 7.1); a bare data set is read as well. Byte order and VR
     are as the elements show them, since senders' File Meta Information is at times wrong about it.
     The data set points into the mapped file and is of no use after the block.
+
+    Parameters
+    ----------
+    path
+        The file.
+    wanted
+        Tags.
+    most_inflated
+        Of a deflated data set, so many bytes are inflated at the most: what lies behind is not
+        found.
 
     Raises
     ------
@@ -297,7 +331,7 @@ def open_data_set(path: Path, wanted: Collection[int]) -> Iterator[DataSet]:
             raise HeaderError("this is not DICOM: the file is empty, send it again")
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         try:
-            yield _data_set(data, wanted)
+            yield _data_set(data, wanted, most_inflated)
         finally:
             # An array that still points into the map keeps it open until the array goes.
             with suppress(BufferError):

@@ -88,6 +88,9 @@ _LONGEST_TEXT = 256
 
 _MOST_IMAGE_TYPES = 16
 
+# Bytes before the pixels: a thousand times what is usual, and soon inflated.
+_MOST_INFLATED = 1 << 25
+
 
 class _Reader:
     """Reads values of one data set in its character set."""
@@ -180,7 +183,7 @@ def read_header(
     OSError
         The file cannot be opened.
     """
-    with open_data_set(path, _WANTED) as data_set:
+    with open_data_set(path, _WANTED, _MOST_INFLATED) as data_set:
         return _header(_Reader(data_set), sop_class_uid, sop_instance_uid)
 
 
