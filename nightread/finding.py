@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.table import Table
 
 
 class Level(StrEnum):
@@ -37,18 +37,21 @@ class Finding:
     subject: str
     detail: str
 
-    def line(self) -> Text:
-        """Return it as a line for a terminal."""
+    def line(self) -> Table:
+        """Return it as a line for a terminal; what is too long goes on below its beginning."""
+        from rich.table import Table
         from rich.text import Text
 
         from worklist.plain_text import plain
 
+        line = Table.grid()
+        line.add_column(width=5)
+        line.add_column(width=20)
+        line.add_column(overflow="fold")
         # A host's or a server's words must not act on the terminal.
-        return Text.assemble(
-            (f"{self.level.value:<5}", _STYLES[self.level]),
-            (f"{self.subject:<20}", ""),
-            (plain(self.detail), "" if self.level is not Level.OK else "dim"),
-        )
+        detail = Text(plain(self.detail), "" if self.level is not Level.OK else "dim")
+        line.add_row(Text(self.level.value, _STYLES[self.level]), Text(self.subject), detail)
+        return line
 
     def as_dict(self) -> dict[str, str]:
         """Return it as an object for JSON."""

@@ -6,13 +6,14 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
+from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
-from screening.errors import SendError
+from screening.errors import AssociationError, SendError
 
 MAXIMUM_CONTEXTS = 128
 """Presentation contexts of one association: their ids are the odd numbers to 255, PS3.8 9.3.2.2."""
@@ -21,10 +22,30 @@ _CONNECT_SECONDS = 10
 _ACSE_SECONDS = 30
 _DIMSE_SECONDS = 120
 
+
+class Trouble(StrEnum):
+    """Why there is no association."""
+
+    NO_HOST = "no_host"
+    NOBODY = "nobody"
+    NO_DICOM = "no_dicom"
+    NOTHING_TAKEN = "nothing_taken"
+    NO_REASON = "no_reason"
+    CALLED_UNKNOWN = "called_unknown"
+    CALLING_UNKNOWN = "calling_unknown"
+    BUSY = "busy"
+    OTHER = "other"
+
+
 # A-ASSOCIATE-RJ, PS3.8 Table 9-21: (source, reason).
-_CALLED_UNKNOWN = (1, 7)
-_CALLING_UNKNOWN = (1, 3)
-_BUSY = {(3, 1), (3, 2)}
+_Reason = tuple[int | None, int | None]
+_REJECTIONS: dict[_Reason, Trouble] = {
+    (1, 1): Trouble.NO_REASON,
+    (1, 3): Trouble.CALLING_UNKNOWN,
+    (1, 7): Trouble.CALLED_UNKNOWN,
+    (3, 1): Trouble.BUSY,
+    (3, 2): Trouble.BUSY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +58,28 @@ class Peer:
         Where it listens.
     called_ae_title, calling_ae_title
         Its AE title and ours.
+
+    Raises
+    ------
+    SendError
+        If the port or a title can be nobody's.
     """
 
     host: str
     port: int
     called_ae_title: str
     calling_ae_title: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port <= 65535:
+            raise SendError(f"{self.port} is no port: give one of 1 to 65535")
+        for title in (self.called_ae_title, self.calling_ae_title):
+            # PS3.5 6.2, the value representation AE.
+            printable = all(" " <= character <= "~" for character in title)
+            if not 1 <= len(title.strip(" ")) <= 16 or not printable or "\\" in title:
+                raise SendError(
+                    f"{title!r} is no AE title: give 1 to 16 characters of ASCII, no backslash"
+                )
 
     def __str__(self) -> str:
         return f"{self.called_ae_title} at {self.host} port {self.port}"
@@ -53,6 +90,7 @@ def association(
     peer: Peer,
     contexts: Iterable[tuple[str, str]],
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    handlers: Sequence[EventHandlerType] = (),
 ) -> Iterator[Association]:
     """Open an association, and release it at the end or abort it on an error.
 
@@ -66,15 +104,17 @@ def association(
         would choose one.
     roles
         Of SOP Classes of which we are not the SCU alone, PS3.7 D.3.3.4.
+    handlers
+        Of what the peer requests on it, as pynetdicom takes them.
 
     Raises
     ------
-    SendError
+    AssociationError
         If nobody answers or the association is rejected; the message says what to change.
     """
     lines: list[socket.socket] = []
     try:
-        assoc = _request(peer, contexts, roles, lines)
+        assoc = _request(peer, contexts, roles, handlers, lines)
         try:
             yield assoc
         except BaseException:
@@ -92,6 +132,7 @@ def _request(
     peer: Peer,
     contexts: Iterable[tuple[str, str]],
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
+    handlers: Sequence[EventHandlerType],
     lines: list[socket.socket],
 ) -> Association:
     """Request an association; its connection, if it comes to one, is put into ``lines``."""
@@ -117,45 +158,54 @@ def _request(
             contexts=[build_context(sop_class, [syntax]) for sop_class, syntax in contexts],
             ae_title=peer.called_ae_title,
             ext_neg=list(roles),
-            evt_handlers=[(evt.EVT_CONN_OPEN, opened)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
         )
     except OSError as error:
-        raise SendError(f"{peer.host}: {error.strerror}; check the host's name") from None
+        raise AssociationError(
+            f"{peer.host}: {error.strerror}; check the host's name", Trouble.NO_HOST
+        ) from None
     if not assoc.is_established:
-        raise SendError(_explain(peer, assoc, connected=bool(lines)))
+        trouble, reason = _trouble(assoc, connected=bool(lines))
+        raise AssociationError(_explain(peer, trouble, reason), trouble)
     return assoc
 
 
-def _explain(peer: Peer, assoc: Association, *, connected: bool) -> str:
+def _trouble(assoc: Association, *, connected: bool) -> tuple[Trouble, _Reason]:
+    """Return why there is no association and, of a rejection, its source and reason."""
     if not connected:
-        return (
+        return Trouble.NOBODY, (None, None)
+    if not assoc.is_rejected:
+        # pynetdicom gives up an association that was accepted without a single context.
+        trouble = Trouble.NOTHING_TAKEN if assoc.rejected_contexts else Trouble.NO_DICOM
+        return trouble, (None, None)
+    answer = assoc.acceptor.primitive
+    reason = (answer.result_source, answer.diagnostic) if answer else (None, None)
+    return _REJECTIONS.get(reason, Trouble.OTHER), reason
+
+
+def _explain(peer: Peer, trouble: Trouble, reason: _Reason) -> str:
+    words = {
+        Trouble.NOBODY: (
             f"nobody answers on {peer.host} port {peer.port}: start nightread up (or nightread "
             "listen) there, or name another --host and --port"
-        )
-    if assoc.is_rejected:
-        return _explain_rejection(peer, assoc)
-    return (
-        f"{peer.host} port {peer.port} took the connection but no association: is it a DICOM port, "
-        "and does it talk TLS?"
-    )
-
-
-def _explain_rejection(peer: Peer, assoc: Association) -> str:
-    answer = assoc.acceptor.primitive
-    source = (answer.result_source, answer.diagnostic) if answer else (None, None)
-    if source == _CALLED_UNKNOWN:
-        return (
+        ),
+        Trouble.NO_DICOM: (
+            f"{peer.host} port {peer.port} took the connection but no association: is it a DICOM "
+            "port, and does it talk TLS?"
+        ),
+        Trouble.NOTHING_TAKEN: f"{peer} takes no object of a kind that was offered to it",
+        Trouble.CALLED_UNKNOWN: (
             f"{peer.host} port {peer.port} is not called {peer.called_ae_title}: name its AE title "
             f"with --aet, or start the listener with NIGHTREAD_AE_TITLE={peer.called_ae_title}"
-        )
-    if source == _CALLING_UNKNOWN:
-        return (
+        ),
+        Trouble.CALLING_UNKNOWN: (
             f"{peer} does not admit the AE title {peer.calling_ae_title}: add it to the listener's "
             "NIGHTREAD_CALLING_AE_TITLES, or use an admitted one with --calling"
-        )
-    if source in _BUSY:
-        return (
+        ),
+        Trouble.BUSY: (
             f"{peer} has too many associations open: try again later, or raise the listener's "
             "NIGHTREAD_MAXIMUM_ASSOCIATIONS"
-        )
-    return f"{peer} rejected the association (source and reason {source}, PS3.8 Table 9-21)"
+        ),
+    }
+    other = f"{peer} rejected the association (source and reason {reason}, PS3.8 Table 9-21)"
+    return words.get(trouble, other)

@@ -19,6 +19,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── BundleError              a model bundle is refused
     ├── TrainingError            a training set or a recipe cannot be used
     └── SendError                a DICOM peer refused, or did not answer
+        └── AssociationError     it let no association come about
 """
 
 from __future__ import annotations
@@ -78,3 +79,19 @@ class TrainingError(NightreadError):
 
 class SendError(NightreadError):
     """A DICOM peer refused an association or an instance, or did not answer."""
+
+
+class AssociationError(SendError):
+    """A DICOM peer let no association come about.
+
+    Parameters
+    ----------
+    message
+        What is wrong and what to do, for somebody who sends.
+    trouble
+        What is wrong, as `pacs.peer.Trouble` names it, for who says it in other words.
+    """
+
+    def __init__(self, message: str, trouble: str) -> None:
+        super().__init__(message)
+        self.trouble = trouble

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -23,6 +24,9 @@ import migrations
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.settings import Settings
+
+if TYPE_CHECKING:
+    from orthanc_server import Orthanc
 
 
 def require(condition: object, reason: str) -> None:
@@ -184,3 +188,18 @@ def dcmtk() -> Path:
     require(found, "no DCMTK: install Debian's dcmtk")
     assert found is not None
     return Path(found).parent
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path, settings: Settings) -> Iterator[Orthanc]:
+    """An Orthanc that knows our listener."""
+    from orthanc_server import running_orthanc
+
+    program = shutil.which("Orthanc")
+    require(program, "no Orthanc: install Debian's orthanc")
+    assert program is not None
+    known: dict[str, list[str | int]] = {
+        "nightread": ["NIGHTREAD", "127.0.0.1", settings.dicom_port]
+    }
+    with running_orthanc(program, tmp_path / "orthanc", known) as server:
+        yield server

@@ -35,7 +35,8 @@ class Installation:
 
     def environment(self) -> dict[str, str]:
         chosen = self.settings.model_dump(exclude_defaults=True)
-        return os.environ | {f"NIGHTREAD_{k.upper()}": str(v) for k, v in chosen.items()}
+        texts = {k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in chosen.items()}
+        return os.environ | {f"NIGHTREAD_{k.upper()}": str(v) for k, v in texts.items()}
 
     def start(self, command: str) -> None:
         """Start ``nightread COMMAND``; its log stands in the data folder."""

@@ -39,9 +39,13 @@ Answer = Callable[[Event], "int | Dataset"]
 def receiver(
     contexts: dict[str, list[str]],
     answer: Answer = lambda event: 0x0000,
+    action: Callable[[Event], tuple[int, None]] = lambda event: (0x0000, None),
     **choices: object,
 ) -> Iterator[Receiver]:
-    """Run an SCP for the given SOP Classes, each in the given transfer syntaxes."""
+    """Run an SCP for the given SOP Classes, each in the given transfer syntaxes.
+
+    It answers a C-STORE with ``answer`` and an N-ACTION with ``action``.
+    """
     ae = AE("ARCHIVE")
     ae.supported_contexts = [build_context(Verification)] + [
         build_context(sop_class, syntaxes) for sop_class, syntaxes in contexts.items()
@@ -74,6 +78,7 @@ def receiver(
             (evt.EVT_ACCEPTED, accepted),
             (evt.EVT_C_STORE, store),
             (evt.EVT_C_ECHO, lambda event: 0x0000),
+            (evt.EVT_N_ACTION, action),
         ],
     )
     try:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_port, require, wait_until
+from conftest import wait_until
 from installation import Installation
+from orthanc_server import Orthanc
 from test_listener_store import Door
 
 from screening.dicom.wrap import wrap_file
@@ -24,57 +22,6 @@ from screening.queue.embedded import EmbeddedRedis
 from screening.settings import Settings
 
 WHEN = dt.datetime(2026, 3, 1, 21, 30)
-
-
-@dataclass(frozen=True)
-class Orthanc:
-    """A running Orthanc, reached by its REST interface on loopback."""
-
-    url: str
-    dicom_port: int
-
-    def call(self, path: str, content: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
-        request = urllib.request.Request(self.url + path, data=content)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-
-@pytest.fixture
-def orthanc(tmp_path: Path, settings: Settings) -> Iterator[Orthanc]:
-    program = shutil.which("Orthanc")
-    require(program, "no Orthanc: install Debian's orthanc")
-    assert program is not None
-    folder = tmp_path / "orthanc"
-    folder.mkdir()
-    http, dicom = free_port(), free_port()
-    configuration = {
-        "StorageDirectory": str(folder),
-        "IndexDirectory": str(folder),
-        "HttpPort": http,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "DicomPort": dicom,
-        "DicomAet": "ORTHANC",
-        "DicomModalities": {"nightread": ["NIGHTREAD", "127.0.0.1", settings.dicom_port]},
-        "Plugins": [],
-    }
-    (folder / "orthanc.json").write_text(json.dumps(configuration))
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([program, folder / "orthanc.json"], stdout=log, stderr=log)
-    opened = Orthanc(f"http://127.0.0.1:{http}", dicom)
-    try:
-        wait_until(lambda: _answers(opened), 30, "Orthanc answers")
-        yield opened
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _answers(orthanc: Orthanc) -> bool:
-    try:
-        return "Version" in orthanc.call("/system")
-    except OSError:
-        return False
 
 
 @pytest.fixture
