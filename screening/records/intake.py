@@ -21,7 +21,7 @@ from screening.records.filing import (
     reopen_study,
 )
 from screening.records.outbox import postpone
-from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow
+from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow, StudyRow
 
 
 class Arrival(StrEnum):
@@ -170,9 +170,7 @@ def _repeated(
     if held is None:
         return None
     if held.digest == kept.digest:
-        again = _try_again(connection, held.id)
-        if again:
-            reopen_study(connection, held.study_row)
+        again = _try_again(connection, held.id, held.study_row)
         return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
     file_study_of_conflict(connection, header, now)
     values = {
@@ -188,21 +186,22 @@ def _repeated(
     return Intake(Arrival.CONFLICT, held.study_row, announce=False)
 
 
-def _try_again(connection: Connection, instance_row: int) -> bool:
+def _try_again(connection: Connection, instance_row: int, study_row: int) -> bool:
     """Let an image that failed at every attempt be tried again: its sender sent it again."""
-    failed = connection.execute(
-        delete(ExclusionRow)
-        .where(
-            ExclusionRow.instance_row == instance_row,
-            ExclusionRow.reason == Reason.ERROR.value,
-        )
-        .returning(ExclusionRow.instance_row)
-    ).first()
-    if failed is None:
+    failure = (
+        ExclusionRow.instance_row == instance_row,
+        ExclusionRow.reason == Reason.ERROR.value,
+    )
+    if connection.scalar(select(ExclusionRow.instance_row).where(*failure)) is None:
+        return False
+    # The study first, as whoever writes a result does: else each could hold what the other needs.
+    connection.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
+    if connection.execute(delete(ExclusionRow).where(*failure)).rowcount == 0:
         return False
     connection.execute(
         update(InstanceRow)
         .where(InstanceRow.id == instance_row)
         .values(state=InstanceState.WAITING.value, attempts=0, claimed_until=None, last_error=None)
     )
+    reopen_study(connection, study_row)
     return True
