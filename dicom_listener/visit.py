@@ -57,6 +57,7 @@ class Visit:
         self._on_announce = on_announce
         self._row: int | None = None
         self._studies: set[int] = set()
+        self._uncounted: list[str] = []
 
     def begin(self) -> None:
         """Record that it is here. Where the database is down, its first image tries again."""
@@ -92,7 +93,7 @@ class Visit:
         if isinstance(outcome, Intake):
             self._studies.add(outcome.study_row)
             return Status.SUCCESS, ""
-        self._count_refusal(outcome)
+        self._count_refusals(outcome)
         return outcome.status, outcome.why
 
     def _request_commitment(
@@ -136,27 +137,37 @@ class Visit:
             data_set.discard()
             return Refused(Status.PROCESSING_FAILURE, f"{type(error).__name__} in the listener")
 
-    def _count_refusal(self, refused: Refused) -> None:
+    def _count_refusals(self, refused: Refused) -> None:
         refusal = f"0x{refused.status:04X} {refused.why}"
         log.warning("store_refused", address=self._caller.peer_address, why=refusal)
-        if self._row is None or refused.by_database:
-            return  # a database that has just refused would hold up the answer a second time
+        self._uncounted.append(refusal)
+        if not refused.by_database:
+            self._write_refusals()
+        # A database that has just refused would hold up the answer a second time: later then.
+
+    def _write_refusals(self) -> None:
+        """Write the refusals that are not on record yet, as soon as the database takes them."""
+        if not self._uncounted:
+            return
         try:
+            row = self._recorded()
             with self._records.begin() as session:
-                associations.count_refusal(session, self._row, refusal)
+                associations.count_refusals(session, row, self._uncounted[-1], len(self._uncounted))
         except RecordsError as error:
             log.error("refusal_not_recorded", error=str(error))
+        else:
+            self._uncounted.clear()
 
     def end(self, ending: Ending) -> None:
         """Record how it ended, and have its studies announced at once."""
-        if self._row is None:
-            return
+        self._write_refusals()
         now = dt.datetime.now(dt.UTC)
         try:
+            row = self._recorded()
             with self._records.begin() as session:
                 associations.close_association(
                     session,
-                    self._row,
+                    row,
                     outcome=ending.outcome,
                     now=now,
                     explanation=ending.explanation,

@@ -109,10 +109,10 @@ def count_store(connection: Connection, row: int, what: StoreCount) -> None:
     connection.execute(_COUNT[what], {"row": row})
 
 
-def count_refusal(session: Session, row: int, refusal: str) -> None:
-    """Count one C-STORE of an association that was refused, and keep the reason."""
+def count_refusals(session: Session, row: int, refusal: str, number: int = 1) -> None:
+    """Count C-STOREs of an association that were refused, and keep the reason of the last."""
     session.execute(
         update(AssociationRow)
         .where(AssociationRow.id == row)
-        .values(refused=AssociationRow.refused + 1, last_refusal=refusal)
+        .values(refused=AssociationRow.refused + number, last_refusal=refusal)
     )
