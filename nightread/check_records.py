@@ -40,20 +40,14 @@ def check_records(settings: Settings) -> Iterator[Finding]:
 
 def _check_waiting(records: Records) -> Finding:
     from screening.records.cases import tally
+    from worklist.signs import span_sign
 
     with records.read() as session:
         counts = tally(session)
     if counts.oldest_waiting_since is None:
         return ok("waiting images", "none")
     waited = dt.datetime.now(dt.UTC) - counts.oldest_waiting_since
-    detail = f"{counts.waiting}, the oldest for {_span(waited)}"
+    detail = f"{counts.waiting}, the oldest for {span_sign(waited)}"
     if waited > _PATIENCE:
         return warn("waiting images", f"{detail}: does nightread up or nightread work run?")
     return ok("waiting images", detail)
-
-
-def _span(span: dt.timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

@@ -22,7 +22,7 @@ def compare(
     ensemble: Annotated[bool, typer.Option(help="Add ensembles.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
-    """Compare classifiers with one another and with what was claimed.
+    """Compare classifiers with one another and what is claimed.
 
     Writes one page in Markdown and HTML, with charts. What was measured is kept, and measured again
     only where the weights, the settings or the data are others. The sets multiregion_published,

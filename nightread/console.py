@@ -9,6 +9,7 @@ import warnings
 
 import typer
 
+from nightread.associations import associations
 from nightread.broker import broker
 from nightread.bundle import bundle
 from nightread.cases import cases
@@ -18,6 +19,7 @@ from nightread.demo import demo
 from nightread.doctor import doctor
 from nightread.evaluate import evaluate
 from nightread.explain import explain
+from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.send import send
@@ -36,6 +38,8 @@ _COMMANDS = (
     up,
     cases,
     study,
+    ledger,
+    associations,
     send,
     wrap,
     doctor,

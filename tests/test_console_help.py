@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from nightread.console import make_console
 
 COMMANDS = [
-    *("demo", "up", "cases", "study", "send", "wrap", "doctor", "listen", "work", "migrate"),
+    *("demo", "up", "cases", "study", "ledger", "associations", "send", "wrap", "doctor"),
+    *("listen", "work", "migrate"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version", "bundle"),
 ]
 

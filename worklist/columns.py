@@ -37,9 +37,7 @@ class Column:
 def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int) -> Table:
     """Return a table without lines that fits into ``width`` characters if the columns let it."""
     table = Table(box=None, header_style="dim", padding=(0, _GAP, 0, 0), pad_edge=False)
-    natural = [_natural_width(column, [row[i] for row in rows]) for i, column in enumerate(columns)]
-    room = width - _GAP * (len(columns) - 1)
-    for column, fitted in zip(columns, _fit(columns, natural, room), strict=True):
+    for column, fitted in zip(columns, _fitted_widths(columns, rows, width), strict=True):
         table.add_column(
             column.header,
             justify="right" if column.right else "left",
@@ -50,6 +48,33 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], widt
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def fitted_lines(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int
+) -> tuple[Text, list[Text]]:
+    """Return a header and a line for each row, where something else is to stand between them."""
+    widths = _fitted_widths(columns, rows, width)
+    header = _line(columns, [Text(column.header, style="dim") for column in columns], widths)
+    return header, [_line(columns, row, widths) for row in rows]
+
+
+def _line(columns: Sequence[Column], cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    line = Text()
+    for column, cell, width in zip(columns, cells, widths, strict=True):
+        fitted = cell.copy()
+        fitted.truncate(width, overflow="ellipsis")
+        fitted.align("right" if column.right else "left", width)
+        line.append_text(fitted).append(" " * _GAP)
+    line.rstrip()
+    return line
+
+
+def _fitted_widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int
+) -> list[int]:
+    natural = [_natural_width(column, [row[i] for row in rows]) for i, column in enumerate(columns)]
+    return _fit(columns, natural, width - _GAP * (len(columns) - 1))
 
 
 def _natural_width(column: Column, cells: Sequence[Text]) -> int:

@@ -1,4 +1,4 @@
-"""Cases and studies as JSON: every field under its own name, text as it came."""
+"""The records as JSON: every field under its own name, text as it came."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from screening.records.calls import Call
 from screening.records.cases import Case
 from screening.records.dossier import Dossier
+from screening.records.entries import Entry
+from screening.records.ledger import Ledger
 
 
 def case_object(case: Case) -> dict[str, Any]:
@@ -20,6 +23,24 @@ def case_object(case: Case) -> dict[str, Any]:
 def dossier_object(dossier: Dossier) -> dict[str, Any]:
     """Return all of a study: ``case``, ``images``, ``conflicts`` and ``revisions``."""
     return _object(dossier)
+
+
+def call_object(call: Call) -> dict[str, Any]:
+    """Return an association as an object of JSON's own types."""
+    return _object(call)
+
+
+def entry_object(entry: Entry) -> dict[str, Any]:
+    """Return a line of the ledger as an object of JSON's own types."""
+    return _object(entry)
+
+
+def ledger_object(ledger: Ledger) -> dict[str, Any]:
+    """Return the ledger's counts, and whether they add up and the night is complete."""
+    counted = _object(ledger)
+    counted["answers"]["total"] = ledger.answers.total
+    verdict = {"adds_up": ledger.adds_up, "complete": ledger.is_complete, "failed": ledger.failed}
+    return verdict | counted
 
 
 def _object(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of the records

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from rich.text import Text
 
 from screening.domain.verdict import Verdict
@@ -34,6 +36,22 @@ def age_sign(age_years: float | None) -> str:
     if age_years is None:
         return "-"
     return f"{age_years:.0f}" if age_years >= 2 else f"{age_years * 12:.0f} mo"
+
+
+def span_sign(span: dt.timedelta) -> str:
+    """Return how long something took or waits, in the largest unit that says enough."""
+    seconds = max(0.0, span.total_seconds())
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def moment_sign(moment: dt.datetime) -> str:
+    """Return a moment to the minute by this machine's clock, as an option without a zone is."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def disclaimer() -> Text:
