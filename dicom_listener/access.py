@@ -63,7 +63,7 @@ class Access:
         finally:
             if rejection is None:
                 with self._lock:
-                    self._open[request.calling_ae_title] -= 1
+                    self._leave(request.calling_ae_title)
 
     def may_store(self, calling_ae_title: str) -> bool:
         """Say whether an admitted caller may send images, or only echo."""
@@ -121,3 +121,8 @@ class Access:
                 )
             self._open[calling] += 1
         return None
+
+    def _leave(self, calling: str) -> None:
+        self._open[calling] -= 1
+        if not self._open[calling]:
+            del self._open[calling]  # a stranger may make up a title for each of its calls

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from dicom_listener.command import (
     RESPONSE,
     Command,
@@ -24,6 +26,8 @@ from dicom_listener.negotiation import Context
 from dicom_listener.status import Status
 from dicom_listener.wire import Wire, WireError
 from screening.records.association import Outcome
+
+log = structlog.get_logger(__name__)
 
 P_DATA, RELEASE_RQ, ABORT = 0x04, 0x05, 0x07
 _RELEASE_RP = struct.pack(">BxIxxxx", 0x06, 4)
@@ -124,6 +128,11 @@ class Association:
         except WireError as error:
             self.abort()
             return Ending(Outcome.ABORTED, str(error))
+        except Exception as error:
+            # What was answered is to be announced, and the end recorded, whatever it was.
+            log.exception("association_failed")
+            self.abort()
+            return Ending(Outcome.ABORTED, f"we aborted it: {type(error).__name__} in the listener")
         finally:
             if self._data_set is not None:
                 self._data_set.discard()

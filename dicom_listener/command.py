@@ -31,6 +31,9 @@ _ACTION_TYPE = 0x1008
 # Error Comment has the value representation LO: 64 characters, PS3.7 Annex E.
 _COMMENT_LENGTH = 64
 
+# PS3.5 9.1 allows 64; a data set's are read up to as many as here.
+_LONGEST_UID = 256
+
 RESPONSE = 0x8000
 """Set in the command field of a response, PS3.7 Annex E."""
 
@@ -122,7 +125,10 @@ def _integer(elements: Mapping[int, bytes], element: int) -> int | None:
 
 
 def _uid(elements: Mapping[int, bytes], element: int) -> str:
-    return elements.get(element, b"").decode("ascii", "replace").rstrip("\0 ")
+    """Return a UID; one that is no text, or that goes on and on, is as good as none."""
+    text = elements.get(element, b"").decode("ascii", "replace").rstrip("\0 ")
+    usable = len(text) <= _LONGEST_UID and text.isascii() and text.isprintable()
+    return text if usable else ""
 
 
 def write_response(command: Command, status: int, comment: str = "") -> bytes:

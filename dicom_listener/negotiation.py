@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -26,6 +27,16 @@ _SUPPORTED = [
     build_context(Verification),
     build_context(PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
 ]
+
+# Of the PDU: its header, the titles, and all that is of fixed length, PS3.8 Table 9-11.
+_TITLES_START, _TITLES_END, _ITEMS_START = 10, 42, 74
+_ITEM = struct.Struct(">BxH")
+_CONTEXT, _USER_INFORMATION = 0x20, 0x50
+# pynetdicom fails on an item that it does not know, and on a name or an option that is not well
+# formed. We use the longest PDU, the implementation's UID and the roles.
+_USED_ITEMS = frozenset({0x10, _CONTEXT, _USER_INFORMATION})
+_USED_SUB_ITEMS = frozenset({0x51, 0x52, 0x54})
+_MOST_CONTEXTS = 128  # their IDs are odd numbers below 256, PS3.8 9.3.2.2
 
 
 class NegotiationError(Exception):
@@ -84,8 +95,11 @@ def read_request(pdu: bytes) -> Request:
     """
     try:
         decoded = A_ASSOCIATE_RQ()
-        decoded.decode(pdu)
+        decoded.decode(_with_readable_titles(pdu) + _used(pdu[_ITEMS_START:], _USED_ITEMS))
         primitive = decoded.to_primitive()
+        contexts = primitive.presentation_context_definition_list
+        if not all(context.abstract_syntax and context.transfer_syntax for context in contexts):
+            raise ValueError("a presentation context without its syntaxes")
         return Request(
             str(primitive.calling_ae_title).strip(),
             str(primitive.called_ae_title).strip(),
@@ -94,6 +108,30 @@ def read_request(pdu: bytes) -> Request:
         )
     except Exception as error:  # pynetdicom raises whatever the bytes make it meet
         raise NegotiationError(f"its request cannot be read ({type(error).__name__})") from None
+
+
+def _with_readable_titles(pdu: bytes) -> bytes:
+    """Return what stands before the items, with titles that are padded with NUL put right."""
+    titles = pdu[_TITLES_START:_TITLES_END].replace(b"\0", b" ")
+    return pdu[:_TITLES_START] + titles + pdu[_TITLES_END:_ITEMS_START]
+
+
+def _used(items: bytes, kinds: frozenset[int]) -> bytes:
+    """Leave out items that are of no use to us; unknown ones shall be skipped, PS3.8 9.3.1."""
+    used = []
+    at = contexts = 0
+    while at < len(items):
+        kind, length = _ITEM.unpack_from(items, at)
+        content = items[at + _ITEM.size : at + _ITEM.size + length]
+        at += _ITEM.size + length
+        contexts += kind == _CONTEXT
+        if at > len(items) or contexts > _MOST_CONTEXTS:
+            raise ValueError("items that do not add up")
+        if kind == _USER_INFORMATION:
+            content = _used(content, _USED_SUB_ITEMS)
+        if kind in kinds:
+            used.append(_ITEM.pack(kind, len(content)) + content)
+    return b"".join(used)
 
 
 def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], bytes]:
@@ -119,7 +157,7 @@ def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], byte
     roles = {
         UID(str(item.sop_class_uid)): (item.scu_role, item.scp_role)
         for item in asked.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and (item.scu_role or item.scp_role)
     }
     results, answered_roles = negotiate_unrestricted(
         asked.presentation_context_definition_list, _SUPPORTED, roles

@@ -102,16 +102,23 @@ class Server:
                 log.error("connection_not_accepted", error=str(error.strerror or error))
                 time.sleep(0.1)
                 continue
-            self._begin(Connection(connected, str(address[0]), secure=secure))
+            # A socket of both families shows a peer of IPv4 as ::ffff:192.0.2.1.
+            peer = str(address[0]).removeprefix("::ffff:")
+            self._begin(Connection(connected, peer, secure=secure))
 
     def _begin(self, connection: Connection) -> None:
         thread = threading.Thread(
             target=self._run, args=(connection,), name="association", daemon=True
         )
-        with self._lock:
-            self._drop_oldest_pending()
-            self._threads[connection] = thread
-        thread.start()
+        try:
+            with self._lock:
+                self._drop_oldest_pending()
+                thread.start()
+                self._threads[connection] = thread
+        except RuntimeError as error:
+            # No further thread can be had: who calls later is still to be accepted.
+            log.error("connection_not_served", error=str(error))
+            connection.socket.close()
 
     def _drop_oldest_pending(self) -> None:
         pending = [item for item in self._threads if item.pending]
@@ -159,5 +166,6 @@ class Server:
 
 
 def _interrupt(connection: Connection) -> None:
+    # That of an SSLSocket would have it forget its keys, and what is still sent go out in clear.
     with contextlib.suppress(OSError):
-        connection.socket.shutdown(socket.SHUT_RD)
+        socket.socket.shutdown(connection.socket, socket.SHUT_RD)
