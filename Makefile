@@ -6,6 +6,9 @@ VENV ?= .venv
 # does not need: name PyTorch's index of CPU builds here. Empty: wherever pip is set up to look.
 TORCH_INDEX ?=
 
+# Test files at the same time. Many wait for a server rather than for a core.
+WORKERS ?= 2
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BENCHMARKS := $(filter-out __init__ __main__,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -29,7 +32,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/nightread demo $(if $(ONCE),--once) $(if $(IMAGES),--images '$(IMAGES)')
 
 test: $(VENV)/.dev servers
-	$(BIN)/python -m pytest -m 'not soak' $(PYTEST)
+	$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadfile $(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
