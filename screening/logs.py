@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 import structlog
@@ -69,6 +70,7 @@ def _place_of_error(
 
 def _quieten() -> None:
     """Silence the libraries that log what they read, headers of patients among it."""
+    warnings.filterwarnings("ignore", module="pydicom")
     for name in ("pydicom", "pynetdicom", "PIL"):
         library = logging.getLogger(name)
         library.setLevel(logging.CRITICAL)

@@ -74,8 +74,13 @@ class Archive:
         ------
         OutOfSpaceError
             If it has.
+        ArchiveError
+            If the disk does not say.
         """
-        free = shutil.disk_usage(self.incoming).free
+        try:
+            free = shutil.disk_usage(self.incoming).free
+        except OSError as error:
+            raise refusal(error, self.incoming) from error
         if free < self._minimum_free_bytes:
             raise OutOfSpaceError(
                 f"{free / 1e9:.1f} GB free, {self._minimum_free_bytes / 1e9:.1f} GB are kept free: "
@@ -85,8 +90,8 @@ class Archive:
     def keep(self, file: IncomingFile) -> KeptFile:
         """Move a file that has arrived in `incoming` to its place, durably.
 
-        When this returns, the bytes and their name survive a loss of power. The same content may
-        be kept again: the rename replaces a file by its equal.
+        When this returns, the bytes and their name survive a loss of power. Where the same content
+        is kept already, it stays as it is.
 
         Parameters
         ----------
@@ -104,7 +109,12 @@ class Archive:
         target = self.path(digest)
         try:
             size = file.sync()
-            file.path.replace(target)
+            if target.exists():
+                # Its meta information may be another sender's, and its row tells its size.
+                size = target.stat().st_size
+                file.discard()
+            else:
+                file.path.replace(target)
             _sync_folder(target.parent)
         except OSError as error:
             raise refusal(error, target) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import itertools
 import os
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from screening.archive.writeback import begin_writing
@@ -15,7 +16,6 @@ from screening.errors import ArchiveError, OutOfSpaceError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CHUNK = 1 << 20
 _STRETCH = 1 << 21  # bytes that are written before the disk is set to work on them
-_numbers = itertools.count()
 
 
 class IncomingFile:
@@ -37,7 +37,8 @@ class IncomingFile:
     """
 
     def __init__(self, folder: Path, meta: bytes, transfer_syntax_uid: str) -> None:
-        self.path = folder / f"{os.getpid()}-{next(_numbers)}.part"
+        # In a container each run has the same process number, and two may share the folder.
+        self.path = folder / f"{uuid.uuid4().hex}.part"
         self._digest = _begin(transfer_syntax_uid)
         self._descriptor: int | None = None
         self._error: OSError | None = None
@@ -102,7 +103,8 @@ class IncomingFile:
     def discard(self) -> None:
         """Remove the file, if it is still here: it was refused, or its sender is gone."""
         self._close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # what a broken disk keeps is cleared when it works again
+            self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._descriptor is not None:
@@ -154,8 +156,9 @@ def _begin(transfer_syntax_uid: str) -> hashlib._Hash:
 
 def refusal(error: OSError, path: Path) -> ArchiveError:
     """Return what the sender and the log are told of an error of the disk."""
+    # The sender is told the first 64 characters: the reason comes first.
     if error.errno in _FULL:
-        return OutOfSpaceError(f"the disk of {path.parent} is full: make room")
+        return OutOfSpaceError(f"the disk is full: make room in {path.parent}")
     return ArchiveError(
-        f"cannot write to {path.parent}: {error.strerror}; check its owner and permissions"
+        f"cannot write: {error.strerror}; check owner and permissions of {path.parent}"
     )

@@ -134,7 +134,8 @@ class _Reader:
             size = 4 if vr in ("UL", "SL") else 2
             order = "little" if self.data_set.little_endian else "big"
             whole = len(value) >= size
-            return int.from_bytes(value[:size], order) if whole else None  # type: ignore[arg-type]
+            number = int.from_bytes(value[:size], order)  # type: ignore[arg-type]
+            return parse_integer(str(number)) if whole else None
         return parse_integer(decode_text(value, self.encodings).split("\\")[0])
 
     def body_part(self) -> str | None:
