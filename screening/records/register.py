@@ -6,6 +6,8 @@ import datetime as dt
 import threading
 from dataclasses import dataclass
 
+from sqlalchemy.exc import DataError, IntegrityError
+
 from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
 from screening.errors import RecordsError
@@ -23,7 +25,7 @@ class _Entry:
     now: dt.datetime
     announce_at: dt.datetime
     intake: Intake | None = None
-    error: RecordsError | None = None
+    error: Exception | None = None
 
 
 class Register:
@@ -78,13 +80,18 @@ class Register:
     def _write(self, entries: list[_Entry]) -> None:
         try:
             self._write_together(entries)
-        except RecordsError as error:
-            if len(entries) == 1:
-                entries[0].error = error
-                return
-            # One that the database refuses must not be the others' refusal.
-            for entry in entries:
-                self._write([entry])
+        except Exception as error:
+            # A database that does not answer would be waited for as often as there are entries;
+            # one entry that it cannot take must not be the others' refusal.
+            silent = isinstance(error, RecordsError) and not isinstance(
+                error.__cause__, DataError | IntegrityError
+            )
+            if silent or len(entries) == 1:
+                for entry in entries:
+                    entry.error = error
+            else:
+                for entry in entries:
+                    self._write([entry])
 
     def _write_together(self, entries: list[_Entry]) -> None:
         with self._records.write() as connection:
