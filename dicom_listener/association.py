@@ -123,15 +123,15 @@ class Association:
             self._wire.send(acceptance)
             return self._serve()
         except _Abort as error:
-            self.abort()
+            self._wire.abort()
             return Ending(Outcome.ABORTED, f"we aborted it: {error}")
         except WireError as error:
-            self.abort()
+            self._wire.abort()
             return Ending(Outcome.ABORTED, str(error))
         except Exception as error:
             # What was answered is to be announced, and the end recorded, whatever it was.
             log.exception("association_failed")
-            self.abort()
+            self._wire.abort()
             return Ending(Outcome.ABORTED, f"we aborted it: {type(error).__name__} in the listener")
         finally:
             if self._data_set is not None:
@@ -141,6 +141,7 @@ class Association:
         while True:
             pdu = self._wire.next_pdu(self._idle_seconds)
             if pdu is None:
+                self._wire.abort()  # whoever shut the connection, it is over
                 return Ending(Outcome.ABORTED, "the sender closed the connection unreleased")
             kind, length = pdu
             if kind == P_DATA:
@@ -155,13 +156,6 @@ class Association:
             if kind == ABORT:
                 return Ending(Outcome.ABORTED, "the sender aborted it")
             raise _Abort(f"a PDU of type {kind:#04x} where a message was due")
-
-    def abort(self) -> None:
-        """Send an A-ABORT of the service provider, if anybody is there to read it."""
-        try:
-            self._wire.send(struct.pack(">BxIxxBB", ABORT, 4, 2, 0))
-        except WireError:
-            return
 
     def _read_data(self, length: int) -> None:
         """Read the presentation data values of one P-DATA-TF, PS3.8 9.3.5."""

@@ -12,7 +12,7 @@ import structlog
 
 from dicom_listener.access import Access, Rejection
 from dicom_listener.address import require_free
-from dicom_listener.association import Association
+from dicom_listener.association import Association, Ending
 from dicom_listener.commitment import Commitments
 from dicom_listener.negotiation import NegotiationError, Request, accept, read_request, reject
 from dicom_listener.server import Connection, Server
@@ -24,7 +24,7 @@ from dicom_listener.wire import Wire, WireError
 from screening.archive.archive import Archive
 from screening.errors import RecordsError
 from screening.records import association as associations
-from screening.records.association import Caller
+from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
 from screening.settings import Settings
 
@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 _ASSOCIATE_RQ = 0x01
 # DCMTK and Orthanc send what we offer up to 128 KB; larger ones cost us nothing.
 _LONGEST_PDU = 1 << 20
-# A request with the 128 contexts that its IDs allow and 40 syntaxes each has a third of this.
-_LONGEST_REQUEST = 1 << 20
+# A request with the 128 contexts that its IDs allow and 40 syntaxes each has two thirds of this.
+_LONGEST_REQUEST = 1 << 19
 # PS3.8 9.1.5, the ARTIM timer: from the connection to the request; and within any message.
 _ARTIM_SECONDS = 30
 _END_SECONDS = 5
@@ -136,19 +136,35 @@ class Listener:
 
     def _serve(self, connection: Connection) -> None:
         try:
+            if not self._speaks(connection):
+                return  # it connected and went: whatever watches the port does so
             wire = self._wire(connection)
             request = self._request(wire)
-        except (WireError, NegotiationError) as error:
+        except WireError as error:
             self._record_rejection(connection, "", "", str(error))
             return
+        except NegotiationError as error:
+            self._record_rejection(connection, "", "", str(error))
+            wire.abort()
+            return
         if request is None:
-            return  # it connected and went: whatever watches the port does so
+            return
         with self._access.admit(request, connection.address) as rejection:
             connection.pending = False
             if rejection is None:
                 self._associate(connection, wire, request)
             else:
                 self._reject(connection, wire, request, rejection)
+
+    def _speaks(self, connection: Connection) -> bool:
+        """Wait for the first byte, which stays where it is."""
+        try:
+            connection.socket.settimeout(_ARTIM_SECONDS)
+            return bool(connection.socket.recv(1, socket.MSG_PEEK))
+        except TimeoutError:
+            raise WireError(f"it was silent for {_ARTIM_SECONDS:g} seconds") from None
+        except OSError:
+            return False
 
     def _wire(self, connection: Connection) -> Wire:
         raw = connection.socket
@@ -160,7 +176,12 @@ class Listener:
             assert self._tls is not None, "no port for TLS is open without it"
             raw.settimeout(_ARTIM_SECONDS)
             try:
-                connection.socket = self._tls.wrap_socket(raw, server_side=True)
+                # The connection's own from now on, so that it can be dropped in the handshake.
+                secured = self._tls.wrap_socket(
+                    raw, server_side=True, do_handshake_on_connect=False
+                )
+                connection.socket = secured
+                secured.do_handshake()
             except (OSError, ssl.SSLError) as error:
                 reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
                 raise WireError(
@@ -198,6 +219,8 @@ class Listener:
             idle_seconds=self._settings.idle_seconds,
         )
         ending = association.serve(answer)
+        if self._stopping.is_set() and ending.outcome is Outcome.ABORTED:
+            ending = Ending(Outcome.ABORTED, "the listener stopped: the sender repeats the rest")
         self._commitments.forget(association)
         visit.end(ending)
 

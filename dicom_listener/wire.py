@@ -11,10 +11,12 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 # Two PDUs of 128 KB, the longest that DCMTK sends; more was no faster.
 _BUFFER_BYTES = 1 << 18
 _PDU_HEADER = struct.Struct(">BxI")
+_ABORT = struct.pack(">BxIxxBB", 0x07, 4, 2, 0)
 
 
 class WireError(Exception):
@@ -111,3 +113,8 @@ class Wire:
                 self._connection.sendall(content)
         except OSError as error:
             raise WireError(f"the connection broke ({error.strerror or error})") from None
+
+    def abort(self) -> None:
+        """Send an A-ABORT of the service provider, PS3.8 9.3.8, if anybody is there to read it."""
+        with suppress(WireError):
+            self.send(_ABORT)
