@@ -32,7 +32,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/nightread demo $(if $(ONCE),--once) $(if $(IMAGES),--images '$(IMAGES)')
 
 test: $(VENV)/.dev servers
-	$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist worksteal $(PYTEST)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

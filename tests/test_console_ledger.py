@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -87,7 +88,8 @@ def test_an_incomplete_night_says_for_how_long(settings: Settings, records: Reco
     call(records)
     ran = run(settings, "ledger")
     assert ran.exit_code == 0, "it adds up, and is not over"
-    assert "The night is not complete: 1 waiting, the oldest for 30 min." in ran.stdout
+    # A minute or more may pass until it is asked.
+    assert re.search(r"not complete: 1 waiting, the oldest for 3\d min\.", ran.stdout)
     assert "At the door: 1 image refused, 1 association rejected; nightread associations" in (
         " ".join(ran.stdout.split())
     )
@@ -224,7 +226,7 @@ def test_associations_say_who_called_and_why_not(settings: Settings, records: Re
     assert "XR_ROOM NIGHTREAD 10.1.4.23 released 12 s" in words
     assert "to admit it, add XR_ROOM" in words
     assert "1 refused, the last: 0xA700 no room XR_ROOM" in words
-    assert "PACS NIGHTREAD 127.0.0.1 open 30 min 1" in words
+    assert re.search(r"PACS NIGHTREAD 127\.0\.0\.1 open 3\d min 1", words)
 
 
 def test_the_refused_can_be_seen_alone(settings: Settings, records: Records) -> None:

@@ -10,15 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from conftest import wait_until
-from faulty_listener import NO_FAULT, Fault, ListenerFork
+from faulty_listener import NO_FAULT, POINTS, Fault, ListenerFork
 from raw_peer import RawPeer, image
 from sqlalchemy import select
+from test_listener_store import Door
 
 import migrations
 from screening.archive.archive import Archive
@@ -158,6 +159,35 @@ def die_at_the_third_of_five(shop: Shop, point: str, moment: str, recorded: bool
     shop.send(images)
     shop.require_all_once(images)
     assert shop.fork.end() == 0
+
+
+def test_each_step_is_done_before_the_next_one_begins(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill cannot show what a loss of power would: that the disk was waited for, and when."""
+    door = Door(settings)
+    steps: list[str] = []
+
+    def watch(point: str, owner: object, name: str, counts: Callable[..., bool]) -> None:
+        genuine = getattr(owner, name)
+
+        def watched(*arguments: object, **named: object) -> object:
+            if counts(*arguments, **named):
+                steps.append(point)
+            return genuine(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    try:
+        with RawPeer(settings.dicom_port) as peer:
+            peer.associate()
+            for point in dict.fromkeys(point for point, _ in STEPS):
+                watch(point, *POINTS[point])
+            assert peer.store("1.2.3", image("1.2.3")).status == 0x0000
+            monkeypatch.undo()
+    finally:
+        door.close()
+    assert steps == ["write", "file fsync", "rename", "folder fsync", "commit", "response"]
 
 
 @pytest.mark.parametrize(("point", "moment"), STEPS)

@@ -394,6 +394,10 @@ BREACHES: dict[str, tuple[bytes, list[int]]] = {
         ASKED + pdu(P_DATA, pdv(1, COMMAND | LAST, b"\xff" * 50)),
         [ASSOCIATE_AC, ABORT],
     ),
+    "a command that breaks off in its last element": (
+        ASKED + pdu(P_DATA, pdv(1, COMMAND | LAST, store_command("1.2.3")[:-2])) + SENT,
+        [ASSOCIATE_AC, ABORT],
+    ),
     "a command without end": (
         ASKED + pdu(P_DATA, pdv(1, COMMAND, bytes(10_000))) * 3,
         [ASSOCIATE_AC, ABORT],
