@@ -344,12 +344,15 @@ BYTEWISE = b"".join(
 BREACHES: dict[str, tuple[bytes, list[int]]] = {
     "nothing": (b"", []),
     "one byte": (b"\x01", []),
-    "not DICOM": (b"GET / HTTP/1.1\r\n\r\n", []),
-    "a data PDU instead of a request": (COMMANDED, []),
-    "a request of 4 GB": (pdu(ASSOCIATE_RQ, b"x" * 100, 0xFFFFFFFF), []),
-    "a request of 1 MB": (pdu(ASSOCIATE_RQ, bytes(1 << 20)), []),
-    "a request without transfer syntaxes": (associate_request({1: (RADIOGRAPH, [])}), []),
-    "a request without an abstract syntax": (associate_request({1: ("", [EXPLICIT_LITTLE])}), []),
+    "not DICOM": (b"GET / HTTP/1.1\r\n\r\n", [ABORT]),
+    "a data PDU instead of a request": (COMMANDED, [ABORT]),
+    "a request of 4 GB": (pdu(ASSOCIATE_RQ, b"x" * 100, 0xFFFFFFFF), [ABORT]),
+    "a request of 1 MB": (pdu(ASSOCIATE_RQ, bytes(1 << 20)), [ABORT]),
+    "a request without transfer syntaxes": (associate_request({1: (RADIOGRAPH, [])}), [ABORT]),
+    "a request without an abstract syntax": (
+        associate_request({1: ("", [EXPLICIT_LITTLE])}),
+        [ABORT],
+    ),
     "a request for no role at all": (
         associate_request(
             CONTEXTS,
