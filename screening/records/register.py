@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import deque
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DataError, IntegrityError
@@ -43,7 +44,7 @@ class Register:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._writing = threading.Lock()
-        self._waiting: list[_Entry] = []
+        self._waiting: deque[_Entry] = deque()
 
     def take_in(
         self,
@@ -70,12 +71,15 @@ class Register:
         self._waiting.append(entry)
         with self._writing:
             if entry.intake is None and entry.error is None:
-                waiting, self._waiting = self._waiting, []
-                self._write(waiting)
+                self._write(self._take_waiting())
         if entry.error is not None:
             raise entry.error
         assert entry.intake is not None
         return entry.intake
+
+    def _take_waiting(self) -> list[_Entry]:
+        # Others append meanwhile, so each entry is taken by itself; a deque allows for that.
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def _write(self, entries: list[_Entry]) -> None:
         try:
