@@ -85,7 +85,7 @@ class Settling:
             If the archive cannot be read.
         """
         adopted = 0
-        for paths in self._archive.settled(self._patience_seconds):
+        for paths in self._archive.kept_files(self._patience_seconds):
             if stopping.is_set():
                 break
             with self._records.read() as session:

@@ -94,8 +94,8 @@ class InstanceStore:
         """Keep the instance of a C-STORE request, or say why it cannot be kept.
 
         When an `Intake` is returned, the file, its name and its row survive a loss of power. A
-        refusal leaves nothing behind that counts: a file without a row is replaced by its equal
-        when the sender repeats it.
+        refusal by the database alone leaves the file behind, without a row: it is replaced when the
+        sender repeats the image, or else adopted at the next start.
         """
         try:
             return self._keep(file, command, association_row)

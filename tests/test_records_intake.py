@@ -41,7 +41,9 @@ def header(sop: str = "1.2.3", study: str = "1.2", **changes: object) -> Instanc
     )  # type: ignore[arg-type]
 
 
-def receive(records: Records, *headers: InstanceHeader, digest: str | None = None) -> list[Intake]:
+def receive(
+    records: Records, *headers: InstanceHeader, digest: str | None = None, size: int = 1000
+) -> list[Intake]:
     """Take in instances over one association, each in a transaction of its own."""
     with records.begin() as session:
         association = open_association(session, CALLER, NOW)
@@ -52,7 +54,7 @@ def receive(records: Records, *headers: InstanceHeader, digest: str | None = Non
                 take_in(
                     session.connection(),
                     each,
-                    KeptFile(digest or f"{hash(each.sop_instance_uid) & (1 << 255):064x}", 1000),
+                    KeptFile(digest or f"{hash(each.sop_instance_uid) & (1 << 255):064x}", size),
                     association_row=association,
                     now=NOW,
                     announce_at=LATER,
@@ -93,6 +95,18 @@ def test_the_same_bytes_again_change_nothing_but_the_count(records: Records) -> 
     with records.read() as session:
         assert tally(session).received == 1
         assert tally(session).conflicts == 0
+
+
+def test_the_size_is_of_the_file_that_came_last(records: Records) -> None:
+    receive(records, header(), digest="a" * 64)
+    receive(records, header(), digest="b" * 64)
+    receive(records, header(), digest="a" * 64, size=1002)
+    receive(records, header(), digest="b" * 64, size=1004)
+    with records.read() as session:
+        dossier = open_dossier(session, "1.2")
+        assert dossier is not None
+        assert [image.size_bytes for image in dossier.images] == [1002]
+        assert [conflict.size_bytes for conflict in dossier.conflicts] == [1004]
 
 
 def test_other_bytes_under_the_same_uid_are_kept_apart_and_shown(records: Records) -> None:

@@ -60,10 +60,25 @@ def test_the_file_is_synced_before_its_name_and_its_name_before_the_return(
     assert steps == ["file", "rename", "folder"]
 
 
-def test_keeping_the_same_content_again_changes_nothing(archive: Archive) -> None:
+def test_keeping_the_same_content_again_mends_what_was_damaged(archive: Archive) -> None:
     archive.keep(arrive(archive))
-    archive.keep(arrive(archive))
+    archive.path(DIGEST).write_bytes(b"metacon")
+    assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
     assert archive.open_path(DIGEST).read_bytes() == b"metacontent"
+
+
+def test_a_file_is_locked_until_it_has_left_the_folder_of_what_arrives(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def swept_before(self: Path, target: Path) -> Path:
+        os.utime(self, (0, 0))  # the disk took its time over the sync
+        assert archive.clear_incoming(600) == 0
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", swept_before)
+    assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
 
 
 def test_a_missing_instance_is_an_error_that_says_what_to_do(archive: Archive) -> None:

@@ -91,7 +91,7 @@ class Archive:
         """Move a file that has arrived in `incoming` to its place, durably.
 
         When this returns, the bytes and their name survive a loss of power. Where the same content
-        is kept already, it stays as it is.
+        is kept already, these bytes take its place: what lies there may have been damaged since.
 
         Parameters
         ----------
@@ -108,13 +108,7 @@ class Archive:
         digest = file.digest
         target = self.path(digest)
         try:
-            size = file.sync()
-            if target.exists():
-                # Its meta information may be another sender's, and its row tells its size.
-                size = target.stat().st_size
-                file.discard()
-            else:
-                file.path.replace(target)
+            size = file.move(target)
             _sync_folder(target.parent)
         except OSError as error:
             raise refusal(error, target) from error
@@ -161,7 +155,7 @@ class Archive:
                 continue  # its association has just finished it
         return removed
 
-    def settled(self, older_than_seconds: float) -> Iterator[list[Path]]:
+    def kept_files(self, older_than_seconds: float) -> Iterator[list[Path]]:
         """Yield the files of the archive, folder by folder.
 
         Parameters

@@ -92,11 +92,20 @@ class IncomingFile:
         if self._error is not None:
             raise refusal(self._error, self.path)
 
-    def sync(self) -> int:
-        """Let the bytes survive a loss of power, close the file, and return its size."""
+    def move(self, target: Path) -> int:
+        """Let the bytes survive a loss of power, move them, close the file, and return its size.
+
+        It stays locked until it has left the folder, where an unlocked file would be removed.
+
+        Raises
+        ------
+        OSError
+            If the disk cannot.
+        """
         assert self._descriptor is not None
         os.fsync(self._descriptor)
         size = os.fstat(self._descriptor).st_size
+        self.path.replace(target)
         self._close()
         return size
 

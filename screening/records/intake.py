@@ -85,8 +85,8 @@ def take_in(
     Returns
     -------
     Intake
-        ``DUPLICATE`` where the same bytes came before, which changes nothing, unless they had
-        failed at every attempt: then they are tried again. ``CONFLICT`` where other bytes hold this
+        ``DUPLICATE`` where the same data set came before, which changes nothing, unless it had
+        failed at every attempt: then it is tried again. ``CONFLICT`` where other bytes hold this
         SOP Instance UID, which are kept and stay as they are.
     """
     intake = _repeated(connection, header, kept, association_row, now)
@@ -152,10 +152,20 @@ _FIND_INSTANCE = select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_ro
     InstanceRow.sop_instance_uid == bindparam("uid")
 )
 
+_SET_SIZE = (
+    update(InstanceRow)
+    .where(InstanceRow.id == bindparam("row"), InstanceRow.size_bytes != bindparam("size"))
+    .values(size_bytes=bindparam("size"))
+)
+
 
 @built_once
 def _add_conflict(insert: Insert) -> Executable:
-    return insert(ConflictRow).on_conflict_do_nothing(index_elements=["instance_row", "digest"])
+    adding = insert(ConflictRow)
+    return adding.on_conflict_do_update(
+        index_elements=["instance_row", "digest"],
+        set_={"size_bytes": adding.excluded.size_bytes},
+    )
 
 
 def _repeated(
@@ -170,6 +180,8 @@ def _repeated(
     if held is None:
         return None
     if held.digest == kept.digest:
+        # The file has been replaced; what stands before its data set may be another sender's.
+        connection.execute(_SET_SIZE, {"row": held.id, "size": kept.size_bytes})
         again = _try_again(connection, held.id, held.study_row)
         return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
     file_study_of_conflict(connection, header, now)
