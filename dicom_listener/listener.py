@@ -40,6 +40,11 @@ _ARTIM_SECONDS = 30
 _END_SECONDS = 5
 
 
+def listener_name(settings: Settings) -> str:
+    """Return what the records call the listener of these settings: host:port."""
+    return f"{socket.gethostname()}:{settings.dicom_port or settings.tls_port}"
+
+
 class Listener:
     """Our SCP of the Verification, Storage and Storage Commitment services.
 
@@ -70,7 +75,7 @@ class Listener:
         number: str = "",
     ) -> None:
         self._settings = settings
-        self._name = f"{socket.gethostname()}:{settings.dicom_port or settings.tls_port}{number}"
+        self._name = listener_name(settings) + number
         self._shared = bool(number)
         self._first = number in ("", "#0")
         self._records = records
@@ -93,11 +98,7 @@ class Listener:
         ------
         DependencyError
             If a port cannot be had.
-        RecordsError
-            If the database does not answer.
         """
-        with self._records.begin() as session:
-            associations.close_lost_associations(session, self._name, _now())
         settings = self._settings
         ports = [(settings.dicom_port, False), (settings.tls_port, True)]
         for port, secure in ports:

@@ -13,12 +13,13 @@ from types import FrameType
 import structlog
 
 from dicom_listener.address import require_free
-from dicom_listener.listener import Listener
+from dicom_listener.listener import Listener, listener_name
 from screening import logs
 from screening.archive.archive import Archive
 from screening.errors import NightreadError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
+from screening.records import association as associations
 from screening.records.engine import Records
 from screening.settings import Settings
 
@@ -42,16 +43,30 @@ def run(settings: Settings) -> None:
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
     sys.setswitchinterval(_SWITCH_SECONDS)
+    for port in filter(None, (settings.dicom_port, settings.tls_port)):
+        require_free(settings.dicom_host, port)
+    # Only now: of a listener that runs already, open associations are not lost.
+    _close_lost_associations(settings)
     if settings.listener_processes > 1:
         _run_several(settings)
     else:
         _listen(settings, "", _stop_asked())
 
 
+def _close_lost_associations(settings: Settings) -> None:
+    """Close what an earlier run left open."""
+    records = Records(settings.records_url)
+    try:
+        records.check_schema()
+        with records.begin() as session:
+            now = dt.datetime.now(dt.UTC)
+            associations.close_lost_associations(session, listener_name(settings), now)
+    finally:
+        records.close()
+
+
 def _run_several(settings: Settings) -> None:
     """Let processes share the port: the kernel deals out the connections."""
-    for port in filter(None, (settings.dicom_port, settings.tls_port)):
-        require_free(settings.dicom_host, port)
     asked = _stop_asked()
     parent = os.getpid()
     children = {
@@ -87,6 +102,8 @@ def _fork(settings: Settings, number: str, asked: Callable[[], bool]) -> int:
         status = 0
     except NightreadError as error:
         log.error("listener_failed", error=str(error))
+    except Exception:
+        log.exception("listener_failed")
     finally:
         sys.stderr.flush()
         os._exit(status)
@@ -95,7 +112,6 @@ def _fork(settings: Settings, number: str, asked: Callable[[], bool]) -> int:
 def _listen(settings: Settings, number: str, asked: Callable[[], bool]) -> None:
     """Listen until asked to stop; the first of several processes announces for all."""
     records = Records(settings.records_url)
-    records.check_schema()
     archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
     announcer = Announcer(
         records,

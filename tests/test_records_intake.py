@@ -279,6 +279,10 @@ def test_associations_are_closed_once_and_lost_ones_by_their_own_listener(
         open_association(session, CALLER, NOW)
         other = Caller("PACS", "NIGHTREAD", "127.0.0.1", "elsewhere:11112")
         open_association(session, other, NOW)
+        another_port = Caller("PACS", "NIGHTREAD", "127.0.0.1", f"{CALLER.listener}2")
+        open_association(session, another_port, NOW)
+        third_process = Caller("PACS", "NIGHTREAD", "127.0.0.1", f"{CALLER.listener}#2")
+        open_association(session, third_process, NOW)
         close_lost_associations(session, CALLER.listener, LATER)
     from sqlalchemy import select
 
@@ -286,7 +290,7 @@ def test_associations_are_closed_once_and_lost_ones_by_their_own_listener(
 
     with records.read() as session:
         outcomes = session.scalars(select(AssociationRow.outcome).order_by(AssociationRow.id))
-        assert list(outcomes) == ["released", "lost", "open"]
+        assert list(outcomes) == ["released", "lost", "open", "open", "lost"]
 
 
 def take_in_under_a_missing_association(records: Records, named: InstanceHeader) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, or_, update
 from sqlalchemy.orm import Session
 
 from screening.records.schema import AssociationRow
@@ -83,10 +83,21 @@ def close_association(
 
 
 def close_lost_associations(session: Session, listener: str, now: dt.datetime) -> None:
-    """Close what an earlier run of this listener left open when it died."""
+    """Close what an earlier run of this listener left open when it died.
+
+    Parameters
+    ----------
+    listener
+        Its host:port. What its processes of a number (host:port#2) left is closed as well, however
+        many there are now.
+    """
+    ours = or_(
+        AssociationRow.listener == listener,
+        AssociationRow.listener.startswith(f"{listener}#", autoescape=True),
+    )
     session.execute(
         update(AssociationRow)
-        .where(AssociationRow.closed_at.is_(None), AssociationRow.listener == listener)
+        .where(AssociationRow.closed_at.is_(None), ours)
         .values(
             outcome=Outcome.LOST.value,
             closed_at=now,
