@@ -25,8 +25,9 @@ from screening.domain.commitment import (
 )
 from screening.errors import HeaderError, RecordsError, SendError
 from screening.records import commitment as commitments
-from screening.records.commitment import CommitmentRequest, HeldInstance
+from screening.records.commitment import CommitmentRequest
 from screening.records.engine import Records
+from screening.records.holdings import HeldInstance, held_instances
 from screening.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -128,8 +129,9 @@ class Commitments:
                     int(result.event_type),
                     write_report(result, context.transfer_syntax_uid),
                 )
-            except WireError:
-                return  # it stays due: the sender's next association with a request is told
+            except WireError as error:
+                self._untold(request, str(error))
+                return
             self._pending.setdefault(association, []).append(request)
 
     def reported(self, association: Association, status: int) -> None:
@@ -138,13 +140,24 @@ class Commitments:
         if pending:
             request = pending.pop(0)
             if status == Status.SUCCESS:
-                self._settle(request, None)
+                self._mark_reported(request)
             else:
-                self._settle(request, f"the sender answered 0x{status:04X} to our report")
+                self._put_off(request, f"the sender answered 0x{status:04X} to our report")
 
     def forget(self, association: Association) -> None:
         """Note that an association is over: what it did not answer stays due."""
-        self._pending.pop(association, None)
+        for request in self._pending.pop(association, ()):
+            try:
+                self._untold(request, "its association ended before it had answered our report")
+            except RecordsError as error:
+                log.error("commitment_not_recorded", error=str(error))
+
+    def _untold(self, request: CommitmentRequest, why: str) -> None:
+        """Keep a request due whose sender is told on its own associations alone."""
+        title = request.calling_ae_title
+        error = f"{why}: name {title} in NIGHTREAD_COMMITMENT_PEERS, and it is called back"
+        log.warning("commitment_not_reported", row=request.row, error=error)
+        self._postpone(request, error, dt.timedelta(0))
 
     def call_back(self, until: threading.Event) -> None:
         """Report to the senders that are called back, as requests come and pauses end.
@@ -177,27 +190,34 @@ class Commitments:
             send_report(peer, self._look_up(request))
         except SendError as error:
             log.warning("commitment_not_reported", peer=str(peer), error=str(error))
-            self._settle(request, str(error))
+            self._put_off(request, str(error))
         else:
-            self._settle(request, None)
+            self._mark_reported(request)
 
     def _due_requests(self, titles: list[str]) -> list[CommitmentRequest]:
         with self._records.read() as session:
             return commitments.due_commitments(session, dt.datetime.now(dt.UTC), titles)
 
-    def _settle(self, request: CommitmentRequest, error: str | None) -> None:
-        now = dt.datetime.now(dt.UTC)
+    def _mark_reported(self, request: CommitmentRequest) -> None:
         with self._records.begin() as session:
-            if error is None:
-                commitments.mark_reported(session, request.row, now)
-            else:
-                pause = min(_FIRST_PAUSE * 2 ** min(request.attempts, 16), _LONGEST_PAUSE)
-                commitments.postpone_commitment(session, request.row, now + pause, error)
+            commitments.mark_reported(session, request.row, dt.datetime.now(dt.UTC))
+
+    def _put_off(self, request: CommitmentRequest, error: str) -> None:
+        """Try again after a pause that grows with each failure."""
+        pause = min(_FIRST_PAUSE * 2 ** min(request.attempts, 16), _LONGEST_PAUSE)
+        self._postpone(request, error, pause)
+
+    def _postpone(self, request: CommitmentRequest, error: str, pause: dt.timedelta) -> None:
+        with self._records.begin() as session:
+            due_at = dt.datetime.now(dt.UTC) + pause
+            commitments.postpone_commitment(session, request.row, due_at, error)
 
     def _look_up(self, request: CommitmentRequest) -> CommitmentResult:
         """Say which instances we hold now: their row, and their bytes in the archive."""
         with self._records.read() as session:
-            known = commitments.held_instances(session, request.references)
+            known = held_instances(
+                session, [reference.sop_instance_uid for reference in request.references]
+            )
         reasons = [
             (
                 reference,

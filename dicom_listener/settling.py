@@ -22,13 +22,14 @@ from screening.errors import HeaderError, NightreadError
 from screening.records import association as associations
 from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
-from screening.records.holdings import recorded
+from screening.records.holdings import held_digests
 from screening.records.intake import take_in
 
 log = structlog.get_logger(__name__)
 
 # Longer than an image may lie between its rename and its commit: a busy database is waited for.
 _PATIENCE_SECONDS = 30.0
+_LOOKS = 2
 _EXPLANATION = "found in the archive without a row: the listener had stopped before it was written"
 
 
@@ -60,19 +61,23 @@ class Settling:
     def run(self, stopping: threading.Event) -> None:
         """Look twice: at once, and when what came just before the start is old enough.
 
+        Where the database or the disk does not answer, it looks again until they do.
+
         Parameters
         ----------
         stopping
             Set when the listener stops.
         """
-        try:
-            adopted = self.settle(stopping)
-            if not stopping.wait(self._patience_seconds):
+        looks = adopted = 0
+        while looks < _LOOKS and not stopping.is_set():
+            try:
                 adopted += self.settle(stopping)
-        except (NightreadError, OSError) as error:
-            log.error("archive_not_settled", error=str(error))
-        else:
-            log.info("archive_settled", adopted=adopted)
+                looks += 1
+            except (NightreadError, OSError) as error:
+                log.error("archive_not_settled", error=str(error))
+            if looks < _LOOKS:
+                stopping.wait(self._patience_seconds)
+        log.info("archive_settled", adopted=adopted)
 
     def settle(self, stopping: threading.Event) -> int:
         """Adopt every file without a row, and return how many it was.
@@ -89,7 +94,7 @@ class Settling:
             if stopping.is_set():
                 break
             with self._records.read() as session:
-                known = recorded(session, [path.stem for path in paths])
+                known = held_digests(session, [path.stem for path in paths])
             adopted += self._adopt([path for path in paths if path.stem not in known])
         return adopted
 

@@ -29,6 +29,7 @@ class Asker:
         self.reports: list[tuple[int, Dataset]] = []
         self.came = threading.Event()
         self.answer = 0x0000
+        self.hold: threading.Event | None = None
         self.ae = AE("PACS")
         self.port = port
         self._server = None
@@ -46,6 +47,8 @@ class Asker:
 
     def _handler(self) -> tuple[evt.InterventionEvent, object]:
         def take(event: Event) -> tuple[int, None]:
+            if self.hold is not None:
+                self.hold.wait(10)
             self.reports.append((event.event_type, event.event_information))
             self.came.set()
             return self.answer, None
@@ -209,6 +212,24 @@ def test_a_sender_that_is_away_is_called_back_until_it_answers(
     finally:
         asker.close()
         door.close()
+
+
+def test_a_sender_that_goes_without_an_answer_is_told_on_its_next_association(door: Door) -> None:
+    ds = radiograph("1.2.3")
+    door.send(ds)
+    asker = Asker(door)
+    asker.hold = threading.Event()
+    assoc = asker.associate()
+    assert asker.ask(assoc, named(ds)) == 0x0000
+    assoc.abort()
+    asker.hold.set()
+    wait_until(lambda: rows(door)[0].last_error is not None, 10, "it is noted")
+    assert "NIGHTREAD_COMMITMENT_PEERS" in str(rows(door)[0].last_error)
+    assert rows(door)[0].reported_at is None
+    asker = Asker(door)
+    asker.ask_and_wait(("1.2.840.10008.5.1.4.1.1.1.1", "1.2.78"), transaction="1.9.2")
+    wait_until(lambda: len(asker.reports) == 2, 10, "both reports came")
+    assert {report.TransactionUID for _, report in asker.reports} == {"1.9.1", "1.9.2"}
 
 
 def test_a_request_outlives_the_listener(settings: Settings) -> None:

@@ -5,13 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 from test_listener_store import Door, associations, kept_files, radiograph
 
 from dicom_listener.settling import Settling
 from screening.domain.verdict import Verdict
+from screening.errors import RecordsError
 from screening.records import outbox
 from screening.records.cases import list_cases, tally
 from screening.records.schema import InstanceRow, OutboxRow
@@ -53,6 +56,27 @@ def test_a_file_without_a_row_is_adopted_and_its_study_announced(door: Door) -> 
     assert door.send(radiograph("1.2.3")) == [0x0000]
     with door.records.read() as session:
         assert tally(session).received == 2, "its sender's repeat is the same image"
+
+
+def test_a_database_that_is_away_at_the_start_is_asked_again(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.send(radiograph("1.2.3"))
+    forget_rows(door)
+    read, asked = door.records.read, 0
+
+    def away_at_first() -> AbstractContextManager[Session]:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise RecordsError("the database does not answer")
+        return read()
+
+    monkeypatch.setattr(door.records, "read", away_at_first)
+    Settling(door.archive, door.records, "here:1", 0.0).run(threading.Event())
+    monkeypatch.undo()
+    with door.records.read() as session:
+        assert tally(session).received == 1
 
 
 def test_a_file_that_has_just_come_is_left_to_who_receives_it(door: Door) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.commitment import Reference
-from screening.records.schema import CommitmentRow, InstanceRow
-
-_AT_ONCE = 500  # UIDs of a query
+from screening.records.schema import CommitmentRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,6 @@ class CommitmentRequest:
     references: tuple[Reference, ...]
     duplicate: bool
     attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeldInstance:
-    """Class and digest of an instance that has a row."""
-
-    sop_class_uid: str
-    digest: str
 
 
 def request_commitment(
@@ -139,21 +129,3 @@ def postpone_commitment(session: Session, row: int, due_at: dt.datetime, error: 
         .where(CommitmentRow.id == row)
         .values(due_at=due_at, attempts=CommitmentRow.attempts + 1, last_error=error)
     )
-
-
-def held_instances(session: Session, references: Sequence[Reference]) -> dict[str, HeldInstance]:
-    """Return those of the instances that have a row, by SOP Instance UID."""
-    found: dict[str, HeldInstance] = {}
-    for part in _in_parts([item.sop_instance_uid for item in references]):
-        rows = session.execute(
-            select(
-                InstanceRow.sop_instance_uid, InstanceRow.sop_class_uid, InstanceRow.digest
-            ).where(InstanceRow.sop_instance_uid.in_(part))
-        )
-        found |= {row.sop_instance_uid: HeldInstance(row.sop_class_uid, row.digest) for row in rows}
-    return found
-
-
-def _in_parts(uids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for at in range(0, len(uids), _AT_ONCE):
-        yield uids[at : at + _AT_ONCE]

@@ -1,22 +1,48 @@
-"""Which files of the archive the records know."""
+"""What the records say that the archive holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from screening.records.schema import ConflictRow, InstanceRow
 
-_AT_ONCE = 500  # digests of a query
+_AT_ONCE = 500  # values of a query
 
 
-def recorded(session: Session, digests: Sequence[str]) -> set[str]:
+@dataclass(frozen=True, slots=True)
+class HeldInstance:
+    """Class and digest of an instance that has a row."""
+
+    sop_class_uid: str
+    digest: str
+
+
+def held_instances(session: Session, sop_instance_uids: Sequence[str]) -> dict[str, HeldInstance]:
+    """Return those of the instances that have a row, by SOP Instance UID."""
+    found: dict[str, HeldInstance] = {}
+    for part in _in_parts(sop_instance_uids):
+        rows = session.execute(
+            select(
+                InstanceRow.sop_instance_uid, InstanceRow.sop_class_uid, InstanceRow.digest
+            ).where(InstanceRow.sop_instance_uid.in_(part))
+        )
+        found |= {row.sop_instance_uid: HeldInstance(row.sop_class_uid, row.digest) for row in rows}
+    return found
+
+
+def held_digests(session: Session, digests: Sequence[str]) -> set[str]:
     """Return those of the digests that an instance or a conflict has."""
     found: set[str] = set()
-    for at in range(0, len(digests), _AT_ONCE):
-        part = digests[at : at + _AT_ONCE]
+    for part in _in_parts(digests):
         for table in (InstanceRow, ConflictRow):
             found.update(session.scalars(select(table.digest).where(table.digest.in_(part))))
     return found
+
+
+def _in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(values), _AT_ONCE):
+        yield values[at : at + _AT_ONCE]
