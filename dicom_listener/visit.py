@@ -55,6 +55,7 @@ class Visit:
         self._commitments = commitments
         self._records = records
         self._on_announce = on_announce
+        self._since = dt.datetime.now(dt.UTC)
         self._row: int | None = None
         self._studies: set[int] = set()
         self._uncounted: list[str] = []
@@ -182,6 +183,5 @@ class Visit:
         """Return the association's row, written late where the database was down at its start."""
         if self._row is None:
             with self._records.begin() as session:
-                now = dt.datetime.now(dt.UTC)
-                self._row = associations.open_association(session, self._caller, now)
+                self._row = associations.open_association(session, self._caller, self._since)
         return self._row

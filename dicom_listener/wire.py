@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -24,7 +23,7 @@ class WireError(Exception):
 
 
 class Wire:
-    """One end of a connection, read by one thread.
+    """One end of a connection, which one thread reads and writes.
 
     Parameters
     ----------
@@ -40,7 +39,6 @@ class Wire:
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
-        self._sending = threading.Lock()
 
     def next_pdu(self, patience_seconds: float) -> tuple[int, int] | None:
         """Wait for a PDU and return its type and the length of what follows, PS3.8 9.3.1.
@@ -108,9 +106,8 @@ class Wire:
             If the connection breaks, or the peer does not read.
         """
         try:
-            with self._sending:
-                self._connection.settimeout(self._stall_seconds)
-                self._connection.sendall(content)
+            self._connection.settimeout(self._stall_seconds)
+            self._connection.sendall(content)
         except OSError as error:
             raise WireError(f"the connection broke ({error.strerror or error})") from None
 
