@@ -1,13 +1,11 @@
-"""The doctor looks at Redis, at the workers behind it, and at the DICOM port."""
+"""The doctor looks at Redis, and at the workers behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicom_listener.address import require_free
 from nightread.finding import Finding, fail, ok, warn
-from nightread.own_address import own_address
-from screening.errors import DependencyError, SendError
+from screening.errors import DependencyError
 from screening.settings import Settings
 
 
@@ -62,30 +60,3 @@ def _check_workers(settings: Settings) -> Finding:
     if not found:
         return warn("worker", "none answers: nightread up or nightread work starts one")
     return ok("worker", f"{found} answering")
-
-
-def check_door(settings: Settings) -> Finding:
-    """Look whether our listener answers on the port, or could listen there."""
-    where = f"{settings.dicom_host} port {settings.dicom_port}"
-    try:
-        require_free(settings.dicom_host, settings.dicom_port)
-    except DependencyError:
-        return _call(settings, where)
-    return ok("DICOM port", f"{where} is free: nightread up listens there")
-
-
-def _call(settings: Settings, where: str) -> Finding:
-    from pacs.echo import echo
-    from pacs.peer import Peer
-
-    calling = next(iter(settings.calling_ae_titles), "NIGHTREAD_DOCTOR")
-    host = own_address(settings.dicom_host)
-    try:
-        echo(Peer(host, settings.dicom_port, settings.ae_title, calling))
-    except SendError as error:
-        return fail(
-            "DICOM port",
-            f"somebody else has {where}, or a listener with other settings ({error}); choose "
-            "another NIGHTREAD_DICOM_PORT, or stop it",
-        )
-    return ok("DICOM port", f"{settings.ae_title} answers on {where}")

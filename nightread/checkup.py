@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nightread.check_door import check_door
 from nightread.check_folder import check_folder
 from nightread.check_libraries import check_libraries, check_platform, check_strangers
 from nightread.check_model import check_decoders, check_model, check_shadow
 from nightread.check_packages import check_packages
 from nightread.check_records import check_records
-from nightread.check_services import check_door, check_redis
+from nightread.check_services import check_redis
 from nightread.finding import Finding
 from screening.settings import Settings
 
@@ -23,7 +24,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield check_folder(settings)
     yield from check_records(settings)
     yield from check_redis(settings)
-    yield check_door(settings)
+    yield from check_door(settings)
     yield check_model(settings)
     yield from check_shadow(settings)
     yield check_decoders()

@@ -32,9 +32,15 @@ def send(
     from nightread.terminal import write_json
     from pacs.peer import Peer
     from pacs.survey import LeftOut, survey
+    from screening.errors import SettingsError
     from screening.settings import load_settings
 
     settings = load_settings()
+    if not port and not settings.dicom_port:
+        raise SettingsError(
+            "NIGHTREAD_DICOM_PORT=0: our listener speaks TLS alone, and nightread send does not; "
+            "name the receiver with --host and --port"
+        )
     peer = Peer(
         host or own_address(settings.dicom_host),
         port or settings.dicom_port,

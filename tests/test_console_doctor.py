@@ -13,15 +13,18 @@ from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
 import pytest
+from certificates import authority, signed_by
 from conftest import free_port
 from console import ROOT, environment, nightread
 from filed_cases import NOW, file_study
+from test_listener_store import a_door
 
 import migrations
+from nightread.check_door import check_door
 from nightread.check_folder import check_folder
 from nightread.check_packages import altered_files, is_editable
 from nightread.check_records import check_records
-from nightread.check_services import check_door, check_redis
+from nightread.check_services import check_redis
 from nightread.finding import Level
 from screening.records.engine import Records
 from screening.settings import Settings
@@ -78,10 +81,41 @@ def test_a_stranger_on_our_port_fails(settings: Settings) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        found = check_door(settings)
+        (found,) = check_door(settings)
         thread.join()
     assert found.level is Level.FAIL
     assert "NIGHTREAD_DICOM_PORT" in found.detail
+
+
+@pytest.fixture
+def secured(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of a listener that takes TLS alone."""
+    ours = signed_by(authority(tmp_path, "known"), "ours")
+    port = {"dicom_port": 0, "tls_port": free_port()}
+    return settings.model_copy(update=port | {"tls_certificate": ours.path, "tls_key": ours.key})
+
+
+def test_a_port_for_tls_alone_is_free_and_then_answers(secured: Settings) -> None:
+    (found,) = check_door(secured)
+    assert (found.subject, found.level) == ("TLS port", Level.OK)
+    assert "is free" in found.detail
+    with a_door(secured):
+        (found,) = check_door(secured)
+    assert (found.subject, found.level) == ("TLS port", Level.OK)
+    assert "TLSv1.3 is spoken" in found.detail
+
+
+def test_a_stranger_on_the_port_for_tls_fails(secured: Settings, settings: Settings) -> None:
+    with a_door(settings, dicom_port=secured.tls_port):
+        (found,) = check_door(secured)
+    assert found.level is Level.FAIL
+    assert "NIGHTREAD_TLS_PORT" in found.detail
+
+
+def test_a_certificate_that_cannot_be_read_fails(secured: Settings) -> None:
+    (found,) = check_door(secured.model_copy(update={"tls_key": Path("/nowhere.key")}))
+    assert found.level is Level.FAIL
+    assert "NIGHTREAD_TLS_KEY=/nowhere.key" in found.detail
 
 
 def test_a_full_disk_fails(settings: Settings) -> None:

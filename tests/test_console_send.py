@@ -69,6 +69,14 @@ def test_where_nobody_listens_it_says_what_to_start(tmp_path: Path, command: lis
     assert ran.stderr.count("\n") == 1
 
 
+def test_a_listener_of_tls_alone_cannot_be_sent_to(tmp_path: Path) -> None:
+    certificate = {"tls_certificate": tmp_path / "ours.pem", "tls_key": tmp_path / "ours.key"}
+    ran = nightread("send", tmp_path, cwd=tmp_path, dicom_port=0, tls_port=2762, **certificate)
+    assert ran.returncode != 0
+    assert "NIGHTREAD_DICOM_PORT=0" in ran.stderr
+    assert "--host and --port" in ran.stderr
+
+
 def test_an_empty_folder_is_no_success(tmp_path: Path) -> None:
     assert nightread("send", tmp_path, cwd=tmp_path, dicom_port=free_port()).returncode == 1
 
