@@ -30,3 +30,20 @@ def nightread(
         timeout=200,
         check=False,
     )
+
+
+def leave_early(*arguments: object, cwd: Path, **settings: object) -> tuple[int, bytes]:
+    """Read the first bytes that a command writes and no more; return its exit code and stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "nightread", *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        said = process.stderr.read()
+        return process.wait(), said

@@ -5,13 +5,11 @@ import csv
 import datetime as dt
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
-from console import environment, nightread
+from console import leave_early, nightread
 from filed_cases import NOW, file_study
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,19 +108,8 @@ def long_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_reader_that_goes_early_ends_it_quietly(
     long_list: Path, tmp_path: Path, form: list[str]
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "nightread", "cases", "--all", "--limit", "0", *form],
-        cwd=tmp_path,
-        env=environment(data_dir=long_list),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.read(10)
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 0
+    command = ("cases", "--all", "--limit", "0", *form)
+    assert leave_early(*command, cwd=tmp_path, data_dir=long_list) == (0, b"")
 
 
 def test_a_study_is_shown_whole(filed: Settings, tmp_path: Path) -> None:

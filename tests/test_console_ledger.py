@@ -8,14 +8,13 @@ import re
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from busy_night import BusyNight
 from conftest import wait_until
-from console import environment, nightread
+from console import leave_early, nightread
 from filed_cases import file_study
 from installation import Installation
 from rich.console import Console
@@ -192,19 +191,8 @@ def test_a_reader_that_goes_early_ends_the_lines_quietly(
 ) -> None:
     for number in range(40):
         file_study(records, f"1.{number}", *[None] * 10, now=NOW)
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "nightread", "ledger", "--instances"],
-        cwd=tmp_path,
-        env=environment(data_dir=settings.data_dir),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.read(10)
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 0
+    left = leave_early("ledger", "--instances", cwd=tmp_path, data_dir=settings.data_dir)
+    assert left == (0, b"")
 
 
 def test_the_command_itself_adds_up_while_images_come(

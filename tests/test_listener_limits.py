@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import wait_until
+from conftest import require, wait_until
 from faulty_listener import ListenerFork
 from processes import children
 from raw_peer import (
@@ -34,7 +34,7 @@ from raw_peer import (
     store_command,
 )
 from sqlalchemy import select
-from test_listener_store import Door, associations
+from test_listener_store import a_door, associations
 
 import migrations
 from phantoms.load import write_load
@@ -160,15 +160,6 @@ def test_thousands_of_images_and_associations_leave_no_thread_file_or_memory(
     assert after.memory < before.memory + 8
 
 
-@contextlib.contextmanager
-def a_door(settings: Settings, **choices: object) -> Iterator[Door]:
-    opened = Door(settings.model_copy(update=choices))
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
 def ask(port: int, calling: str = "PACS", host: str = "127.0.0.1") -> tuple[int, bytes, float]:
     """Ask for an association, and return the answer and how long it took."""
     started = time.monotonic()
@@ -219,8 +210,7 @@ def test_one_title_cannot_take_all_places(settings: Settings) -> None:
     ],
 )
 def test_networks(settings: Settings, host: str, networks: str, admitted: bool) -> None:
-    if host == "::" and not socket.has_dualstack_ipv6():
-        pytest.skip("no IPv6 here")
+    require(host != "::" or socket.has_dualstack_ipv6(), "no IPv6 on this machine")
     allowed = Settings(allowed_networks=networks).allowed_networks
     with a_door(settings, dicom_host=host, allowed_networks=allowed) as door:
         kind, content, _ = ask(settings.dicom_port)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import socket
@@ -86,6 +87,16 @@ class Door:
         assoc.release()
         wait_until(self.due.is_set, 5, "the association's end is recorded")
         return statuses
+
+
+@contextlib.contextmanager
+def a_door(settings: Settings, **choices: object) -> Iterator[Door]:
+    """Open a listener with these settings, but for some, and close it at the end."""
+    opened = Door(settings.model_copy(update=choices))
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -24,7 +23,7 @@ from raw_peer import (
     image,
     pdu,
 )
-from test_listener_store import Door, associations
+from test_listener_store import Door, a_door, associations
 
 from screening.settings import Settings
 
@@ -67,15 +66,6 @@ def secured(settings: Settings, certificates: Certificates) -> Settings:
         "tls_authorities": certificates.known.path,
     }
     return settings.model_copy(update=chosen)
-
-
-@contextlib.contextmanager
-def a_door(settings: Settings, **choices: object) -> Iterator[Door]:
-    opened = Door(settings.model_copy(update=choices))
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 def connect(

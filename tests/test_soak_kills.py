@@ -11,10 +11,11 @@ import pytest
 import redis
 from conftest import wait_until
 from installation import Installation
-from pydicom import dcmread
-from pynetdicom import AE
+from raw_peer import RawPeer
 
 from phantoms.load import write_load
+from screening.dicom.header import read_header
+from screening.dicom.part10 import data_set_offset
 from screening.queue.embedded import EmbeddedRedis
 from screening.settings import Settings
 
@@ -23,7 +24,7 @@ SECONDS_BETWEEN_FAULTS = (3.0, 8.0)
 
 
 class Sender(threading.Thread):
-    """A PACS that repeats each study until every image of it was answered 0x0000."""
+    """A PACS that repeats each image until it was answered 0x0000."""
 
     def __init__(self, port: int, paths: list[Path]) -> None:
         super().__init__(daemon=True)
@@ -36,20 +37,19 @@ class Sender(threading.Thread):
             self._left = [path for path in self._left if not self._sent(path)]
 
     def _sent(self, path: Path) -> bool:
-        ds = dcmread(path)
-        ae = AE("PACS")
-        ae.dimse_timeout = ae.acse_timeout = ae.network_timeout = 5
-        ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
-        assoc = ae.associate("127.0.0.1", self._port, ae_title="NIGHTREAD")
-        if not assoc.is_established:
+        header = read_header(path)
+        data_set = path.read_bytes()[data_set_offset(path) :]
+        try:
+            with RawPeer(self._port, seconds=5) as peer:
+                peer.associate(header.sop_class_uid, header.transfer_syntax_uid)
+                answer = peer.store(header.sop_instance_uid, data_set, header.sop_class_uid)
+                peer.release()
+        except (OSError, EOFError):
             time.sleep(0.2)
             return False
-        answer = assoc.send_c_store(ds)
-        assoc.release()
-        if answer.get("Status") != 0x0000:
-            return False
-        self.acknowledged.add(str(ds.SOPInstanceUID))
-        return True
+        if answer.status == 0x0000:
+            self.acknowledged.add(header.sop_instance_uid)
+        return answer.status == 0x0000
 
 
 @pytest.mark.soak
