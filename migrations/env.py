@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from screening.records.schema import Table
+from screening.records import schema  # noqa: F401 - it declares the tables
+from screening.records.table import Table
 
 
 def _run() -> None:

@@ -26,7 +26,7 @@ def associations(
     from nightread.database import opened
     from nightread.terminal import print_result, results, write_json
     from screening.records.calls import list_calls
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
     from worklist.call_list import call_list
     from worklist.objects import call_object
 

@@ -27,7 +27,7 @@ def broker(parent: Parent = 0) -> None:
     tie_to(parent)
     from screening.errors import DependencyError
     from screening.queue.embedded import EmbeddedRedis
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     _end_orphan(settings)

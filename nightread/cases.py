@@ -33,7 +33,7 @@ def cases(
         raise typer.BadParameter("give --all or --verdict, not both")
     from nightread.database import opened
     from screening.records.cases import list_cases, tally
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     moment = parse_since(since) if since else None
     wanted = tuple(Verdict) if everything else tuple(verdict or FLAGGED)

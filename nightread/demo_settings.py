@@ -7,7 +7,8 @@ import shlex
 import socket
 from pathlib import Path
 
-from screening.settings import PREFIX, Settings, load_settings
+from screening.settings import PREFIX, Settings
+from screening.settings_source import load_settings
 
 _FILE = "nightread.env"
 # What a person may want to see demonstrated otherwise.

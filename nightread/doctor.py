@@ -50,7 +50,7 @@ def doctor(
 
 
 def _examine(pacs: tuple[str, int, str] | None, store: bool) -> Iterator[Finding]:
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     if pacs is None:

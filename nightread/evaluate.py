@@ -93,7 +93,7 @@ def _prepare_report(out: Path) -> None:
 
 
 def _bundle(name: str) -> str:
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     return name or load_settings().model
 

@@ -108,7 +108,7 @@ def _checked(wanted: Wanted) -> Method:
 
 def _classifier(bundle: str) -> Classifier:
     from models.classifier import load_classifier
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     return load_classifier(bundle or load_settings().model)
 

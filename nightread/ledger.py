@@ -32,7 +32,7 @@ def ledger(
     nothing waits, is said and does not change it.
     """
     from nightread.database import opened
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     moment = parse_since(since) if since else None
     with opened(load_settings()) as records:

@@ -8,7 +8,7 @@ from nightread.tether import Parent, tie_to
 def listen(parent: Parent = 0) -> None:
     """Receive images from a PACS until stopped (C-ECHO, C-STORE)."""
     tie_to(parent)
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     from dicom_listener import process

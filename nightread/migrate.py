@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def migrate() -> None:
     """Bring the database to this release's schema."""
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     before, after = migrate_records(load_settings())
     if before == after:

@@ -33,7 +33,7 @@ def send(
     from pacs.peer import Peer
     from pacs.survey import LeftOut, survey
     from screening.errors import SettingsError
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     if not port and not settings.dicom_port:

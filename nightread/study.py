@@ -16,7 +16,7 @@ def study(
     from nightread.terminal import print_result, write_json
     from screening.errors import RecordsError
     from screening.records.dossier import open_dossier
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
     from worklist.objects import dossier_object
     from worklist.plain_text import plain
     from worklist.study_sheet import study_sheet

@@ -13,7 +13,7 @@ def up() -> None:
     from nightread.shutdown import on_signals
     from nightread.supervisor import Supervisor
     from nightread.terminal import remark
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     with held(settings.data_dir), on_signals() as shutdown:

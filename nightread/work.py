@@ -8,7 +8,7 @@ from nightread.tether import Parent, tie_to
 def work(parent: Parent = 0) -> None:
     """Score received images until stopped."""
     tie_to(parent)
-    from screening.settings import load_settings
+    from screening.settings_source import load_settings
 
     settings = load_settings()
     from worker import process

@@ -11,8 +11,9 @@ from sqlalchemy import create_engine, text
 
 import migrations
 from screening.errors import RecordsError
+from screening.records import schema  # noqa: F401 - it declares the tables
 from screening.records.engine import SCHEMA_REVISION, Records
-from screening.records.schema import Table
+from screening.records.table import Table
 
 
 def test_the_release_needs_the_newest_migration() -> None:

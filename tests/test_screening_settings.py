@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from screening.errors import SettingsError
-from screening.settings import Settings, load_settings
+from screening.settings import Settings
+from screening.settings_source import load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ from nightread.migrate import migrate_records
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.cases import Tally, tally
 from screening.records.engine import Records
-from screening.settings import PREFIX, Settings, load_settings
+from screening.settings import PREFIX, Settings
+from screening.settings_source import load_settings
 
 
 def settings_in(folder: Path, *, listeners: int = 1) -> Settings:

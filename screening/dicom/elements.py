@@ -10,7 +10,6 @@ here finds elements, skips everything else, never recurses, and stays silent.
 from __future__ import annotations
 
 import mmap
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from struct import Struct, error
 from typing import NamedTuple
 
+from screening.dicom.deflate import DEFLATED, MOST_INFLATED, inflate
 from screening.errors import HeaderError
 
 Bytes = bytes | mmap.mmap
@@ -28,7 +28,6 @@ UNDEFINED = 0xFFFFFFFF
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 
 FLOAT_PIXEL_DATA = 0x7FE00008
 DOUBLE_PIXEL_DATA = 0x7FE00009
@@ -48,10 +47,6 @@ _LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 # below.
 _MOST_ELEMENTS = 1_000_000
 _MOST_META = 1_000
-
-# Bytes. Room for the most pixels that we read, and a bound for what is made to inflate without end.
-MOST_INFLATED = 256 * 1024 * 1024
-_DEFLATED_PART = 1 << 20
 
 
 class Element(NamedTuple):
@@ -265,22 +260,6 @@ def _file_meta(data: Bytes, position: int) -> tuple[str, int]:
     return syntax, position
 
 
-def _inflate(data: Bytes, position: int, most: int) -> bytes:
-    # PS3.5 A.5: raw deflate of RFC 1951, with no zlib header.
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts: list[bytes] = []
-    left = most
-    try:
-        for at in range(position, len(data), _DEFLATED_PART):
-            parts.append(inflater.decompress(data[at : at + _DEFLATED_PART], left))
-            left -= len(parts[-1])
-            if not left or inflater.eof:
-                break
-        return b"".join(parts)
-    except zlib.error:
-        raise HeaderError("the deflated data set cannot be inflated: send it again") from None
-
-
 def _data_set(data: Bytes, wanted: Collection[int], most_inflated: int) -> DataSet:
     position = 132 if data[128:132] == b"DICM" else 0
     syntax, position = _file_meta(data, position)
@@ -290,7 +269,7 @@ def _data_set(data: Bytes, wanted: Collection[int], most_inflated: int) -> DataS
             "nor a data set that begins with group 0008"
         )
     if syntax in DEFLATED:
-        data, position = _inflate(data, position, most_inflated), 0
+        data, position = inflate(data, position, most_inflated), 0
     big = _looks_big_endian(data, position)
     explicit = _looks_explicit(data, position)
     if not syntax:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Executable, TableClause
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from screening.records.schema import Table
+from screening.records.table import Table
 
 Insert = Callable[[type[Table]], postgresql.Insert]
 """Makes an INSERT for one of the databases."""
