@@ -135,27 +135,39 @@ def _better(ours: Sequence[Sequence[float]]) -> list[float]:
 
 def _by_turns(load: Load, repeats: int) -> dict[str, Results]:
     results = {name: Results() for name in load.receivers if is_installed(name)}
-    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as made:
+        folder = Path(made)
         remark(f"drawing phantoms, {load.name}")
         images = load.images * len(load.associations) + _WARM_UP
-        paths = write_load(Path(folder), images // 2, 2, side=load.side)
+        paths = write_load(folder / "load", images // 2, 2, side=load.side)
         for repeat in range(1, repeats + 1):
             for name, result in results.items():
                 remark(f"{load.name} images to {name}, {repeat} of {repeats}")
-                _receive(name, load, paths, result)
+                kept = folder / f"{name} {repeat}"
+                kept.mkdir()
+                _receive(name, load, paths, kept, result)
+                _empty(kept)
     return results
 
 
-def _receive(name: str, load: Load, paths: Sequence[Path], result: Results) -> None:
+def _empty(folder: Path) -> None:
+    """Give room on the disk back, and no more.
+
+    ext4 looks past each file that was removed in the last minutes when it makes a new one, a
+    third of a millisecond that would fall on the next receiver.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.truncate(path, 0)
+
+
+def _receive(name: str, load: Load, paths: Sequence[Path], folder: Path, result: Results) -> None:
     """Start a receiver, send it everything, and see that it holds it."""
     # What earlier receivers left unwritten is not to be waited for by this one.
     os.sync()
     _, start = RECEIVERS[name]
     nodelay = not name.endswith("_stock")
-    with (
-        tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as folder,
-        start(Path(folder)) as receiver,
-    ):
+    with start(folder) as receiver:
         send(receiver.port, [paths[:_WARM_UP]], nodelay=nodelay)
         for turn, associations in enumerate(load.associations):
             first = _WARM_UP + turn * load.images

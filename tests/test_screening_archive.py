@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from screening.archive.archive import Archive
 from screening.archive.incoming_file import IncomingFile, content_digest
 from screening.domain.kept_file import KeptFile
 from screening.errors import ArchiveError, OutOfSpaceError
 
-DIGEST = hashlib.sha256(b"1.2\0content").hexdigest()
+DIGEST = blake3(b"1.2\0content").hexdigest()
 
 
 @pytest.fixture

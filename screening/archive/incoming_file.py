@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import uuid
 from contextlib import suppress
 from pathlib import Path
+
+from blake3 import blake3
 
 from screening.archive.writeback import begin_writing
 from screening.errors import ArchiveError, OutOfSpaceError
@@ -43,6 +44,7 @@ class IncomingFile:
         self._descriptor: int | None = None
         self._error: OSError | None = None
         self._unwritten = 0
+        self._moved = False
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, 0o600)
@@ -54,7 +56,7 @@ class IncomingFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the transfer syntax and the data set, in hexadecimal."""
+        """BLAKE3 of the transfer syntax and the data set, 64 hexadecimal digits."""
         return self._digest.hexdigest()
 
     def write(self, piece: memoryview) -> None:
@@ -106,12 +108,15 @@ class IncomingFile:
         os.fsync(self._descriptor)
         size = os.fstat(self._descriptor).st_size
         self.path.replace(target)
+        self._moved = True
         self._close()
         return size
 
     def discard(self) -> None:
-        """Remove the file, if it is still here: it was refused, or its sender is gone."""
+        """Remove the file, if it was not moved: it was refused, or its sender is gone."""
         self._close()
+        if self._moved:
+            return
         with suppress(OSError):  # what a broken disk keeps is cleared when it works again
             self.path.unlink(missing_ok=True)
 
@@ -159,8 +164,9 @@ def content_digest(path: Path, *, offset: int, transfer_syntax_uid: str) -> str:
     return digest.hexdigest()
 
 
-def _begin(transfer_syntax_uid: str) -> hashlib._Hash:
-    return hashlib.sha256(transfer_syntax_uid.encode("ascii", "replace") + b"\0")
+def _begin(transfer_syntax_uid: str) -> blake3:
+    # SHA-256 took a quarter of the time of a film of 10 MB; BLAKE3 is three times as fast.
+    return blake3(transfer_syntax_uid.encode("ascii", "replace") + b"\0")
 
 
 def refusal(error: OSError, path: Path) -> ArchiveError:

@@ -12,7 +12,7 @@ class KeptFile:
     Attributes
     ----------
     digest
-        SHA-256 of the transfer syntax and the data set, in hexadecimal: where the bytes lie.
+        BLAKE3 of the transfer syntax and the data set, in hexadecimal: where the bytes lie.
     size_bytes
         Of the whole file.
     """

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -22,6 +22,7 @@ SCHEMA_REVISION = "0003"
 
 # Below the time that senders wait for the answer to a C-STORE.
 _BUSY_SECONDS = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0003, 0.01
 
 # Any number will do, as long as every release takes the same one.
 _MIGRATION_LOCK = 0x4E49474854
@@ -192,6 +193,8 @@ def _open_sqlite(url: str) -> Engine:
         hide_parameters=True,
         pool_size=10,
         max_overflow=30,
+        # The connection that wrote last has the pages at hand that the next writer needs.
+        pool_use_lifo=True,
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
     )
 
@@ -206,10 +209,40 @@ def _open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("writes", False):
+            _begin_to_write(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take SQLite's write lock as soon as another process leaves it.
+
+    SQLite itself looks again after 1, 2, 5, 10 and more milliseconds, of which it needs a fraction
+    for a transaction of ours.
+    """
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        deadline = time.monotonic() + _BUSY_SECONDS
+        pause = _FIRST_PAUSE
+        while time.monotonic() < deadline and not _begins(driver):
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # says what is wrong
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+
+
+def _begins(driver: sqlite3.Connection) -> bool:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

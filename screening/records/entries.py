@@ -25,7 +25,7 @@ class Entry:
     association
         The number of the association that it came by.
     digest
-        SHA-256 of its transfer syntax and data set, by which its file is found.
+        BLAKE3 of its transfer syntax and data set, by which its file is found.
     verdict, probability
         Its newest score; ``None`` where it has none.
     reason

@@ -133,7 +133,7 @@ class InstanceRow(Table):
     patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
     """As its own header names the patient: a study may mix up two."""
     digest: Mapped[str] = mapped_column(String(64), index=True)
-    """SHA-256 of the transfer syntax and of the data set as it came: the archive's path."""
+    """BLAKE3 of the transfer syntax and of the data set as it came: the archive's path."""
     size_bytes: Mapped[int]
     received_at: Mapped[dt.datetime]
     instance_number: Mapped[int | None]
