@@ -1,10 +1,44 @@
-"""Whether an address can be listened on, asked before anything is started."""
+"""The addresses that are listened on."""
 
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 
 from screening.errors import DependencyError
+from screening.settings import Settings
+
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that is open, and whether its connections begin with TLS."""
+
+    socket: socket.socket
+    secure: bool
+
+
+def open_ports(settings: Settings) -> list[Port]:
+    """Open the ports of our listener; who calls now waits until connections are accepted.
+
+    Raises
+    ------
+    DependencyError
+        If one cannot be had; the message names the settings.
+    """
+    ports: list[Port] = []
+    try:
+        for number, secure in ((settings.dicom_port, False), (settings.tls_port, True)):
+            if number:
+                bound = _bind(settings.dicom_host, number)
+                bound.listen(_BACKLOG)
+                ports.append(Port(bound, secure))
+    except DependencyError:
+        for port in ports:
+            port.socket.close()
+        raise
+    return ports
 
 
 def require_free(host: str, port: int) -> None:
@@ -15,16 +49,25 @@ def require_free(host: str, port: int) -> None:
     DependencyError
         If somebody listens there, or it is not ours; the message names the settings.
     """
+    _bind(host, port).close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As the listener does: a port that was closed a moment ago is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        bound = socket.socket(family, kind, protocol)
+        # A port that was closed a moment ago is free.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
+        if bound is not None:
+            bound.close()
         raise DependencyError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with "
-            "NIGHTREAD_DICOM_PORT or NIGHTREAD_DICOM_HOST, or stop who listens there"
+            "NIGHTREAD_DICOM_PORT, NIGHTREAD_TLS_PORT or NIGHTREAD_DICOM_HOST, or stop who "
+            "listens there"
         ) from None
+    return bound

@@ -6,12 +6,12 @@ import datetime as dt
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from dicom_listener.access import Access, Rejection
-from dicom_listener.address import require_free
+from dicom_listener.address import Port
 from dicom_listener.association import Association, Ending
 from dicom_listener.commitment import Commitments
 from dicom_listener.negotiation import NegotiationError, Request, accept, read_request, reject
@@ -76,7 +76,6 @@ class Listener:
     ) -> None:
         self._settings = settings
         self._name = listener_name(settings) + number
-        self._shared = bool(number)
         self._first = number in ("", "#0")
         self._records = records
         self._access = Access(settings)
@@ -91,22 +90,11 @@ class Listener:
         self._tls = tls_context(settings) if settings.tls_port else None
         self._server = Server(self._serve)
 
-    def start(self) -> None:
-        """Open the ports; associations are served by threads of their own from now on.
-
-        Raises
-        ------
-        DependencyError
-            If a port cannot be had.
-        """
+    def start(self, ports: Iterable[Port]) -> None:
+        """Serve the connections of these ports, by threads of their own, from now on."""
         settings = self._settings
-        ports = [(settings.dicom_port, False), (settings.tls_port, True)]
-        for port, secure in ports:
-            if port:
-                address = (settings.dicom_host, port)
-                if not self._shared:
-                    require_free(*address)
-                self._server.listen(address, secure=secure, shared=self._shared)
+        for port in ports:
+            self._server.listen(port)
         if self._first:
             self._begin(self._commitments.call_back, "commitments")
             self._begin(self._settling.run, "settling")

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import structlog
 
-from dicom_listener.address import require_free
+from dicom_listener.address import Port, open_ports
 from dicom_listener.listener import Listener, listener_name
 from screening import logs
 from screening.archive.archive import Archive
@@ -43,14 +43,13 @@ def run(settings: Settings) -> None:
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
     sys.setswitchinterval(_SWITCH_SECONDS)
-    for port in filter(None, (settings.dicom_port, settings.tls_port)):
-        require_free(settings.dicom_host, port)
+    ports = open_ports(settings)
     # Only now: of a listener that runs already, open associations are not lost.
     _close_lost_associations(settings)
     if settings.listener_processes > 1:
-        _run_several(settings)
+        _run_several(settings, ports)
     else:
-        _listen(settings, "", _stop_asked())
+        _listen(settings, ports, "", _stop_asked())
 
 
 def _close_lost_associations(settings: Settings) -> None:
@@ -65,14 +64,19 @@ def _close_lost_associations(settings: Settings) -> None:
         records.close()
 
 
-def _run_several(settings: Settings) -> None:
-    """Let processes share the port: the kernel deals out the connections."""
+def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
+    """Let processes share the ports: whichever waits the longest gets the next connection.
+
+    With a socket for each, the kernel would choose by the sender's address, and leave one idle.
+    """
     asked = _stop_asked()
     parent = os.getpid()
     children = {
-        _fork(settings, f"#{number}", lambda: asked() or os.getppid() != parent)
+        _fork(settings, ports, f"#{number}", lambda: asked() or os.getppid() != parent)
         for number in range(settings.listener_processes)
     }
+    for port in ports:
+        port.socket.close()
     log.info("listener_processes", pids=sorted(children))
     failed = False
     told = False
@@ -91,14 +95,14 @@ def _run_several(settings: Settings) -> None:
         raise NightreadError("a listening process ended unasked: its log line is above")
 
 
-def _fork(settings: Settings, number: str, asked: Callable[[], bool]) -> int:
-    """Start a process that listens; it shares nothing with this one but the settings."""
+def _fork(settings: Settings, ports: Sequence[Port], number: str, asked: Callable[[], bool]) -> int:
+    """Start a process that listens; it shares nothing with this one but settings and ports."""
     child = os.fork()
     if child:
         return child
     status = 1
     try:
-        _listen(settings, number, asked)
+        _listen(settings, ports, number, asked)
         status = 0
     except NightreadError as error:
         log.error("listener_failed", error=str(error))
@@ -109,7 +113,9 @@ def _fork(settings: Settings, number: str, asked: Callable[[], bool]) -> int:
         os._exit(status)
 
 
-def _listen(settings: Settings, number: str, asked: Callable[[], bool]) -> None:
+def _listen(
+    settings: Settings, ports: Sequence[Port], number: str, asked: Callable[[], bool]
+) -> None:
     """Listen until asked to stop; the first of several processes announces for all."""
     records = Records(settings.records_url)
     archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
@@ -120,7 +126,7 @@ def _listen(settings: Settings, number: str, asked: Callable[[], bool]) -> None:
     )
     due = threading.Event()
     listener = Listener(settings, archive, records, due, number=number)
-    listener.start()
+    listener.start(ports)
     first = number in ("", "#0")
     while not asked():
         due.wait(_ROUND_SECONDS)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import structlog
 
+from dicom_listener.address import Port
+
 log = structlog.get_logger(__name__)
 
 # Connections whose association is still to be asked for: a crowd of silent ones must neither fill
@@ -56,47 +58,17 @@ class Server:
         self._threads: dict[Connection, threading.Thread] = {}
         self._listening: list[socket.socket] = []
 
-    def listen(self, address: tuple[str, int], *, secure: bool, shared: bool = False) -> None:
-        """Listen on an address from now on.
+    def listen(self, port: Port) -> None:
+        """Accept the connections of a port from now on; other processes may do so too."""
+        self._listening.append(port.socket)
+        threading.Thread(target=self._accept, args=(port,), name="accept", daemon=True).start()
 
-        Parameters
-        ----------
-        address
-            Host and port.
-        secure
-            Whether its connections begin with TLS.
-        shared
-            Whether other processes of ours listen on it too; the kernel deals out connections.
-
-        Raises
-        ------
-        OSError
-            If it cannot be had.
-        """
-        family, kind, protocol, _, resolved = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[
-            0
-        ]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listening.bind(resolved)
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            raise
-        self._listening.append(listening)
-        threading.Thread(
-            target=self._accept, args=(listening, secure), name="accept", daemon=True
-        ).start()
-
-    def _accept(self, listening: socket.socket, secure: bool) -> None:
+    def _accept(self, port: Port) -> None:
         while True:
             try:
-                connected, address = listening.accept()
+                connected, address = port.socket.accept()
             except OSError as error:
-                if listening.fileno() < 0 or listening not in self._listening:
+                if not _listens(port.socket):
                     return
                 # Out of descriptors or memory: those who wait are taken when there is room again.
                 log.error("connection_not_accepted", error=str(error.strerror or error))
@@ -104,7 +76,7 @@ class Server:
                 continue
             # A socket of both families shows a peer of IPv4 as ::ffff:192.0.2.1.
             peer = str(address[0]).removeprefix("::ffff:")
-            self._begin(Connection(connected, peer, secure=secure))
+            self._begin(Connection(connected, peer, secure=port.secure))
 
     def _begin(self, connection: Connection) -> None:
         thread = threading.Thread(
@@ -144,7 +116,7 @@ class Server:
         listening, self._listening = self._listening, []
         for each in listening:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+                each.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts, in every process
             each.close()
 
     def wait(self, seconds: float) -> bool:
@@ -163,6 +135,13 @@ class Server:
     def _open_threads(self) -> list[threading.Thread]:
         with self._lock:
             return list(self._threads.values())
+
+
+def _listens(listening: socket.socket) -> bool:
+    try:
+        return bool(listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:
+        return False  # it is closed
 
 
 def _interrupt(connection: Connection) -> None:

@@ -47,7 +47,7 @@ from screening.settings import Settings
 CONTEXTS = {1: (RADIOGRAPH, [EXPLICIT_LITTLE])}
 PASSING = bytes((0, 2, 3, 2))
 NOT_FROM_HERE = bytes((0, 1, 1, 1))
-POOL = 20  # files of ten connections to SQLite, which are opened as they are needed
+POOL = 6  # files of three connections to SQLite, which are opened as they are needed
 
 
 class Usage(NamedTuple):
@@ -322,16 +322,17 @@ def test_a_sender_without_end_is_cut_off_when_the_drain_is_over(
         house.close()
 
 
-def listening(port: int) -> int:
-    """How many sockets listen on a port, see proc_net_tcp(5)."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return sum(line.split()[1].endswith(f":{port:04X}") and " 0A " in line for line in lines)
+def processes_met(house: House) -> set[str]:
+    """Call once more, and return the numbers of the processes that have taken calls so far."""
+    with house.peer("PROBE") as peer:
+        peer.release()
+    return {row.listener.rpartition("#")[2] for row in rows_of(house)}
 
 
 @pytest.fixture
 def two_processes(settings: Settings, fork: ListenerFork) -> Iterator[House]:
     opened = House(settings.model_copy(update={"listener_processes": 2}), fork)
-    wait_until(lambda: listening(settings.dicom_port) == 2, 20, "both processes listen")
+    wait_until(lambda: processes_met(opened) == {"0", "1"}, 20, "both processes take calls")
     yield opened
     opened.close()
 
@@ -353,8 +354,8 @@ def test_two_processes_share_a_port(two_processes: House) -> None:
     assert house.acknowledged == set(uids)
     assert house.received() == set(uids)
     assert house.fork.end() == 0
-    names = {row.listener.rpartition("#")[2] for row in rows_of(house)}
-    assert names == {"0", "1"}
+    senders = [row.listener.rpartition("#")[2] for row in rows_of(house) if row.stored]
+    assert min(senders.count("0"), senders.count("1")) >= 3, "neither was left idle"
     assert {row.outcome for row in rows_of(house)} == {"released"}
 
 

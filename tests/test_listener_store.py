@@ -39,6 +39,7 @@ from sqlalchemy import select
 
 import migrations
 from dicom_listener import listener as listener_module
+from dicom_listener.address import open_ports
 from dicom_listener.listener import Listener
 from screening.archive.archive import Archive
 from screening.dicom.part10 import data_set_offset
@@ -64,7 +65,7 @@ class Door:
         self.archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
         self.due = threading.Event()
         self.listener = Listener(settings, self.archive, self.records, self.due)
-        self.listener.start()
+        self.listener.start(open_ports(settings))
 
     def close(self) -> None:
         self.listener.stop(drain_seconds=1)
@@ -464,9 +465,8 @@ def test_a_command_that_breaks_the_association_leaves_nothing_behind(door: Door)
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_setting(door: Door) -> None:
-    second = Listener(door.settings, door.archive, door.records, threading.Event())
     with pytest.raises(DependencyError, match="NIGHTREAD_DICOM_PORT"):
-        second.start()
+        open_ports(door.settings)
 
 
 def test_dcmtk_sends_real_compressed_files(door: Door, dcmtk: Path, test_data: Path) -> None:

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from screening.queue.app import QUEUE, SCREEN_STUDY
+from screening.queue.broker import is_there
 from screening.records import outbox
 from screening.records.engine import Records
 
@@ -74,8 +75,11 @@ class Announcer:
         return sent
 
     def _send(self, studies: list[int], now: dt.datetime) -> int:
-        sent = []
+        sent: list[int] = []
+        if not studies:
+            return 0
         try:
+            self._require_redis()
             with self._app.producer_pool.acquire(block=True) as producer:
                 for study in studies:
                     self._app.send_task(SCREEN_STUDY, args=[study], producer=producer)
@@ -90,8 +94,13 @@ class Announcer:
     def _messages_waiting(self) -> int | None:
         """Return the length of the queue, or ``None`` if Redis does not answer."""
         try:
+            self._require_redis()
             with self._app.connection_for_read() as connection:
                 channel = connection.default_channel
                 return int(channel.client.llen(QUEUE))
         except (OperationalError, RedisError):
             return None
+
+    def _require_redis(self) -> None:
+        if not is_there(self._app.conf.broker_url):
+            raise OperationalError("nobody listens there")

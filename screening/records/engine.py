@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,24 @@ class Records:
                 f"the database driver {error.name} is not installed: "
                 "pip install 'nightread[postgres]'"
             ) from None
+        sqlite = self.engine.dialect.name == "sqlite"
+        self._turn = threading.Lock() if sqlite else None
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Let the threads of a process queue for SQLite's only writer.
+
+        Each would wait with a connection of its own otherwise, and ask again and again.
+        """
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_BUSY_SECONDS):
+            raise RecordsError("the database is locked: does another program write to it?")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -69,7 +88,11 @@ class Records:
         RecordsError
             If the database refuses or does not answer. The transaction did not happen.
         """
-        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+        with (
+            _translated(),
+            self._turn_to_write(),
+            Session(self.engine, expire_on_commit=False) as session,
+        ):
             session.connection(execution_options={"writes": True})
             yield session
             session.commit()
@@ -87,6 +110,7 @@ class Records:
         """
         with (
             _translated(),
+            self._turn_to_write(),
             self.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -118,6 +142,7 @@ class Records:
         """
         with (
             _translated(),
+            self._turn_to_write(),
             self.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
