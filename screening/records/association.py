@@ -6,9 +6,11 @@ import datetime as dt
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, or_, update
+from sqlalchemy import Connection, Executable, bindparam, or_, update
 from sqlalchemy.orm import Session
 
+from screening.records.dialect import Insert
+from screening.records.prepared import Prepared
 from screening.records.schema import AssociationRow
 
 
@@ -107,17 +109,21 @@ def close_lost_associations(session: Session, listener: str, now: dt.datetime) -
     )
 
 
-_COUNT = {
-    what: update(AssociationRow)
-    .where(AssociationRow.id == bindparam("row"))
-    .values({what.value: getattr(AssociationRow, what.value) + 1})
-    for what in StoreCount
-}
+def _counting(what: StoreCount) -> Prepared:
+    @Prepared
+    def count(_: Insert) -> Executable:
+        counted = {what.value: getattr(AssociationRow, what.value) + 1}
+        return update(AssociationRow).where(AssociationRow.id == bindparam("row")).values(counted)
+
+    return count
+
+
+_COUNT = {what: _counting(what) for what in StoreCount}
 
 
 def count_store(connection: Connection, row: int, what: StoreCount) -> None:
     """Count one C-STORE of an association."""
-    connection.execute(_COUNT[what], {"row": row})
+    _COUNT[what].run(connection, row=row)
 
 
 def count_refusals(session: Session, row: int, refusal: str, number: int = 1) -> None:

@@ -59,6 +59,7 @@ class Records:
             ) from None
         sqlite = self.engine.dialect.name == "sqlite"
         self._turn = threading.Lock() if sqlite else None
+        self._writer: Connection | None = None
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
@@ -111,10 +112,30 @@ class Records:
         with (
             _translated(),
             self._turn_to_write(),
-            self.engine.connect().execution_options(writes=True) as connection,
+            self._writing() as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Have a connection that writes: SQLite's only one is kept, since it is had by turns."""
+        if self._turn is None:
+            with self.engine.connect().execution_options(writes=True) as connection:
+                yield connection
+            return
+        if self._writer is None:
+            self._writer = self.engine.connect().execution_options(writes=True)
+        try:
+            yield self._writer
+        except BaseException:
+            self._close_writer()
+            raise
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -174,6 +195,7 @@ class Records:
 
     def close(self) -> None:
         """Close every connection."""
+        self._close_writer()
         self.engine.dispose()
 
 

@@ -11,17 +11,20 @@ from sqlalchemy import Connection, Executable, bindparam, case, func, select, up
 
 from screening.domain.instance import InstanceHeader
 from screening.domain.verdict import Verdict
-from screening.records.dialect import Insert, built_once
+from screening.records.dialect import Insert
+from screening.records.prepared import Prepared
 from screening.records.schema import PatientRow, SeriesRow, StudyRow
 
 
-@built_once
+@Prepared
 def _add_patient(insert: Insert) -> Executable:
     new = insert(PatientRow).on_conflict_do_nothing(index_elements=["identity_digest"])
     return new.returning(PatientRow.id)
 
 
-_FIND_PATIENT = select(PatientRow.id).where(PatientRow.identity_digest == bindparam("digest"))
+@Prepared
+def _find_patient(_: Insert) -> Executable:
+    return select(PatientRow.id).where(PatientRow.identity_digest == bindparam("digest"))
 
 
 def file_patient(connection: Connection, header: InstanceHeader) -> int:
@@ -34,7 +37,7 @@ def file_patient(connection: Connection, header: InstanceHeader) -> int:
         header.patient_sex,
     )
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    found = connection.scalar(_FIND_PATIENT, {"digest": digest})
+    found = _find_patient.scalar(connection, digest=digest)
     if found is None:
         values = {
             "identity_digest": digest,
@@ -44,13 +47,13 @@ def file_patient(connection: Connection, header: InstanceHeader) -> int:
             "patient_birth_date": header.patient_birth_date,
             "patient_sex": header.patient_sex,
         }
-        found = connection.scalar(_add_patient(connection), values)
+        found = _add_patient.scalar(connection, **values)
         # Another association may have filed the same one a moment ago.
-        found = found or connection.scalar(_FIND_PATIENT, {"digest": digest})
+        found = found or _find_patient.scalar(connection, digest=digest)
     return cast(int, found)
 
 
-@built_once
+@Prepared
 def _add_study(insert: Insert) -> Executable:
     # The first image describes the study; a later one adds only what the first left out. A study
     # of which nothing could be scored waits again: it has an image to score.
@@ -93,10 +96,10 @@ def file_study(
         "verdict": Verdict.WAITING.value,
         "revision": 0,
     }
-    return cast(int, connection.scalar(_add_study(connection), values))
+    return cast(int, _add_study.scalar(connection, **values))
 
 
-@built_once
+@Prepared
 def _add_series(insert: Insert) -> Executable:
     new = insert(SeriesRow).on_conflict_do_nothing(
         index_elements=["study_row", "series_instance_uid"]
@@ -104,15 +107,18 @@ def _add_series(insert: Insert) -> Executable:
     return new.returning(SeriesRow.id)
 
 
-_FIND_SERIES = select(SeriesRow.id).where(
-    SeriesRow.study_row == bindparam("study_row"), SeriesRow.series_instance_uid == bindparam("uid")
-)
+@Prepared
+def _find_series(_: Insert) -> Executable:
+    return select(SeriesRow.id).where(
+        SeriesRow.study_row == bindparam("study_row"),
+        SeriesRow.series_instance_uid == bindparam("uid"),
+    )
 
 
 def file_series(connection: Connection, header: InstanceHeader, study_row: int) -> int:
     """Find or file the series of a study, and return its row."""
     key = {"study_row": study_row, "uid": header.series_instance_uid or ""}
-    found = connection.scalar(_FIND_SERIES, key)
+    found = _find_series.scalar(connection, **key)
     if found is None:
         values = {
             "study_row": study_row,
@@ -125,8 +131,8 @@ def file_series(connection: Connection, header: InstanceHeader, study_row: int) 
             "manufacturer_model": header.manufacturer_model,
             "station_name": header.station_name,
         }
-        found = connection.scalar(_add_series(connection), values)
-        found = found or connection.scalar(_FIND_SERIES, key)
+        found = _add_series.scalar(connection, **values)
+        found = found or _find_series.scalar(connection, **key)
     return cast(int, found)
 
 

@@ -12,7 +12,7 @@ from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.kept_file import KeptFile
 from screening.domain.reason import Reason
 from screening.records.association import StoreCount, count_store
-from screening.records.dialect import Insert, built_once
+from screening.records.dialect import Insert
 from screening.records.filing import (
     file_patient,
     file_series,
@@ -21,6 +21,7 @@ from screening.records.filing import (
     reopen_study,
 )
 from screening.records.outbox import postpone
+from screening.records.prepared import Prepared
 from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow, StudyRow
 
 
@@ -102,7 +103,7 @@ def take_in(
     return intake
 
 
-@built_once
+@Prepared
 def _add_instance(insert: Insert) -> Executable:
     return (
         insert(InstanceRow)
@@ -142,24 +143,26 @@ def _new(
         "state": InstanceState.WAITING.value,
         "attempts": 0,
     }
-    row = connection.scalar(_add_instance(connection), values)
+    row = _add_instance.scalar(connection, **values)
     if savepoint is not None:
         (savepoint.commit if row is not None else savepoint.rollback)()
     return Intake(Arrival.NEW, study_row, announce=True) if row is not None else None
 
 
-_FIND_INSTANCE = select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_row).where(
-    InstanceRow.sop_instance_uid == bindparam("uid")
-)
-
-_SET_SIZE = (
-    update(InstanceRow)
-    .where(InstanceRow.id == bindparam("row"), InstanceRow.size_bytes != bindparam("size"))
-    .values(size_bytes=bindparam("size"))
-)
+@Prepared
+def _find_instance(_: Insert) -> Executable:
+    return select(InstanceRow.id, InstanceRow.digest, InstanceRow.study_row).where(
+        InstanceRow.sop_instance_uid == bindparam("uid")
+    )
 
 
-@built_once
+@Prepared
+def _set_size(_: Insert) -> Executable:
+    changed = InstanceRow.id == bindparam("row"), InstanceRow.size_bytes != bindparam("size")
+    return update(InstanceRow).where(*changed).values(size_bytes=bindparam("size"))
+
+
+@Prepared
 def _add_conflict(insert: Insert) -> Executable:
     adding = insert(ConflictRow)
     return adding.on_conflict_do_update(
@@ -176,17 +179,18 @@ def _repeated(
     now: dt.datetime,
 ) -> Intake | None:
     """Recognise an instance that we hold: a no-op, or a conflict that is kept apart."""
-    held = connection.execute(_FIND_INSTANCE, {"uid": header.sop_instance_uid}).one_or_none()
-    if held is None:
+    held = _find_instance.run(connection, uid=header.sop_instance_uid)
+    if not held:
         return None
-    if held.digest == kept.digest:
+    ((row, digest, study_row),) = held
+    if digest == kept.digest:
         # The file has been replaced; what stands before its data set may be another sender's.
-        connection.execute(_SET_SIZE, {"row": held.id, "size": kept.size_bytes})
-        again = _try_again(connection, held.id, held.study_row)
-        return Intake(Arrival.DUPLICATE, held.study_row, announce=again)
+        _set_size.run(connection, row=row, size=kept.size_bytes)
+        again = _try_again(connection, row, study_row)
+        return Intake(Arrival.DUPLICATE, study_row, announce=again)
     file_study_of_conflict(connection, header, now)
     values = {
-        "instance_row": held.id,
+        "instance_row": row,
         "study_instance_uid": header.study_instance_uid,
         "transfer_syntax_uid": header.transfer_syntax_uid,
         "association_row": association_row,
@@ -194,8 +198,8 @@ def _repeated(
         "size_bytes": kept.size_bytes,
         "received_at": now,
     }
-    connection.execute(_add_conflict(connection), values)
-    return Intake(Arrival.CONFLICT, held.study_row, announce=False)
+    _add_conflict.run(connection, **values)
+    return Intake(Arrival.CONFLICT, study_row, announce=False)
 
 
 def _try_again(connection: Connection, instance_row: int, study_row: int) -> bool:

@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Executable, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.records.dialect import Insert, built_once
+from screening.records.dialect import Insert
+from screening.records.prepared import Prepared
 from screening.records.schema import InstanceRow, OutboxRow
 
 
-@built_once
+@Prepared
 def _postpone(insert: Insert) -> Executable:
     new = insert(OutboxRow)
     return new.on_conflict_do_update(
@@ -27,8 +28,7 @@ def _postpone(insert: Insert) -> Executable:
 
 def postpone(connection: Connection, study_row: int, due_at: dt.datetime) -> None:
     """Announce a study at ``due_at``: a further image moves the moment."""
-    values = {"study_row": study_row, "due_at": due_at, "sent_at": None, "times_sent": 0}
-    connection.execute(_postpone(connection), values)
+    _postpone.run(connection, study_row=study_row, due_at=due_at, sent_at=None, times_sent=0)
 
 
 def announce_now(session: Session, study_rows: set[int], now: dt.datetime) -> None:
