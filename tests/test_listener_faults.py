@@ -287,7 +287,7 @@ def kill_at_random(shop: Shop, *, senders: int, images: int, kills: int) -> None
 
 
 def test_a_listener_killed_at_random_under_load_loses_and_doubles_nothing(shop: Shop) -> None:
-    kill_at_random(shop, senders=4, images=120, kills=8)
+    kill_at_random(shop, senders=4, images=400, kills=8)
 
 
 @pytest.mark.soak
