@@ -27,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 _ROUND_SECONDS = 0.5
 _DEBRIS_SECONDS = 5.0
-# A thread whose bytes have come waits for one that computes, at most so long; Python's own 5 ms
-# are longer than it takes to receive a small image.
-_SWITCH_SECONDS = 0.0005
 
 
 def run(settings: Settings) -> None:
@@ -42,7 +39,6 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
-    sys.setswitchinterval(_SWITCH_SECONDS)
     ports = open_ports(settings)
     # Only now: of a listener that runs already, open associations are not lost.
     _close_lost_associations(settings)
