@@ -1,19 +1,18 @@
-"""From an A-ASSOCIATE-RQ to our answer, with pynetdicom's PDUs and its rules for contexts."""
+"""From an A-ASSOCIATE-RQ to our answer, PS3.8 9.3.2 to 9.3.4.
+
+A modality may open an association for each image and propose a hundred contexts with it, which
+takes pynetdicom's classes eight milliseconds. Which SOP Classes are storage, pynetdicom says.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import build_context, negotiate_unrestricted
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -27,20 +26,35 @@ _SUPPORTED = [
     build_context(Verification),
     build_context(PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
 ]
+_SYNTAXES = {
+    str(context.abstract_syntax): tuple(map(str, context.transfer_syntax)) for context in _SUPPORTED
+}
 
-# Of the PDU: its header, the titles, and all that is of fixed length, PS3.8 Table 9-11.
-_TITLES_START, _TITLES_END, _ITEMS_START = 10, 42, 74
+# Of the PDU: its header and version, the titles and reserved bytes, which the answer repeats, and
+# the items, PS3.8 Tables 9-11 and 9-17.
+_REPEATED_START, _CALLING_START, _TITLES_END, _ITEMS_START = 10, 26, 42, 74
 _ITEM = struct.Struct(">BxH")
-_CONTEXT, _USER_INFORMATION = 0x20, 0x50
-# pynetdicom fails on an item that it does not know, and on a name or an option that is not well
-# formed. We use the longest PDU, the implementation's UID and the roles.
-_USED_ITEMS = frozenset({0x10, _CONTEXT, _USER_INFORMATION})
-_USED_SUB_ITEMS = frozenset({0x51, 0x52, 0x54})
-_MOST_CONTEXTS = 128  # their IDs are odd numbers below 256, PS3.8 9.3.2.2
+_APPLICATION_CONTEXT, _CONTEXT, _CONTEXT_RESULT, _USER_INFORMATION = 0x10, 0x20, 0x21, 0x50
+_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
+# PS3.7 Annex D.3.3.
+_LONGEST_PDU, _IMPLEMENTATION_CLASS, _ROLES, _IMPLEMENTATION_VERSION = 0x51, 0x52, 0x54, 0x55
+_ROLES_FORM = struct.Struct(">BB")
+
+_UID = re.compile(rb"[0-9.]{1,64}")
+_PADDING = b"\0 "
 
 
 class NegotiationError(Exception):
     """What should be a request for an association is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A presentation context that is proposed: its ID and syntaxes, as UIDs."""
+
+    number: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +81,27 @@ class Request:
         Without their padding.
     application_context
         UID.
-    primitive
-        pynetdicom's reading of it.
+    proposals
+        The presentation contexts.
+    roles
+        By SOP Class, whether its requestor wants to be its SCU and its SCP, PS3.7 D.3.3.4.
+    longest_pdu
+        The longest P-DATA-TF that it takes, in bytes; 0 is any, PS3.8 D.1.1.
+    repeated
+        The bytes that the answer repeats.
     """
 
     calling_ae_title: str
     called_ae_title: str
     application_context: str
-    primitive: A_ASSOCIATE
-
-    @property
-    def longest_pdu(self) -> int:
-        """The longest P-DATA-TF that the requestor takes, in bytes; 0 is any, PS3.8 D.1.1."""
-        for item in self.primitive.user_information:
-            if isinstance(item, MaximumLengthNotification):
-                return int(item.maximum_length_received or 0)
-        return 0
+    proposals: tuple[Proposal, ...]
+    roles: dict[str, tuple[bool, bool]]
+    longest_pdu: int
+    repeated: bytes
 
 
 def read_request(pdu: bytes) -> Request:
-    """Read an A-ASSOCIATE-RQ, its header included.
+    """Read an A-ASSOCIATE-RQ, its header included. Items that we do not know are skipped.
 
     Raises
     ------
@@ -94,44 +109,84 @@ def read_request(pdu: bytes) -> Request:
         If it is none.
     """
     try:
-        decoded = A_ASSOCIATE_RQ()
-        decoded.decode(_with_readable_titles(pdu) + _used(pdu[_ITEMS_START:], _USED_ITEMS))
-        primitive = decoded.to_primitive()
-        contexts = primitive.presentation_context_definition_list
-        if not all(context.abstract_syntax and context.transfer_syntax for context in contexts):
-            raise ValueError("a presentation context without its syntaxes")
-        return Request(
-            str(primitive.calling_ae_title).strip(),
-            str(primitive.called_ae_title).strip(),
-            str(primitive.application_context_name),
-            primitive,
-        )
-    except Exception as error:  # pynetdicom raises whatever the bytes make it meet
-        raise NegotiationError(f"its request cannot be read ({type(error).__name__})") from None
+        return _read_request(pdu)
+    except (struct.error, ValueError) as error:
+        raise NegotiationError(f"its request cannot be read ({error})") from None
 
 
-def _with_readable_titles(pdu: bytes) -> bytes:
-    """Return what stands before the items, with titles that are padded with NUL put right."""
-    titles = pdu[_TITLES_START:_TITLES_END].replace(b"\0", b" ")
-    return pdu[:_TITLES_START] + titles + pdu[_TITLES_END:_ITEMS_START]
+def _read_request(pdu: bytes) -> Request:
+    if len(pdu) < _ITEMS_START:
+        raise ValueError("it breaks off")
+    application_context = ""
+    proposals: dict[int, Proposal] = {}
+    roles: dict[str, tuple[bool, bool]] = {}
+    longest_pdu = 0
+    for kind, content in _items(pdu[_ITEMS_START:]):
+        if kind == _APPLICATION_CONTEXT:
+            application_context = _uid(content)
+        elif kind == _CONTEXT:
+            proposal = _read_proposal(content)
+            if proposal.number in proposals:
+                raise ValueError(f"two presentation contexts {proposal.number}")
+            proposals[proposal.number] = proposal
+        elif kind == _USER_INFORMATION:
+            for sub_kind, sub_content in _items(content):
+                if sub_kind == _LONGEST_PDU:
+                    longest_pdu = int.from_bytes(sub_content[:4], "big")
+                elif sub_kind == _ROLES:
+                    roles.update([_read_roles(sub_content)])
+    return Request(
+        _title(pdu[_CALLING_START:_TITLES_END]),
+        _title(pdu[_REPEATED_START:_CALLING_START]),
+        application_context,
+        tuple(proposals.values()),
+        roles,
+        longest_pdu,
+        pdu[_REPEATED_START:_ITEMS_START],
+    )
 
 
-def _used(items: bytes, kinds: frozenset[int]) -> bytes:
-    """Leave out items that are of no use to us; unknown ones shall be skipped, PS3.8 9.3.1."""
-    used = []
-    at = contexts = 0
-    while at < len(items):
-        kind, length = _ITEM.unpack_from(items, at)
-        content = items[at + _ITEM.size : at + _ITEM.size + length]
+def _items(content: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(content):
+        kind, length = _ITEM.unpack_from(content, at)
         at += _ITEM.size + length
-        contexts += kind == _CONTEXT
-        if at > len(items) or contexts > _MOST_CONTEXTS:
+        if at > len(content):
             raise ValueError("items that do not add up")
-        if kind == _USER_INFORMATION:
-            content = _used(content, _USED_SUB_ITEMS)
-        if kind in kinds:
-            used.append(_ITEM.pack(kind, len(content)) + content)
-    return b"".join(used)
+        yield kind, content[at - length : at]
+
+
+def _read_proposal(content: bytes) -> Proposal:
+    number = content[0] if content else 0
+    if not number % 2:
+        raise ValueError(f"a presentation context {number}: they are odd, PS3.8 9.3.2.2")
+    abstract_syntax, transfer_syntaxes = "", []
+    for kind, uid in _items(content[4:]):
+        if kind == _ABSTRACT_SYNTAX:
+            abstract_syntax = _uid(uid)
+        elif kind == _TRANSFER_SYNTAX:
+            transfer_syntaxes.append(_uid(uid))
+    if not abstract_syntax or not transfer_syntaxes:
+        raise ValueError("a presentation context without its syntaxes")
+    return Proposal(number, abstract_syntax, tuple(transfer_syntaxes))
+
+
+def _read_roles(content: bytes) -> tuple[str, tuple[bool, bool]]:
+    length = int.from_bytes(content[:2], "big")
+    scu, scp = _ROLES_FORM.unpack_from(content, 2 + length)
+    return _uid(content[2 : 2 + length]), (bool(scu), bool(scp))
+
+
+def _uid(content: bytes) -> str:
+    uid = content.rstrip(_PADDING)
+    if not _UID.fullmatch(uid):
+        raise ValueError("a UID that is none")
+    return uid.decode("ascii")
+
+
+def _title(content: bytes) -> str:
+    # Some pad with NUL.
+    return content.replace(b"\0", b" ").decode("ascii").strip(" ")
 
 
 def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], bytes]:
@@ -153,48 +208,72 @@ def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], byte
     bytes
         The A-ASSOCIATE-AC.
     """
-    asked = request.primitive
-    roles = {
-        UID(str(item.sop_class_uid)): (item.scu_role, item.scp_role)
-        for item in asked.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and (item.scu_role or item.scp_role)
-    }
-    results, answered_roles = negotiate_unrestricted(
-        asked.presentation_context_definition_list, _SUPPORTED, roles
+    contexts: dict[int, Context] = {}
+    results = []
+    for proposal in request.proposals:
+        result, syntax = _agree(proposal, request)
+        if result == _ACCEPTANCE:
+            contexts[proposal.number] = Context(proposal.abstract_syntax, syntax)
+        chosen = _item(_TRANSFER_SYNTAX, syntax.encode())
+        results.append(
+            _item(_CONTEXT_RESULT, struct.pack(">BxBx", proposal.number, result) + chosen)
+        )
+    items = (
+        _item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
+        + b"".join(results)
+        + _item(_USER_INFORMATION, _about_us(longest_pdu) + _answered_roles(request, contexts))
     )
-    answer = A_ASSOCIATE()
-    answer.application_context_name = UID(APPLICATION_CONTEXT)
-    answer.calling_ae_title = asked.calling_ae_title
-    answer.called_ae_title = asked.called_ae_title
-    answer.result, answer.result_source = 0, 1
-    answer.presentation_context_definition_results_list = results
-    answer.user_information = [*_about_us(longest_pdu), *answered_roles]
-    contexts = {
-        int(item.context_id): Context(str(item.abstract_syntax), str(item.transfer_syntax[0]))
-        for item in results
-        if item.result == 0 and item.context_id is not None
-    }
-    return contexts, A_ASSOCIATE_AC(answer).encode()
+    length = 4 + len(request.repeated) + len(items)
+    return contexts, struct.pack(">BxIHxx", 0x02, length, 1) + request.repeated + items
 
 
-def _about_us(
-    longest_pdu: int,
-) -> list[
-    MaximumLengthNotification
-    | ImplementationClassUIDNotification
-    | ImplementationVersionNameNotification
-]:
-    length = MaximumLengthNotification()
-    length.maximum_length_received = longest_pdu
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    return [length, implementation, version]
+# PS3.8 Table 9-18.
+_ACCEPTANCE, _USER_REJECTION, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 1, 3, 4
+
+
+def _agree(proposal: Proposal, request: Request) -> tuple[int, str]:
+    """Return the result for a context and its transfer syntax, which counts where accepted."""
+    first = proposal.transfer_syntaxes[0]
+    if not request.roles.get(proposal.abstract_syntax, (True, False))[0]:
+        return _USER_REJECTION, first  # it wants to be the SCP alone, and so are we
+    if not _is_served(proposal.abstract_syntax):
+        return _NO_ABSTRACT_SYNTAX, first
+    known = _SYNTAXES.get(proposal.abstract_syntax, (first,))
+    agreed = [syntax for syntax in proposal.transfer_syntaxes if syntax in known]
+    return (_ACCEPTANCE, agreed[0]) if agreed else (_NO_TRANSFER_SYNTAX, first)
+
+
+@lru_cache(maxsize=4096)
+def _is_served(sop_class_uid: str) -> bool:
+    """Say whether a SOP Class is ours: it is storage, private or unknown, or one of the others."""
+    proposed = build_context(sop_class_uid)
+    proposed.context_id = 1
+    ((result,), _) = negotiate_unrestricted([proposed], _SUPPORTED)
+    return result.result == _ACCEPTANCE
+
+
+def _about_us(longest_pdu: int) -> bytes:
+    return (
+        _item(_LONGEST_PDU, longest_pdu.to_bytes(4, "big"))
+        + _item(_IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode())
+        + _item(_IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode())
+    )
+
+
+def _answered_roles(request: Request, contexts: dict[int, Context]) -> bytes:
+    """Answer who asked for roles: it is the SCU of what was accepted, and never the SCP."""
+    accepted = {context.sop_class_uid for context in contexts.values()}
+    return b"".join(
+        _item(_ROLES, len(uid).to_bytes(2, "big") + uid.encode() + _ROLES_FORM.pack(scu, 0))
+        for uid, (scu, _) in request.roles.items()
+        if uid in accepted
+    )
+
+
+def _item(kind: int, content: bytes) -> bytes:
+    return _ITEM.pack(kind, len(content)) + content
 
 
 def reject(result: int, source: int, reason: int) -> bytes:
     """Return an A-ASSOCIATE-RJ, PS3.8 Table 9-21."""
-    answer = A_ASSOCIATE()
-    answer.result, answer.result_source, answer.diagnostic = result, source, reason
-    return A_ASSOCIATE_RJ(answer).encode()
+    return struct.pack(">BxIxBBB", 0x03, 4, result, source, reason)

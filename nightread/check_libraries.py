@@ -14,6 +14,7 @@ from screening.settings import Settings
 LIBRARIES = {
     "": (
         "alembic",
+        "blake3",
         "celery",
         "numpy",
         "pydantic-settings",

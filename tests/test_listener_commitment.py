@@ -227,8 +227,10 @@ def test_a_sender_that_goes_without_an_answer_is_told_on_its_next_association(do
     assert "NIGHTREAD_COMMITMENT_PEERS" in str(rows(door)[0].last_error)
     assert rows(door)[0].reported_at is None
     asker = Asker(door)
-    asker.ask_and_wait(("1.2.840.10008.5.1.4.1.1.1.1", "1.2.78"), transaction="1.9.2")
+    assoc = asker.associate()
+    assert asker.ask(assoc, ("1.2.840.10008.5.1.4.1.1.1.1", "1.2.78"), transaction="1.9.2") == 0
     wait_until(lambda: len(asker.reports) == 2, 10, "both reports came")
+    assoc.release()
     assert {report.TransactionUID for _, report in asker.reports} == {"1.9.1", "1.9.2"}
 
 
