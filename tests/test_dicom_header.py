@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from screening.dicom import elements
+from screening.dicom import data_set, elements
+from screening.dicom.data_set import EXPLICIT_LITTLE
 from screening.dicom.header import read_header
 from screening.dicom.part10 import part10_head
 from screening.dicom.values import age_between, parse_age, parse_date, parse_integer, parse_time
@@ -520,6 +521,23 @@ def first_of(value: object) -> object:
     return str(value).strip().rstrip("^") or None
 
 
+def test_plain_elements_without_end_are_given_up_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "long.dcm"
+    elements_of_nobody = b"".join(
+        struct.pack("<HH2sH", 0x0019, 0x1000 + number, b"LO", 0) for number in range(2000)
+    )
+    study = struct.pack("<HH2sH", 0x0020, 0x000D, b"UI", 4) + b"1.2\0"
+    head = part10_head("1.2", "1.2.3", EXPLICIT_LITTLE, "X")
+    path.write_bytes(head + elements_of_nobody + study)
+    named = {"sop_class_uid": "1.2", "sop_instance_uid": "1.2.3"}
+    assert read_header(path, **named).study_instance_uid == "1.2"
+    monkeypatch.setattr(data_set, "MOST_ELEMENTS", 1000)
+    with pytest.raises(HeaderError, match="StudyInstanceUID"):
+        read_header(path, **named)
+
+
 def test_sequences_without_end_are_given_up_before_they_hold_a_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -532,16 +550,16 @@ def test_sequences_without_end_are_given_up_before_they_hold_a_thread(
     path.write_bytes(part10_head("1.2", "1.2.3", DEFLATED, "X") + content + nested.flush())
     assert path.stat().st_size < 100_000
     looked_at = 0
-    element_at = elements._Encoding.element_at
+    element_at = elements.Encoding.element_at
 
     def counted(
-        self: elements._Encoding, data: bytes, position: int, *, explicit: bool
+        self: elements.Encoding, data: bytes, position: int, *, explicit: bool
     ) -> elements.Element | None:
         nonlocal looked_at
         looked_at += 1
         return element_at(self, data, position, explicit=explicit)
 
-    monkeypatch.setattr(elements._Encoding, "element_at", counted)
+    monkeypatch.setattr(elements.Encoding, "element_at", counted)
     with pytest.raises(HeaderError, match="breaks off"):
         read_header(path)
     assert looked_at < 1_001_000

@@ -12,7 +12,8 @@ from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.uid import UID
 
 from screening.dicom.codestream import codestream_size
-from screening.dicom.elements import PIXEL_DATA, UNDEFINED, DataSet, Element
+from screening.dicom.data_set import PIXEL_DATA, DataSet
+from screening.dicom.elements import UNDEFINED, Element
 from screening.dicom.image_pixel import ImagePixel
 from screening.errors import DecodeError, NoPixelDataError
 

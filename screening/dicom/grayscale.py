@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.dicom.elements import DataSet
+from screening.dicom.data_set import DataSet
 from screening.dicom.frame import Words
 from screening.dicom.image_pixel import ImagePixel
 from screening.dicom.lookup_table import LUT_TAGS, LookupTable, lookup_table

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from screening.dicom.charset import decode_text, encodings_of
-from screening.dicom.elements import DataSet, open_data_set
+from screening.dicom.data_set import DataSet, open_data_set
 from screening.dicom.values import age_between, parse_age, parse_date, parse_integer, parse_time
 from screening.domain.instance import InstanceHeader
 from screening.errors import HeaderError
@@ -104,11 +104,12 @@ class _Reader:
         if not value:
             return [""]
         text = decode_text(value, self.encodings)
-        return [part.strip()[:_LONGEST_TEXT].rstrip() for part in text.split("\\")]
+        return [_trimmed(part) for part in text.split("\\")]
 
     def first(self, tag: int) -> str:
         """Return the first value, empty where there is none."""
-        return self.values(tag)[0]
+        value = self.data_set.value(tag, 4096)
+        return _trimmed(decode_text(value, self.encodings).split("\\", 1)[0]) if value else ""
 
     def text(self, tag: int) -> str | None:
         return self.first(tag) or None
@@ -152,6 +153,10 @@ class _Reader:
     def image_type(self) -> tuple[str, ...]:
         values = self.values(_IMAGE_TYPE)[:_MOST_IMAGE_TYPES]
         return tuple(values) if any(values) else ()
+
+
+def _trimmed(text: str) -> str:
+    return text.strip()[:_LONGEST_TEXT].rstrip()
 
 
 def read_header(

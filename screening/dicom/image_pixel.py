@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.dicom.elements import DataSet
+from screening.dicom.data_set import DataSet
 from screening.dicom.values import parse_integer
 from screening.errors import DecodeError
 

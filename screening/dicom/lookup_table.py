@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.dicom.elements import DataSet
+from screening.dicom.data_set import DataSet
 
 LUT_DESCRIPTOR = 0x00283002
 LUT_DATA = 0x00283006

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from screening.dicom.elements import open_data_set
+from screening.dicom.data_set import open_data_set
 from screening.dicom.frame import stored_words
 from screening.dicom.grayscale import GRAYSCALE_TAGS, grayscale, render
 from screening.dicom.image_pixel import IMAGE_PIXEL_TAGS, image_pixel
