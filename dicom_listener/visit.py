@@ -17,7 +17,6 @@ from dicom_listener.store import InstanceStore, Refused, Unwanted
 from screening.archive.incoming_file import IncomingFile
 from screening.errors import RecordsError
 from screening.records import association as associations
-from screening.records import outbox
 from screening.records.association import Caller
 from screening.records.engine import Records
 from screening.records.intake import Intake
@@ -162,18 +161,18 @@ class Visit:
     def end(self, ending: Ending) -> None:
         """Record how it ended, and have its studies announced at once."""
         self._write_refusals()
-        now = dt.datetime.now(dt.UTC)
         try:
             row = self._recorded()
-            with self._records.begin() as session:
-                associations.close_association(
+            self._records.repeat(
+                lambda session: associations.end_association(
                     session,
                     row,
                     outcome=ending.outcome,
-                    now=now,
+                    now=dt.datetime.now(dt.UTC),
                     explanation=ending.explanation,
+                    study_rows=self._studies,
                 )
-                outbox.announce_now(session, self._studies, now)
+            )
         except RecordsError as error:
             # Its studies are announced when their quiet time is over.
             log.error("association_end_not_recorded", error=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, Executable, bindparam, or_, update
 from sqlalchemy.orm import Session
 
 from screening.records.dialect import Insert
+from screening.records.outbox import announce_now
 from screening.records.prepared import Prepared
 from screening.records.schema import AssociationRow
 
@@ -68,6 +70,20 @@ def reject_association(session: Session, caller: Caller, now: dt.datetime, why: 
     )
 
 
+def end_association(
+    session: Session,
+    row: int,
+    *,
+    outcome: Outcome,
+    now: dt.datetime,
+    explanation: str | None,
+    study_rows: Collection[int],
+) -> None:
+    """Record how an association ended, and have the studies that it brought announced."""
+    announce_now(session, study_rows, now)
+    close_association(session, row, outcome=outcome, now=now, explanation=explanation)
+
+
 def close_association(
     session: Session,
     row: int,
@@ -76,10 +92,13 @@ def close_association(
     now: dt.datetime,
     explanation: str | None = None,
 ) -> None:
-    """Record how an open association ended."""
+    """Record how an association ended: the first to say so is right, unless it said lost."""
+    still_open = AssociationRow.closed_at.is_(None)
+    # A listener that drains has left its port to the next one, which takes its callers for lost.
+    presumed_lost = AssociationRow.outcome == Outcome.LOST.value
     session.execute(
         update(AssociationRow)
-        .where(AssociationRow.id == row, AssociationRow.closed_at.is_(None))
+        .where(AssociationRow.id == row, or_(still_open, presumed_lost))
         .values(outcome=outcome.value, closed_at=now, explanation=explanation)
     )
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from screening.errors import DependencyError, RecordsError
+from screening.errors import DeadlockError, DependencyError, RecordsError
+from screening.records.sqlite import BUSY_SECONDS, open_sqlite
 
 SCHEMA_REVISION = "0003"
 """The migration that this release needs; a test holds it against the newest one."""
 
-# Below the time that senders wait for the answer to a C-STORE.
-_BUSY_SECONDS = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.0003, 0.01
+# Of PostgreSQL: serialization_failure and deadlock_detected.
+_GIVEN_UP = frozenset({"40001", "40P01"})
+_ATTEMPTS = 5
+
+_Result = TypeVar("_Result")
 
 # Any number will do, as long as every release takes the same one.
 _MIGRATION_LOCK = 0x4E49474854
@@ -70,7 +69,7 @@ class Records:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=_BUSY_SECONDS):
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
             raise RecordsError("the database is locked: does another program write to it?")
         try:
             yield
@@ -113,9 +112,30 @@ class Records:
             _translated(),
             self._turn_to_write(),
             self._writing() as connection,
-            connection.begin(),
+            connection.begin() as transaction,
         ):
             yield connection
+            # Unlike the end of the block it fails if somebody has ended the transaction meanwhile.
+            transaction.commit()
+
+    def repeat(self, work: Callable[[Session], _Result]) -> _Result:
+        """Do work in a transaction, and again where another and it waited for each other.
+
+        Parameters
+        ----------
+        work
+            May be called several times; only the last of them counts.
+
+        Raises
+        ------
+        RecordsError
+            As `begin`, or if it happened several times.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(DeadlockError), self.begin() as session:
+                return work(session)
+        with self.begin() as session:
+            return work(session)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -194,8 +214,9 @@ class Records:
             )
 
     def close(self) -> None:
-        """Close every connection."""
-        self._close_writer()
+        """Close every connection, but for one that is writing: it ends with its transaction."""
+        with suppress(RecordsError), self._turn_to_write():
+            self._close_writer()
         self.engine.dispose()
 
 
@@ -206,7 +227,8 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         cause = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-        raise RecordsError(
+        given_up = getattr(error.orig, "sqlstate", None) in _GIVEN_UP
+        raise (DeadlockError if given_up else RecordsError)(
             f"the database refused: {cause[0]}; check NIGHTREAD_DATABASE_URL and the server"
         ) from error
     except SQLAlchemyError as error:
@@ -218,7 +240,7 @@ def _translated() -> Iterator[None]:
 
 def _open(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        return _open_sqlite(url)
+        return open_sqlite(url)
     # A connection that a restarted server dropped is noticed before it is used.
     return create_engine(
         url,
@@ -228,83 +250,3 @@ def _open(url: str) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 5},
     )
-
-
-def _open_sqlite(url: str) -> Engine:
-    database = make_url(url).database
-    if database:
-        # Of its owner alone: there are patients in it.
-        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=10,
-        max_overflow=30,
-        # The connection that wrote last has the pages at hand that the next writer needs.
-        pool_use_lifo=True,
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: ConnectionPoolEntry) -> None:  # noqa: ANN401
-        # The driver would begin transactions by its own rules; `begin` below is ours.
-        connection.isolation_level = None
-        _use_write_ahead_log(connection)
-        connection.execute("PRAGMA foreign_keys = ON")
-        # FULL: a committed row survives a loss of power, which 0x0000 promises.
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("writes", False):
-            _begin_to_write(connection)
-        else:
-            connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def _begin_to_write(connection: Connection) -> None:
-    """Take SQLite's write lock as soon as another process leaves it.
-
-    SQLite itself looks again after 1, 2, 5, 10 and more milliseconds, of which it needs a fraction
-    for a transaction of ours.
-    """
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-    driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        deadline = time.monotonic() + _BUSY_SECONDS
-        pause = _FIRST_PAUSE
-        while time.monotonic() < deadline and not _begins(driver):
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-        if not driver.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # says what is wrong
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
-
-
-def _begins(driver: sqlite3.Connection) -> bool:
-    try:
-        driver.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        return False
-    return True
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Readers and the writer then never block each other.
-
-    Two processes that switch at the same moment meet "database is locked" at once: SQLite does not
-    wait here, whatever its timeout.
-    """
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return

@@ -8,6 +8,7 @@ its way, so a crash in between sends twice and never not at all. Redis may forge
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from sqlalchemy import Connection, Executable, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
@@ -31,18 +32,29 @@ def postpone(connection: Connection, study_row: int, due_at: dt.datetime) -> Non
     _postpone.run(connection, study_row=study_row, due_at=due_at, sent_at=None, times_sent=0)
 
 
-def announce_now(session: Session, study_rows: set[int], now: dt.datetime) -> None:
+def announce_now(session: Session, study_rows: Collection[int], now: dt.datetime) -> None:
     """Make studies due at once where they are still to be sent: their association closed."""
     if study_rows:
+        _lock(session, study_rows)
         session.execute(
             update(OutboxRow)
             .where(
-                OutboxRow.study_row.in_(sorted(study_rows)),
+                OutboxRow.study_row.in_(study_rows),
                 OutboxRow.sent_at.is_(None),
                 OutboxRow.due_at > now,
             )
             .values(due_at=now)
         )
+
+
+def _lock(session: Session, study_rows: Collection[int]) -> None:
+    """Take several rows in one order: else two who take the same wait for each other."""
+    session.execute(
+        select(OutboxRow.study_row)
+        .where(OutboxRow.study_row.in_(study_rows))
+        .order_by(OutboxRow.study_row)
+        .with_for_update()
+    )
 
 
 def due(session: Session, now: dt.datetime, limit: int = 500) -> list[int]:
@@ -59,6 +71,7 @@ def due(session: Session, now: dt.datetime, limit: int = 500) -> list[int]:
 
 def mark_sent(session: Session, study_rows: list[int], now: dt.datetime) -> None:
     """Note that studies were announced, unless a newer image has made them due again later."""
+    _lock(session, study_rows)
     session.execute(
         update(OutboxRow)
         .where(OutboxRow.study_row.in_(study_rows), OutboxRow.due_at <= now)

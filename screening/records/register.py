@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DataError, IntegrityError
 
 from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
-from screening.errors import RecordsError
+from screening.errors import DeadlockError, RecordsError
 from screening.records.engine import Records
 from screening.records.intake import Intake, take_in
+
+_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -82,13 +85,16 @@ class Register:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def _write(self, entries: list[_Entry]) -> None:
+        # In the same order everywhere: else two processes wait for each other's studies.
+        entries.sort(key=lambda entry: entry.header.study_instance_uid)
         try:
-            self._write_together(entries)
+            self._write_until_done(entries)
         except Exception as error:
             # A database that does not answer would be waited for as often as there are entries;
             # one entry that it cannot take must not be the others' refusal.
-            silent = isinstance(error, RecordsError) and not isinstance(
-                error.__cause__, DataError | IntegrityError
+            silent = isinstance(error, RecordsError) and not (
+                isinstance(error, DeadlockError)
+                or isinstance(error.__cause__, DataError | IntegrityError)
             )
             if silent or len(entries) == 1:
                 for entry in entries:
@@ -96,6 +102,12 @@ class Register:
             else:
                 for entry in entries:
                     self._write([entry])
+
+    def _write_until_done(self, entries: list[_Entry]) -> None:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(DeadlockError):
+                return self._write_together(entries)
+        return self._write_together(entries)
 
     def _write_together(self, entries: list[_Entry]) -> None:
         with self._records.write() as connection:
