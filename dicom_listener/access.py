@@ -21,6 +21,7 @@ class Answer(Enum):
     OTHER_APPLICATION = (1, 1, 2)
     CALLING_UNKNOWN = (1, 1, 3)
     CALLED_UNKNOWN = (1, 1, 7)
+    OTHER_VERSION = (1, 2, 2)
     LIMIT_EXCEEDED = (2, 3, 2)
 
 
@@ -80,6 +81,12 @@ class Access:
                 Answer.NOT_FROM_HERE,
                 f"{address} is in none of NIGHTREAD_ALLOWED_NETWORKS: to admit it, set "
                 f"NIGHTREAD_ALLOWED_NETWORKS={admitted}",
+            )
+        if not request.protocol_versions & 1:
+            return Rejection(
+                Answer.OTHER_VERSION,
+                "it does not speak version 1 of the protocol, PS3.8 9.3.2: the sender's software "
+                "is at fault",
             )
         if request.application_context != APPLICATION_CONTEXT:
             return Rejection(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
-import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -18,7 +19,7 @@ from dicom_listener.negotiation import NegotiationError, Request, accept, read_r
 from dicom_listener.server import Connection, Server
 from dicom_listener.settling import Settling
 from dicom_listener.store import InstanceStore
-from dicom_listener.tls import tls_context
+from dicom_listener.tls import explain_handshake, tls_context
 from dicom_listener.visit import Visit
 from dicom_listener.wire import Wire, WireError
 from screening.archive.archive import Archive
@@ -133,14 +134,16 @@ class Listener:
             self._record_rejection(connection, "", "", str(error))
             return
         except NegotiationError as error:
-            self._record_rejection(connection, "", "", str(error))
+            self._record_rejection(
+                connection, error.calling_ae_title, error.called_ae_title, str(error)
+            )
             wire.abort()
             return
         if request is None:
             return
         with self._access.admit(request, connection.address) as rejection:
-            connection.pending = False
             if rejection is None:
+                connection.pending = False
                 self._associate(connection, wire, request)
             else:
                 self._reject(connection, wire, request, rejection)
@@ -171,12 +174,8 @@ class Listener:
                 )
                 connection.socket = secured
                 secured.do_handshake()
-            except (OSError, ssl.SSLError) as error:
-                reason = getattr(error, "reason", None) or error.strerror or type(error).__name__
-                raise WireError(
-                    f"TLS failed ({reason}): it must speak TLS 1.2 or newer and, where "
-                    "NIGHTREAD_TLS_AUTHORITIES is set, show a certificate that they signed"
-                ) from None
+            except OSError as error:  # those of ssl are among them
+                raise WireError(explain_handshake(error)) from None
         return Wire(connection.socket, _ARTIM_SECONDS)
 
     def _request(self, wire: Wire) -> Request | None:
@@ -219,11 +218,15 @@ class Listener:
         self._record_rejection(
             connection, request.calling_ae_title, request.called_ae_title, rejection.why
         )
-        try:
+        with contextlib.suppress(WireError, OSError):
             wire.send(reject(*rejection.answer.value))
-            wire.next_pdu(_END_SECONDS)  # it closes the connection: then it has read our answer
-        except WireError:
-            return
+            # It closes the connection when it has read our answer; whatever it says is dropped. It
+            # is among those that may be let go, and has these seconds in all.
+            deadline = time.monotonic() + _END_SECONDS
+            while (left := deadline - time.monotonic()) > 0:
+                connection.socket.settimeout(left)
+                if not connection.socket.recv(1 << 12):
+                    return
 
     def _record_rejection(
         self, connection: Connection, calling: str, called: str, why: str

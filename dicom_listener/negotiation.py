@@ -10,11 +10,10 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import sop_class
 from pynetdicom.presentation import build_context, negotiate_unrestricted
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from screening.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from screening.domain.commitment import PUSH_MODEL
@@ -23,29 +22,60 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """The only one there is, PS3.7 Annex A."""
 
 _SUPPORTED = [
-    build_context(Verification),
+    build_context(sop_class.Verification),  # type: ignore[attr-defined]
     build_context(PUSH_MODEL, [ExplicitVRLittleEndian, ImplicitVRLittleEndian]),
 ]
 _SYNTAXES = {
     str(context.abstract_syntax): tuple(map(str, context.transfer_syntax)) for context in _SUPPORTED
 }
 
+
+def _is_served(uid: UID) -> bool:
+    proposed = build_context(uid)
+    proposed.context_id = 1
+    ((result,), _) = negotiate_unrestricted([proposed], _SUPPORTED)
+    return result.result == 0
+
+
+# What is known, and neither storage nor one of ours. What nobody knows may be storage.
+_NOT_OURS = frozenset(
+    str(uid) for uid in vars(sop_class).values() if isinstance(uid, UID) and not _is_served(uid)
+)
+
 # Of the PDU: its header and version, the titles and reserved bytes, which the answer repeats, and
 # the items, PS3.8 Tables 9-11 and 9-17.
-_REPEATED_START, _CALLING_START, _TITLES_END, _ITEMS_START = 10, 26, 42, 74
+_VERSIONS_START, _REPEATED_START, _CALLING_START, _TITLES_END, _ITEMS_START = 6, 10, 26, 42, 74
 _ITEM = struct.Struct(">BxH")
-_APPLICATION_CONTEXT, _CONTEXT, _CONTEXT_RESULT, _USER_INFORMATION = 0x10, 0x20, 0x21, 0x50
-_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
+_APPLICATION_CONTEXT_ITEM, _USER_INFORMATION_ITEM = 0x10, 0x50
+_CONTEXT_ITEM, _CONTEXT_RESULT_ITEM = 0x20, 0x21
+_ABSTRACT_SYNTAX_ITEM, _TRANSFER_SYNTAX_ITEM = 0x30, 0x40
 # PS3.7 Annex D.3.3.
-_LONGEST_PDU, _IMPLEMENTATION_CLASS, _ROLES, _IMPLEMENTATION_VERSION = 0x51, 0x52, 0x54, 0x55
+_LONGEST_PDU_ITEM, _ROLES_ITEM = 0x51, 0x54
+_IMPLEMENTATION_CLASS_ITEM, _IMPLEMENTATION_VERSION_ITEM = 0x52, 0x55
 _ROLES_FORM = struct.Struct(">BB")
+
+# The results of a context, PS3.8 Table 9-18.
+_ACCEPTANCE, _USER_REJECTION, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 
 _UID = re.compile(rb"[0-9.]{1,64}")
 _PADDING = b"\0 "
 
 
 class NegotiationError(Exception):
-    """What should be a request for an association is none."""
+    """What should be a request for an association is none.
+
+    Parameters
+    ----------
+    message
+        Why.
+    calling_ae_title, called_ae_title
+        As far as they could be read.
+    """
+
+    def __init__(self, message: str, calling_ae_title: str = "", called_ae_title: str = "") -> None:
+        super().__init__(message)
+        self.calling_ae_title = calling_ae_title
+        self.called_ae_title = called_ae_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,8 @@ class Request:
     ----------
     calling_ae_title, called_ae_title
         Without their padding.
+    protocol_versions
+        A bit for each that it speaks; the lowest is ours, the only one there is.
     application_context
         UID.
     proposals
@@ -93,6 +125,7 @@ class Request:
 
     calling_ae_title: str
     called_ae_title: str
+    protocol_versions: int
     application_context: str
     proposals: tuple[Proposal, ...]
     roles: dict[str, tuple[bool, bool]]
@@ -108,13 +141,17 @@ def read_request(pdu: bytes) -> Request:
     NegotiationError
         If it is none.
     """
+    titles = (
+        _title(pdu[_CALLING_START:_TITLES_END]),
+        _title(pdu[_REPEATED_START:_CALLING_START]),
+    )
     try:
-        return _read_request(pdu)
+        return _read_request(pdu, *titles)
     except (struct.error, ValueError) as error:
-        raise NegotiationError(f"its request cannot be read ({error})") from None
+        raise NegotiationError(f"its request cannot be read ({error})", *titles) from None
 
 
-def _read_request(pdu: bytes) -> Request:
+def _read_request(pdu: bytes, calling: str, called: str) -> Request:
     if len(pdu) < _ITEMS_START:
         raise ValueError("it breaks off")
     application_context = ""
@@ -122,22 +159,23 @@ def _read_request(pdu: bytes) -> Request:
     roles: dict[str, tuple[bool, bool]] = {}
     longest_pdu = 0
     for kind, content in _items(pdu[_ITEMS_START:]):
-        if kind == _APPLICATION_CONTEXT:
+        if kind == _APPLICATION_CONTEXT_ITEM:
             application_context = _uid(content)
-        elif kind == _CONTEXT:
+        elif kind == _CONTEXT_ITEM:
             proposal = _read_proposal(content)
             if proposal.number in proposals:
                 raise ValueError(f"two presentation contexts {proposal.number}")
             proposals[proposal.number] = proposal
-        elif kind == _USER_INFORMATION:
+        elif kind == _USER_INFORMATION_ITEM:
             for sub_kind, sub_content in _items(content):
-                if sub_kind == _LONGEST_PDU:
+                if sub_kind == _LONGEST_PDU_ITEM:
                     longest_pdu = int.from_bytes(sub_content[:4], "big")
-                elif sub_kind == _ROLES:
+                elif sub_kind == _ROLES_ITEM:
                     roles.update([_read_roles(sub_content)])
     return Request(
-        _title(pdu[_CALLING_START:_TITLES_END]),
-        _title(pdu[_REPEATED_START:_CALLING_START]),
+        calling,
+        called,
+        int.from_bytes(pdu[_VERSIONS_START : _VERSIONS_START + 2], "big"),
         application_context,
         tuple(proposals.values()),
         roles,
@@ -162,9 +200,9 @@ def _read_proposal(content: bytes) -> Proposal:
         raise ValueError(f"a presentation context {number}: they are odd, PS3.8 9.3.2.2")
     abstract_syntax, transfer_syntaxes = "", []
     for kind, uid in _items(content[4:]):
-        if kind == _ABSTRACT_SYNTAX:
+        if kind == _ABSTRACT_SYNTAX_ITEM:
             abstract_syntax = _uid(uid)
-        elif kind == _TRANSFER_SYNTAX:
+        elif kind == _TRANSFER_SYNTAX_ITEM:
             transfer_syntaxes.append(_uid(uid))
     if not abstract_syntax or not transfer_syntaxes:
         raise ValueError("a presentation context without its syntaxes")
@@ -173,6 +211,8 @@ def _read_proposal(content: bytes) -> Proposal:
 
 def _read_roles(content: bytes) -> tuple[str, tuple[bool, bool]]:
     length = int.from_bytes(content[:2], "big")
+    if len(content) < 2 + length + _ROLES_FORM.size:
+        raise ValueError("a role selection that breaks off")
     scu, scp = _ROLES_FORM.unpack_from(content, 2 + length)
     return _uid(content[2 : 2 + length]), (bool(scu), bool(scp))
 
@@ -185,8 +225,8 @@ def _uid(content: bytes) -> str:
 
 
 def _title(content: bytes) -> str:
-    # Some pad with NUL.
-    return content.replace(b"\0", b" ").decode("ascii").strip(" ")
+    # Some pad with NUL. What is no ASCII is nobody's title, and still to be shown.
+    return content.replace(b"\0", b" ").decode("ascii", "replace").strip(" ")
 
 
 def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], bytes]:
@@ -214,21 +254,17 @@ def accept(request: Request, longest_pdu: int) -> tuple[dict[int, Context], byte
         result, syntax = _agree(proposal, request)
         if result == _ACCEPTANCE:
             contexts[proposal.number] = Context(proposal.abstract_syntax, syntax)
-        chosen = _item(_TRANSFER_SYNTAX, syntax.encode())
+        chosen = _item(_TRANSFER_SYNTAX_ITEM, syntax.encode())
         results.append(
-            _item(_CONTEXT_RESULT, struct.pack(">BxBx", proposal.number, result) + chosen)
+            _item(_CONTEXT_RESULT_ITEM, struct.pack(">BxBx", proposal.number, result) + chosen)
         )
     items = (
-        _item(_APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
+        _item(_APPLICATION_CONTEXT_ITEM, APPLICATION_CONTEXT.encode())
         + b"".join(results)
-        + _item(_USER_INFORMATION, _about_us(longest_pdu) + _answered_roles(request, contexts))
+        + _item(_USER_INFORMATION_ITEM, _about_us(longest_pdu) + _answered_roles(request, contexts))
     )
     length = 4 + len(request.repeated) + len(items)
     return contexts, struct.pack(">BxIHxx", 0x02, length, 1) + request.repeated + items
-
-
-# PS3.8 Table 9-18.
-_ACCEPTANCE, _USER_REJECTION, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 
 
 def _agree(proposal: Proposal, request: Request) -> tuple[int, str]:
@@ -236,27 +272,18 @@ def _agree(proposal: Proposal, request: Request) -> tuple[int, str]:
     first = proposal.transfer_syntaxes[0]
     if not request.roles.get(proposal.abstract_syntax, (True, False))[0]:
         return _USER_REJECTION, first  # it wants to be the SCP alone, and so are we
-    if not _is_served(proposal.abstract_syntax):
+    if proposal.abstract_syntax in _NOT_OURS:
         return _NO_ABSTRACT_SYNTAX, first
     known = _SYNTAXES.get(proposal.abstract_syntax, (first,))
     agreed = [syntax for syntax in proposal.transfer_syntaxes if syntax in known]
     return (_ACCEPTANCE, agreed[0]) if agreed else (_NO_TRANSFER_SYNTAX, first)
 
 
-@lru_cache(maxsize=4096)
-def _is_served(sop_class_uid: str) -> bool:
-    """Say whether a SOP Class is ours: it is storage, private or unknown, or one of the others."""
-    proposed = build_context(sop_class_uid)
-    proposed.context_id = 1
-    ((result,), _) = negotiate_unrestricted([proposed], _SUPPORTED)
-    return result.result == _ACCEPTANCE
-
-
 def _about_us(longest_pdu: int) -> bytes:
     return (
-        _item(_LONGEST_PDU, longest_pdu.to_bytes(4, "big"))
-        + _item(_IMPLEMENTATION_CLASS, IMPLEMENTATION_CLASS_UID.encode())
-        + _item(_IMPLEMENTATION_VERSION, IMPLEMENTATION_VERSION_NAME.encode())
+        _item(_LONGEST_PDU_ITEM, longest_pdu.to_bytes(4, "big"))
+        + _item(_IMPLEMENTATION_CLASS_ITEM, IMPLEMENTATION_CLASS_UID.encode())
+        + _item(_IMPLEMENTATION_VERSION_ITEM, IMPLEMENTATION_VERSION_NAME.encode())
     )
 
 
@@ -264,7 +291,7 @@ def _answered_roles(request: Request, contexts: dict[int, Context]) -> bytes:
     """Answer who asked for roles: it is the SCU of what was accepted, and never the SCP."""
     accepted = {context.sop_class_uid for context in contexts.values()}
     return b"".join(
-        _item(_ROLES, len(uid).to_bytes(2, "big") + uid.encode() + _ROLES_FORM.pack(scu, 0))
+        _item(_ROLES_ITEM, len(uid).to_bytes(2, "big") + uid.encode() + _ROLES_FORM.pack(scu, 0))
         for uid, (scu, _) in request.roles.items()
         if uid in accepted
     )

@@ -14,6 +14,7 @@ import structlog
 
 from dicom_listener.address import Port, open_ports
 from dicom_listener.listener import Listener, listener_name
+from dicom_listener.tls import tls_context
 from screening import logs
 from screening.archive.archive import Archive
 from screening.errors import NightreadError
@@ -39,8 +40,12 @@ def run(settings: Settings) -> None:
     """
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
+    if settings.tls_port:
+        tls_context(
+            settings
+        )  # before anybody can connect: who waits for the port takes it for ready
     ports = open_ports(settings)
-    # Only now: of a listener that runs already, open associations are not lost.
+    # Only now: the open associations of a listener that runs already are not lost.
     _close_lost_associations(settings)
     if settings.listener_processes > 1:
         _run_several(settings, ports)
@@ -86,7 +91,8 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 children.discard(child)
-                failed = failed or status != 0
+                # It has closed the ports for all, however it ended.
+                failed = failed or status != 0 or not told
     if failed and not asked():
         raise NightreadError("a listening process ended unasked: its log line is above")
 

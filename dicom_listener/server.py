@@ -69,6 +69,8 @@ class Server:
                 connected, address = port.socket.accept()
             except OSError as error:
                 if not _listens(port.socket):
+                    if port.socket in self._listening:
+                        log.error("port_closed_by_another_process")
                     return
                 # Out of descriptors or memory: those who wait are taken when there is room again.
                 log.error("connection_not_accepted", error=str(error.strerror or error))
@@ -97,6 +99,7 @@ class Server:
         if len(pending) >= _MOST_PENDING:
             oldest = min(pending, key=lambda item: item.since)
             oldest.pending = False
+            log.warning("silent_connection_dropped", address=oldest.address)
             _interrupt(oldest)
 
     def _run(self, connection: Connection) -> None:
@@ -122,9 +125,9 @@ class Server:
     def wait(self, seconds: float) -> bool:
         """Wait until every connection has ended, and say whether that came true."""
         deadline = time.monotonic() + seconds
-        for thread in self._open_threads():
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._open_threads()
+        while (threads := self._open_threads()) and time.monotonic() < deadline:
+            threads[0].join(max(0.0, deadline - time.monotonic()))
+        return not threads
 
     def interrupt(self) -> None:
         """Let what is still open meet the end of its connection."""

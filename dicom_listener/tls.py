@@ -39,6 +39,41 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST")
+_TOO_OLD = ("UNSUPPORTED_PROTOCOL", "NO_SHARED_CIPHER", "VERSION_TOO_LOW")
+
+
+def explain_handshake(error: OSError) -> str:
+    """Say why a handshake with a sender failed, and whose affair that is.
+
+    Parameters
+    ----------
+    error
+        Of the handshake.
+    """
+    reason = _reason(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"TLS failed: the sender's certificate is not to be trusted ({error.verify_message}); "
+            "it must be signed by one of NIGHTREAD_TLS_AUTHORITIES, and in force"
+        )
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return (
+            "TLS failed: the sender showed no certificate, which NIGHTREAD_TLS_AUTHORITIES asks "
+            "for: give it one, or unset it"
+        )
+    if reason in _NO_TLS:
+        return "TLS failed: the sender spoke no TLS; this port is for TLS alone"
+    if reason in _TOO_OLD:
+        return f"TLS failed ({reason}): the sender must speak TLS 1.2 or newer"
+    if "_ALERT_" in reason:
+        return (
+            f"TLS failed: the sender refused our certificate ({reason}); renew "
+            "NIGHTREAD_TLS_CERTIFICATE if it has expired, or give the sender its authority"
+        )
+    return f"TLS failed ({reason})"
+
+
 def _reason(error: OSError) -> str:
     # An error of OpenSSL has its own words, and a number for an errno.
     reason = getattr(error, "reason", None)

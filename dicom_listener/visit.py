@@ -182,5 +182,6 @@ class Visit:
         """Return the association's row, written late where the database was down at its start."""
         if self._row is None:
             with self._records.begin() as session:
-                self._row = associations.open_association(session, self._caller, self._since)
+                row = associations.open_association(session, self._caller, self._since)
+            self._row = row  # only now is it there
         return self._row

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from screening.settings import Settings
 
 _POLL_SECONDS = 0.2
 
@@ -23,8 +27,8 @@ def up() -> None:
         try:
             if not shutdown.requested:
                 remark(
-                    f"ready: {settings.ae_title} listens on {settings.dicom_host} port "
-                    f"{settings.dicom_port}; nightread cases lists what is flagged; Ctrl-C stops"
+                    f"ready: {settings.ae_title} listens on {settings.dicom_host} "
+                    f"{_ports(settings)}; nightread cases lists what is flagged; Ctrl-C stops"
                 )
             while not shutdown.requested:
                 supervisor.watch()
@@ -33,3 +37,9 @@ def up() -> None:
         finally:
             supervisor.stop()
         remark("stopped")
+
+
+def _ports(settings: Settings) -> str:
+    plain = f"port {settings.dicom_port}" if settings.dicom_port else ""
+    secure = f"port {settings.tls_port} for TLS" if settings.tls_port else ""
+    return " and ".join(filter(None, (plain, secure)))

@@ -55,9 +55,6 @@ from screening.errors import HeaderError
 from screening.records.schema import ConflictRow, InstanceRow
 from screening.settings import Settings
 
-# pynetdicom warns of UIDs that are none: in a process of its own that is a line of the log.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
 CASES = 300
 SOAK_CASES = 10_000
 # The statuses by which a data set may be refused for what it holds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -362,6 +363,28 @@ def test_two_processes_share_a_port(two_processes: House) -> None:
 def rows_of(house: House) -> list[AssociationRow]:
     with house.records.read() as session:
         return list(session.scalars(select(AssociationRow)))
+
+
+def test_one_of_two_processes_that_stops_by_itself_ends_the_listener(
+    two_processes: House,
+) -> None:
+    """It closes the port for both: whoever watches the listener is to start it again."""
+    os.kill(children(two_processes.fork.pid)[0].pid, signal.SIGTERM)
+    assert two_processes.fork.wait() != 0
+
+
+def test_a_crowd_that_is_rejected_and_stays_keeps_nobody_out(settings: Settings) -> None:
+    with a_door(settings), contextlib.ExitStack() as crowd:
+        before = threading.active_count()
+        for _ in range(150):
+            peer = crowd.enter_context(RawPeer(settings.dicom_port))
+            peer.say(associate_request(CONTEXTS, called="SOMEBODY"))
+            assert peer.hear()[0] == ASSOCIATE_RJ
+            peer.say(b"\4")
+        assert threading.active_count() < before + 80
+        kind, _, seconds = ask(settings.dicom_port)
+        assert kind == ASSOCIATE_AC
+        assert seconds < 3
 
 
 def test_one_of_two_processes_that_is_killed_loses_nothing_and_is_noticed(

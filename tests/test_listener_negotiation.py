@@ -40,6 +40,10 @@ def answered(request: bytes) -> tuple[dict[int, Context], A_ASSOCIATE]:
     return contexts, decoded.to_primitive()
 
 
+def answered_quietly(request: bytes) -> tuple[dict[int, Context], bytes]:
+    return accept(read_request(request), 1 << 20)
+
+
 def answers_of(primitive: A_ASSOCIATE, kind: type) -> list[Any]:
     return [each for each in primitive.user_information if isinstance(each, kind)]
 
@@ -95,7 +99,7 @@ def test_items_that_nobody_knows_are_skipped() -> None:
         (associate_request({1: (RADIOGRAPH, [])}), "without its syntaxes"),
         (associate_request({1: ("not a UID", [EXPLICIT_LITTLE])}), "UID that is none"),
         (associate_request({1: (RADIOGRAPH, ["1" * 65])}), "UID that is none"),
-        (associate_request({}, more=item(0x54, b"\0\x09")), "unpack"),
+        (associate_request({}, more=item(0x54, b"\0\x09")), "role selection that breaks off"),
         (associate_request({1: (RADIOGRAPH, [EXPLICIT_LITTLE])})[:-3], "do not add up"),
         (b"\1\0", "breaks off"),
     ],
@@ -104,6 +108,22 @@ def test_items_that_nobody_knows_are_skipped() -> None:
 def test_what_is_no_request_is_refused_with_its_reason(request_pdu: bytes, why: str) -> None:
     with pytest.raises(NegotiationError, match=why):
         read_request(request_pdu)
+
+
+def test_who_asked_is_known_although_the_rest_cannot_be_read() -> None:
+    with pytest.raises(NegotiationError) as caught:
+        read_request(associate_request({2: (RADIOGRAPH, [])}, calling="CT 1", called="R\u00c4UM"))
+    assert caught.value.calling_ae_title == "CT 1"
+    assert (
+        caught.value.called_ae_title
+        == "R\N{REPLACEMENT CHARACTER}" * 1 + "\N{REPLACEMENT CHARACTER}UM"
+    )
+
+
+@pytest.mark.parametrize("uid", ["1..2", "1.02.3", "....", "9"])
+def test_a_uid_that_breaks_the_rules_is_taken_without_a_warning(uid: str) -> None:
+    contexts, _ = answered_quietly(associate_request({1: (uid, [uid])}))
+    assert contexts == {1: Context(uid, uid)}
 
 
 def test_two_contexts_of_one_number_are_refused() -> None:

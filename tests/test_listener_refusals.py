@@ -27,13 +27,14 @@ from raw_peer import (
     pdu,
     pdv,
 )
+from sqlalchemy.engine.default import DefaultDialect
 from test_listener_store import Door, associations, kept_files
 
 from dicom_listener.status import Status
 from dicom_listener.store import InstanceStore
 from screening.archive import incoming_file
 from screening.domain.commitment import PUSH_MODEL, WELL_KNOWN_INSTANCE
-from screening.records import engine
+from screening.records import engine, sqlite
 from screening.settings import Settings
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -57,7 +58,8 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    monkeypatch.setattr(engine, "_BUSY_SECONDS", BUSY_SECONDS)
+    for module in (engine, sqlite):
+        monkeypatch.setattr(module, "BUSY_SECONDS", BUSY_SECONDS)
     opened = Door(settings)
     yield opened
     opened.close()
@@ -373,3 +375,29 @@ def test_a_postgresql_that_is_down_refuses_until_it_is_up(
             assert peer.store("1.2.4", image("1.2.4")).status == 0x0000
     finally:
         door.close()
+
+
+def test_an_association_that_is_not_recorded_when_the_commit_fails_is_recorded_later(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its images would count for the next caller, who gets the number of its row."""
+    commit, failures = DefaultDialect.do_commit, 1
+
+    def fail_once(self: DefaultDialect, connection: sqlite3.Connection) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+        commit(self, connection)
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", fail_once)
+    with peer_of(door, calling="PACS") as first, peer_of(door, calling="OTHER") as second:
+        assert first.store("1.2.3", image("1.2.3")).status == 0x0000
+        assert second.store("1.2.4", image("1.2.4")).status == 0x0000
+        first.release()
+        second.release()
+    wait_until(lambda: all(row.closed_at for row in associations(door)), 10, "both ends are known")
+    assert sorted((row.calling_ae_title, row.stored) for row in associations(door)) == [
+        ("OTHER", 1),
+        ("PACS", 1),
+    ]

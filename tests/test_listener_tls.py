@@ -138,6 +138,9 @@ def test_a_sender_whose_certificate_is_no_good_is_refused(
         certificate = None if shown == "none" else getattr(certificates, shown)
         why = refused(door, secured, certificate, version)
         assert "NIGHTREAD_TLS_AUTHORITIES" in why
+        assert {"expired": "expired", "none": "no certificate", "foreign": "to be trusted"}[
+            shown
+        ] in why
 
 
 def test_without_authorities_anybody_may_connect(
@@ -154,7 +157,22 @@ def test_plaintext_on_the_port_for_tls_is_refused(secured: Settings) -> None:
         with pytest.raises((OSError, EOFError)):
             peer.hear()  # an alert, which is no PDU: its length never comes
         wait_until(lambda: associations(door), 5, "it is recorded")
-        assert "TLS failed" in str(associations(door)[0].explanation)
+        assert "the sender spoke no TLS" in str(associations(door)[0].explanation)
+
+
+def test_a_sender_that_does_not_trust_our_certificate_is_told_from_the_others(
+    secured: Settings, certificates: Certificates
+) -> None:
+    context = ssl.create_default_context(cafile=str(certificates.foreign.path))
+    context.check_hostname = False
+    with a_door(secured, tls_authorities=None) as door:
+        with (
+            socket.create_connection(("127.0.0.1", secured.tls_port), 10) as raw,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            context.wrap_socket(raw)
+        wait_until(lambda: associations(door), 5, "it is recorded")
+        assert "the sender refused our certificate" in str(associations(door)[0].explanation)
 
 
 def test_there_is_no_plain_port_where_it_is_turned_off(secured: Settings) -> None:

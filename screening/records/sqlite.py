@@ -51,21 +51,24 @@ def open_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        if driver.in_transaction:
+            # Of a commit that failed: SQLAlchemy gives the connection back as it is.
+            driver.rollback()
         if connection.get_execution_options().get("writes", False):
-            _begin_to_write(connection)
+            _begin_to_write(connection, driver)
         else:
             connection.exec_driver_sql("BEGIN")
 
     return engine
 
 
-def _begin_to_write(connection: Connection) -> None:
+def _begin_to_write(connection: Connection, driver: sqlite3.Connection) -> None:
     """Take SQLite's write lock as soon as another process leaves it.
 
     SQLite itself looks again after 1, 2, 5, 10 and more milliseconds, of which it needs a fraction
     for a transaction of ours.
     """
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
     driver.execute("PRAGMA busy_timeout = 0")
     try:
         deadline = time.monotonic() + BUSY_SECONDS
