@@ -23,7 +23,7 @@ from screening.domain.commitment import (
     FailureReason,
     Reference,
 )
-from screening.errors import HeaderError, RecordsError, SendError
+from screening.errors import ArchiveError, HeaderError, RecordsError, SendError
 from screening.records import commitment as commitments
 from screening.records.commitment import CommitmentRequest
 from screening.records.engine import Records
@@ -121,7 +121,12 @@ class Commitments:
         for request in self._due_requests([calling]):
             if request in self._pending.get(association, ()):
                 continue
-            result = self._look_up(request)
+            try:
+                result = self._look_up(request)
+            except ArchiveError as error:
+                log.error("commitment_not_reported", row=request.row, error=str(error))
+                self._put_off(request, str(error))
+                continue
             try:
                 association.report(
                     PUSH_MODEL,
@@ -188,7 +193,7 @@ class Commitments:
         peer = Peer(host, port, request.calling_ae_title, self._settings.ae_title)
         try:
             send_report(peer, self._look_up(request))
-        except SendError as error:
+        except (SendError, ArchiveError) as error:
             log.warning("commitment_not_reported", peer=str(peer), error=str(error))
             self._put_off(request, str(error))
         else:
@@ -213,7 +218,13 @@ class Commitments:
             commitments.postpone_commitment(session, request.row, due_at, error)
 
     def _look_up(self, request: CommitmentRequest) -> CommitmentResult:
-        """Say which instances we hold now: their row, and their bytes in the archive."""
+        """Say which instances we hold now: their row, and their bytes in the archive.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not there: nothing true can be said.
+        """
         with self._records.read() as session:
             known = held_instances(
                 session, [reference.sop_instance_uid for reference in request.references]
@@ -234,7 +245,7 @@ class Commitments:
         )
 
     def _reason(self, reference: Reference, held: HeldInstance | None) -> FailureReason | None:
-        if held is None or not self._archive.path(held.digest).is_file():
+        if held is None or not self._archive.holds(held.digest):
             return FailureReason.NO_SUCH_INSTANCE
         if held.sop_class_uid != reference.sop_class_uid:
             return FailureReason.CLASS_CONFLICT

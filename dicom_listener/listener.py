@@ -80,11 +80,14 @@ class Listener:
         self._first = number in ("", "#0")
         self._records = records
         self._access = Access(settings)
+        self._settling = Settling(archive, records, self._name, at_start=self._first)
         self._store = InstanceStore(
-            archive, records, quiet=dt.timedelta(seconds=settings.study_quiet_seconds)
+            archive,
+            records,
+            quiet=dt.timedelta(seconds=settings.study_quiet_seconds),
+            on_orphan=self._settling.look_again,
         )
         self._commitments = Commitments(settings, records, archive)
-        self._settling = Settling(archive, records, self._name)
         self._stopping = threading.Event()
         self._tasks: list[threading.Thread] = []
         self._on_announce = on_announce
@@ -96,9 +99,9 @@ class Listener:
         settings = self._settings
         for port in ports:
             self._server.listen(port)
+        self._begin(self._settling.run, "settling")
         if self._first:
             self._begin(self._commitments.call_back, "commitments")
-            self._begin(self._settling.run, "settling")
         log.info(
             "listening",
             host=settings.dicom_host,

@@ -91,10 +91,18 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 children.discard(child)
-                # It has closed the ports for all, however it ended.
-                failed = failed or status != 0 or not told
+                if not told:
+                    # It has closed the ports for all, or the kernel killed it: start afresh.
+                    failed = True
+                    log.error("listening_process_ended", pid=child, how=_how_it_ended(status))
+                failed = failed or status != 0
     if failed and not asked():
-        raise NightreadError("a listening process ended unasked: its log line is above")
+        raise NightreadError("a listening process ended unasked, and the others were stopped")
+
+
+def _how_it_ended(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _fork(settings: Settings, ports: Sequence[Port], number: str, asked: Callable[[], bool]) -> int:

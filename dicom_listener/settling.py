@@ -18,7 +18,7 @@ from screening.archive.incoming_file import content_digest
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.domain.kept_file import KeptFile
-from screening.errors import HeaderError, NightreadError
+from screening.errors import HeaderError, NightreadError, UnrecordableError
 from screening.records import association as associations
 from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
@@ -44,6 +44,8 @@ class Settling:
         Of the listener that looks.
     patience_seconds
         Files that came more recently are left: another listener may be about to record them.
+    at_start
+        Whether to look at the start; of several processes one does.
     """
 
     def __init__(
@@ -52,32 +54,46 @@ class Settling:
         records: Records,
         name: str,
         patience_seconds: float = _PATIENCE_SECONDS,
+        *,
+        at_start: bool = True,
     ) -> None:
         self._archive = archive
         self._records = records
         self._name = name
         self._patience_seconds = patience_seconds
+        self._looks = _LOOKS if at_start else 0
+        self._wanted = threading.Event()
+
+    def look_again(self) -> None:
+        """Look once more, soon: an image was refused when its bytes were kept already."""
+        self._wanted.set()
 
     def run(self, stopping: threading.Event) -> None:
-        """Look twice: at once, and when what came just before the start is old enough.
+        """Look twice, at once and when what came just before the start is old enough.
 
-        Where the database or the disk does not answer, it looks again until they do.
+        After that it looks when it is asked to. Where the database or the disk does not answer, it
+        looks again until they do.
 
         Parameters
         ----------
         stopping
             Set when the listener stops.
         """
-        looks = adopted = 0
-        while looks < _LOOKS and not stopping.is_set():
-            try:
-                adopted += self.settle(stopping)
-                looks += 1
-            except (NightreadError, OSError) as error:
-                log.error("archive_not_settled", error=str(error))
-            if looks < _LOOKS:
-                stopping.wait(self._patience_seconds)
-        log.info("archive_settled", adopted=adopted)
+        while not stopping.is_set():
+            if self._looks or self._wanted.is_set():
+                self._look(stopping)
+            stopping.wait(self._patience_seconds)
+
+    def _look(self, stopping: threading.Event) -> None:
+        self._wanted.clear()
+        try:
+            adopted = self.settle(stopping)
+        except (NightreadError, OSError) as error:
+            log.error("archive_not_settled", error=str(error))
+            self._wanted.set()
+        else:
+            self._looks = max(0, self._looks - 1)
+            log.info("archive_settled", adopted=adopted)
 
     def settle(self, stopping: threading.Event) -> int:
         """Adopt every file without a row, and return how many it was.
@@ -103,7 +119,7 @@ class Settling:
         for path in orphans:
             try:
                 adopted += self._take_in(path)
-            except HeaderError as error:
+            except (HeaderError, UnrecordableError, OSError) as error:
                 log.error("orphan_not_adopted", file=path.name, error=str(error))
         return adopted
 

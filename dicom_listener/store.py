@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -54,12 +55,22 @@ class InstanceStore:
         Where the bytes and the rows go.
     quiet
         How long after its last image a study is announced while its association stays open.
+    on_orphan
+        Called when bytes were kept and their row could not be written.
     """
 
-    def __init__(self, archive: Archive, records: Records, *, quiet: dt.timedelta) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        records: Records,
+        *,
+        quiet: dt.timedelta,
+        on_orphan: Callable[[], None],
+    ) -> None:
         self._archive = archive
         self._register = Register(records)
         self._quiet = quiet
+        self._on_orphan = on_orphan
 
     def receive(self, context: Context, command: Command, sender: str) -> IncomingFile | Unwanted:
         """Return what takes the data set of a C-STORE.
@@ -94,8 +105,8 @@ class InstanceStore:
         """Keep the instance of a C-STORE request, or say why it cannot be kept.
 
         When an `Intake` is returned, the file, its name and its row survive a loss of power. A
-        refusal by the database alone leaves the file behind, without a row: it is replaced when the
-        sender repeats the image, or else adopted at the next start.
+        refusal by the database leaves the file behind, without a row: it is replaced when the
+        sender repeats the image, or adopted when the database is back.
         """
         try:
             return self._keep(file, command, association_row)
@@ -104,6 +115,7 @@ class InstanceStore:
         except ArchiveError as error:
             return Refused(Status.OUT_OF_RESOURCES, str(error))
         except RecordsError as error:
+            self._on_orphan()
             return Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)
         finally:
             file.discard()

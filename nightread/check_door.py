@@ -10,10 +10,11 @@ from dicom_listener.address import require_free
 from dicom_listener.tls import tls_context
 from nightread.finding import Finding, fail, ok
 from nightread.own_address import own_address
-from screening.errors import DependencyError, SendError
+from screening.errors import AssociationError, DependencyError, SendError
 from screening.settings import Settings
 
 _SECONDS = 5
+_TITLE = "NIGHTREAD_DOCTOR"
 
 
 def check_door(settings: Settings) -> Iterator[Finding]:
@@ -28,25 +29,26 @@ def _check_port(settings: Settings) -> Finding:
     where = f"{settings.dicom_host} port {settings.dicom_port}"
     try:
         require_free(settings.dicom_host, settings.dicom_port)
-    except DependencyError:
-        return _call(settings, where)
+    except DependencyError as error:
+        return _call(settings, where, str(error))
     return ok("DICOM port", f"{where} is free: nightread up listens there")
 
 
-def _call(settings: Settings, where: str) -> Finding:
+def _call(settings: Settings, where: str, taken: str) -> Finding:
     from pacs.echo import echo
-    from pacs.peer import Peer
+    from pacs.peer import Peer, Trouble
 
-    calling = next(iter(settings.calling_ae_titles), "NIGHTREAD_DOCTOR")
     host = own_address(settings.dicom_host)
     try:
-        echo(Peer(host, settings.dicom_port, settings.ae_title, calling))
+        # Under no sender's title: it would stand in the records as that sender's call.
+        echo(Peer(host, settings.dicom_port, settings.ae_title, _TITLE))
+    except AssociationError as error:
+        if error.trouble in (Trouble.CALLING_UNKNOWN, Trouble.NO_REASON, Trouble.BUSY):
+            detail = f"a listener answers on {where}; its rules do not admit {_TITLE}"
+            return ok("DICOM port", detail)
+        return fail("DICOM port", f"{taken} ({error})")
     except SendError as error:
-        return fail(
-            "DICOM port",
-            f"somebody else has {where}, or a listener with other settings ({error}); choose "
-            "another NIGHTREAD_DICOM_PORT, or stop it",
-        )
+        return fail("DICOM port", f"{taken} ({error})")
     return ok("DICOM port", f"{settings.ae_title} answers on {where}")
 
 
@@ -58,16 +60,18 @@ def _check_tls_port(settings: Settings) -> Finding:
         return fail("TLS port", str(error))
     try:
         require_free(settings.dicom_host, settings.tls_port)
-    except DependencyError:
-        return _shake_hands(settings, where)
+    except DependencyError as error:
+        return _shake_hands(settings, where, str(error))
     return ok("TLS port", f"{where} is free: nightread up listens there")
 
 
-def _shake_hands(settings: Settings, where: str) -> Finding:
+def _shake_hands(settings: Settings, where: str, taken: str) -> Finding:
     # Whose certificate it is does not matter here, only that TLS is spoken: it is our own port.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    # Where senders must show a certificate, ours is the one at hand.
+    context.load_cert_chain(str(settings.tls_certificate), str(settings.tls_key))
     address = (own_address(settings.dicom_host), settings.tls_port)
     try:
         with (
@@ -76,9 +80,5 @@ def _shake_hands(settings: Settings, where: str) -> Finding:
         ):
             version = secured.version()
     except OSError as error:
-        return fail(
-            "TLS port",
-            f"somebody else has {where} ({error.strerror or type(error).__name__}); choose another "
-            "NIGHTREAD_TLS_PORT, or stop it",
-        )
+        return fail("TLS port", f"{taken} ({error.strerror or type(error).__name__})")
     return ok("TLS port", f"{version} is spoken on {where}")

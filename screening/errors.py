@@ -41,6 +41,10 @@ class RecordsError(NightreadError):
     """SQL refuses, or its schema is not the one this release needs."""
 
 
+class UnrecordableError(RecordsError):
+    """SQL does not take these values: others may do better, and these never will."""
+
+
 class DeadlockError(RecordsError):
     """Another transaction and ours waited for each other, and ours was given up: repeat it."""
 

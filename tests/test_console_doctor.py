@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from importlib.metadata import Distribution, PathDistribution
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from certificates import authority, signed_by
 from conftest import free_port
 from console import ROOT, environment, nightread
 from filed_cases import NOW, file_study
-from test_listener_store import a_door
+from test_listener_store import a_door, associations
 
 import migrations
 from nightread.check_door import check_door
@@ -85,6 +86,22 @@ def test_a_stranger_on_our_port_fails(settings: Settings) -> None:
         thread.join()
     assert found.level is Level.FAIL
     assert "NIGHTREAD_DICOM_PORT" in found.detail
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{"calling_ae_titles": ("MYPACS",)}, {"allowed_networks": (ip_network("10.1.0.0/16"),)}],
+)
+def test_a_listener_that_does_not_admit_the_doctor_is_well(
+    settings: Settings, rules: dict[str, object]
+) -> None:
+    restricted = settings.model_copy(update=rules)
+    with a_door(restricted) as door:
+        (found,) = check_door(restricted)
+        callers = {row.calling_ae_title for row in associations(door)}
+    assert found.level is Level.OK
+    assert "do not admit NIGHTREAD_DOCTOR" in found.detail
+    assert callers == {"NIGHTREAD_DOCTOR"}, "it does not call under a sender's name"
 
 
 @pytest.fixture

@@ -234,6 +234,35 @@ def test_a_sender_that_goes_without_an_answer_is_told_on_its_next_association(do
     assert {report.TransactionUID for _, report in asker.reports} == {"1.9.1", "1.9.2"}
 
 
+def test_nothing_is_said_while_the_archive_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk is not mounted: what it holds would be called gone."""
+    monkeypatch.setattr(commitment_module, "_FIRST_PAUSE", commitment_module.dt.timedelta(0))
+    port = free_port()
+    called_back = settings.model_copy(update={"commitment_peers": {"PACS": ("127.0.0.1", port)}})
+    door = Door(called_back)
+    asker = Asker(door, port)
+    asker.listen()
+    try:
+        ds = radiograph("1.2.3")
+        door.send(ds)
+        away = settings.archive_dir.with_name("away")
+        settings.archive_dir.rename(away)
+        assoc = asker.associate()
+        assert asker.ask(assoc, named(ds)) == 0x0000
+        assoc.release()
+        wait_until(lambda: rows(door)[0].attempts >= 1, 20, "it was tried")
+        assert "mounted" in str(rows(door)[0].last_error)
+        assert asker.reports == []
+        away.rename(settings.archive_dir)
+        assert asker.came.wait(20)
+        assert asker.reports[0][0] == 1, "all is held"
+    finally:
+        asker.close()
+        door.close()
+
+
 def test_a_request_outlives_the_listener(settings: Settings) -> None:
     door = Door(settings)
     ds = radiograph("1.2.3")

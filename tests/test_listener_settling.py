@@ -5,9 +5,10 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from conftest import wait_until
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from test_listener_store import Door, associations, kept_files, radiograph
@@ -17,6 +18,7 @@ from screening.domain.verdict import Verdict
 from screening.errors import RecordsError
 from screening.records import outbox
 from screening.records.cases import list_cases, tally
+from screening.records.register import Register
 from screening.records.schema import InstanceRow, OutboxRow
 from screening.settings import Settings
 
@@ -58,6 +60,45 @@ def test_a_file_without_a_row_is_adopted_and_its_study_announced(door: Door) -> 
         assert tally(session).received == 2, "its sender's repeat is the same image"
 
 
+@contextmanager
+def running(settling: Settling) -> Iterator[None]:
+    stopping = threading.Event()
+    thread = threading.Thread(target=settling.run, args=(stopping,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(10)
+
+
+def test_what_was_refused_while_the_database_was_away_is_adopted_when_it_is_back(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise RecordsError("the database does not answer")
+
+    settling = Settling(door.archive, door.records, "here:1", 0.01, at_start=False)
+    monkeypatch.setattr(door.listener._store, "_on_orphan", settling.look_again)
+    with monkeypatch.context() as patched:
+        patched.setattr(Register, "take_in", away)
+        assert door.send(radiograph("1.2.3")) == [0xA700]
+    with running(settling):
+        wait_until(lambda: received(door) == 1, 10, "it is adopted")
+
+
+def received(door: Door) -> int:
+    with door.records.read() as session:
+        return tally(session).received
+
+
+def test_a_file_that_cannot_be_read_is_not_in_the_way_of_others(door: Door) -> None:
+    door.send(radiograph("1.2.3"))
+    forget_rows(door)
+    (door.settings.archive_dir / "instances/00" / f"{'00' * 32}.dcm").mkdir()
+    assert settle(door) == 1
+
+
 def test_a_database_that_is_away_at_the_start_is_asked_again(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +114,8 @@ def test_a_database_that_is_away_at_the_start_is_asked_again(
         return read()
 
     monkeypatch.setattr(door.records, "read", away_at_first)
-    Settling(door.archive, door.records, "here:1", 0.0).run(threading.Event())
+    with running(Settling(door.archive, door.records, "here:1", 0.01)):
+        wait_until(lambda: asked > 300, 10, "it has looked")
     monkeypatch.undo()
     with door.records.read() as session:
         assert tally(session).received == 1

@@ -126,15 +126,31 @@ class Archive:
         """
         path = self.path(digest)
         if not self._instances.is_dir():
-            raise ArchiveAwayError(
-                "the archive is not there: is the disk of NIGHTREAD_DATA_DIR mounted? Images wait"
-            )
+            raise _away()
         if not path.is_file():
             raise ArchiveError(
                 f"the archive has no instance {digest[:16]}...: was NIGHTREAD_DATA_DIR moved, or "
                 "its archive folder emptied? Restore it, or send the image again"
             )
         return path
+
+    def holds(self, digest: str) -> bool:
+        """Say whether the bytes of an instance are there.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not, or cannot be read.
+        """
+        try:
+            self.path(digest).stat()
+        except FileNotFoundError:
+            if self._instances.is_dir():
+                return False
+            raise _away() from None
+        except OSError as error:
+            raise refusal(error, self.path(digest)) from error
+        return True
 
     def clear_incoming(self, older_than_seconds: float) -> int:
         """Remove what dead processes left half written, and return how many files it was.
@@ -167,6 +183,12 @@ class Archive:
         for folder in sorted(self._instances.iterdir()):
             # The rename changed the time of the change, and nothing else does.
             yield [path for path in folder.glob("*.dcm") if path.stat().st_ctime <= limit]
+
+
+def _away() -> ArchiveAwayError:
+    return ArchiveAwayError(
+        "the archive is not there: is the disk of NIGHTREAD_DATA_DIR mounted? Images wait"
+    )
 
 
 def _sync_folder(folder: Path) -> None:

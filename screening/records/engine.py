@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from screening.errors import DeadlockError, DependencyError, RecordsError
+from screening.errors import DeadlockError, DependencyError, RecordsError, UnrecordableError
 from screening.records.sqlite import BUSY_SECONDS, open_sqlite
 
 SCHEMA_REVISION = "0003"
@@ -227,8 +227,7 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         cause = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
-        given_up = getattr(error.orig, "sqlstate", None) in _GIVEN_UP
-        raise (DeadlockError if given_up else RecordsError)(
+        raise _kind(error)(
             f"the database refused: {cause[0]}; check NIGHTREAD_DATABASE_URL and the server"
         ) from error
     except SQLAlchemyError as error:
@@ -236,6 +235,12 @@ def _translated() -> Iterator[None]:
             f"the database failed with {type(error).__name__}: check NIGHTREAD_DATABASE_URL and "
             "the server"
         ) from error
+
+
+def _kind(error: DBAPIError) -> type[RecordsError]:
+    if getattr(error.orig, "sqlstate", None) in _GIVEN_UP:
+        return DeadlockError
+    return UnrecordableError if isinstance(error, DataError | IntegrityError) else RecordsError
 
 
 def _open(url: str) -> Engine:

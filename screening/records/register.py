@@ -8,11 +8,9 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DataError, IntegrityError
-
 from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
-from screening.errors import DeadlockError, RecordsError
+from screening.errors import DeadlockError, RecordsError, UnrecordableError
 from screening.records.engine import Records
 from screening.records.intake import Intake, take_in
 
@@ -92,9 +90,8 @@ class Register:
         except Exception as error:
             # A database that does not answer would be waited for as often as there are entries;
             # one entry that it cannot take must not be the others' refusal.
-            silent = isinstance(error, RecordsError) and not (
-                isinstance(error, DeadlockError)
-                or isinstance(error.__cause__, DataError | IntegrityError)
+            silent = isinstance(error, RecordsError) and not isinstance(
+                error, DeadlockError | UnrecordableError
             )
             if silent or len(entries) == 1:
                 for entry in entries:
