@@ -242,6 +242,13 @@ class Settings(BaseSettings):
                 f"NIGHTREAD_TLS_PORT={self.tls_port} needs NIGHTREAD_TLS_CERTIFICATE and "
                 "NIGHTREAD_TLS_KEY"
             )
+        if self.calling_ae_titles and self.storing_ae_titles:
+            strangers = set(self.storing_ae_titles) - set(self.calling_ae_titles)
+            if strangers:
+                raise ValueError(
+                    f"NIGHTREAD_STORING_AE_TITLES names {', '.join(sorted(strangers))}, which "
+                    "NIGHTREAD_CALLING_AE_TITLES does not let in"
+                )
         listed = self.calling_ae_titles or self.allowed_networks
         certified = not self.dicom_port and self.tls_authorities
         if not (_is_loopback(self.dicom_host) or listed or certified or self.open_to_all):

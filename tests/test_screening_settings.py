@@ -170,3 +170,10 @@ def test_a_data_folder_too_deep_for_a_socket_still_has_one(tmp_path: Path) -> No
     assert len(str(deep.embedded_redis_socket)) <= 107
     other = Settings(data_dir=tmp_path / ("e" * 120))
     assert deep.embedded_redis_socket != other.embedded_redis_socket
+
+
+def test_who_may_store_must_be_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTREAD_CALLING_AE_TITLES", "MYPACS,CT1")
+    monkeypatch.setenv("NIGHTREAD_STORING_AE_TITLES", "MYPACS,OTHER")
+    with pytest.raises(SettingsError, match="names OTHER, which NIGHTREAD_CALLING_AE_TITLES"):
+        load_settings()
