@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from dicom_listener.address import require_free
 from dicom_listener.tls import tls_context
+from nightread.check_certificate import check_certificate
 from nightread.finding import Finding, fail, ok
 from nightread.own_address import own_address
 from screening.errors import AssociationError, DependencyError, SendError
@@ -22,7 +23,7 @@ def check_door(settings: Settings) -> Iterator[Finding]:
     if settings.dicom_port:
         yield _check_port(settings)
     if settings.tls_port:
-        yield _check_tls_port(settings)
+        yield from _check_tls(settings)
 
 
 def _check_port(settings: Settings) -> Finding:
@@ -52,12 +53,18 @@ def _call(settings: Settings, where: str, taken: str) -> Finding:
     return ok("DICOM port", f"{settings.ae_title} answers on {where}")
 
 
-def _check_tls_port(settings: Settings) -> Finding:
-    where = f"{settings.dicom_host} port {settings.tls_port}"
+def _check_tls(settings: Settings) -> Iterator[Finding]:
     try:
         tls_context(settings)
     except DependencyError as error:
-        return fail("TLS port", str(error))
+        yield fail("certificate", str(error))
+        return
+    yield check_certificate(settings)
+    yield _check_tls_port(settings)
+
+
+def _check_tls_port(settings: Settings) -> Finding:
+    where = f"{settings.dicom_host} port {settings.tls_port}"
     try:
         require_free(settings.dicom_host, settings.tls_port)
     except DependencyError as error:

@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from certificates import authority, signed_by
+from certificates import Certificate, authority, signed_by
 from conftest import free_port
 from console import ROOT, environment, nightread
 from filed_cases import NOW, file_study
@@ -105,28 +105,57 @@ def test_a_listener_that_does_not_admit_the_doctor_is_well(
 
 
 @pytest.fixture
-def secured(settings: Settings, tmp_path: Path) -> Settings:
+def known(tmp_path: Path) -> Certificate:
+    """An authority for certificates."""
+    return authority(tmp_path, "known")
+
+
+@pytest.fixture
+def secured(settings: Settings, known: Certificate) -> Settings:
     """Settings of a listener that takes TLS alone."""
-    ours = signed_by(authority(tmp_path, "known"), "ours")
+    ours = signed_by(known, "ours", days=100)
     port = {"dicom_port": 0, "tls_port": free_port()}
     return settings.model_copy(update=port | {"tls_certificate": ours.path, "tls_key": ours.key})
 
 
 def test_a_port_for_tls_alone_is_free_and_then_answers(secured: Settings) -> None:
-    (found,) = check_door(secured)
+    certificate, found = check_door(secured)
+    assert (certificate.subject, certificate.level) == ("certificate", Level.OK)
     assert (found.subject, found.level) == ("TLS port", Level.OK)
     assert "is free" in found.detail
     with a_door(secured):
-        (found,) = check_door(secured)
+        _, found = check_door(secured)
     assert (found.subject, found.level) == ("TLS port", Level.OK)
     assert "TLSv1.3 is spoken" in found.detail
 
 
+def test_where_senders_must_show_a_certificate_the_doctor_shows_ours(
+    secured: Settings, known: Certificate
+) -> None:
+    with a_door(secured, tls_authorities=known.path) as door:
+        _, found = check_door(secured)
+        assert associations(door) == []
+    assert found.level is Level.OK
+
+
 def test_a_stranger_on_the_port_for_tls_fails(secured: Settings, settings: Settings) -> None:
     with a_door(settings, dicom_port=secured.tls_port):
-        (found,) = check_door(secured)
+        _, found = check_door(secured)
     assert found.level is Level.FAIL
     assert "NIGHTREAD_TLS_PORT" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "said"), [(-1, Level.FAIL, "expired"), (5, Level.WARN, "renew it before")]
+)
+def test_a_certificate_that_is_not_in_force_for_long_is_noticed(
+    secured: Settings, known: Certificate, days: int, level: Level, said: str
+) -> None:
+    other = signed_by(known, "other", days=days)
+    chosen = {"tls_certificate": other.path, "tls_key": other.key}
+    found, _ = check_door(secured.model_copy(update=chosen))
+    assert (found.subject, found.level) == ("certificate", level)
+    assert said in found.detail
 
 
 def test_a_certificate_that_cannot_be_read_fails(secured: Settings) -> None:
