@@ -57,7 +57,11 @@ def show(found: Sequence[Case], counts: Tally) -> None:
     if found:
         print_result("", case_table(found, results().width))
     else:
-        print_result("No such cases. Every study is in: nightread cases --all")
+        # With --all there are none where nothing was received, which the counts have said.
+        more = (
+            "Every study is in: nightread cases --all" if counts.received else "Nothing came yet."
+        )
+        print_result(f"No such cases. {more}")
 
 
 def _write(found: Sequence[Case], as_json: bool) -> None:

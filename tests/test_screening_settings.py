@@ -177,3 +177,15 @@ def test_who_may_store_must_be_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NIGHTREAD_STORING_AE_TITLES", "MYPACS,OTHER")
     with pytest.raises(SettingsError, match="names OTHER, which NIGHTREAD_CALLING_AE_TITLES"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("10.1.0.5/16", "has host bits set"), ("hospital", "does not appear to be an IPv4 or IPv6")],
+)
+def test_a_wrong_network_is_named_with_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    monkeypatch.setenv("NIGHTREAD_ALLOWED_NETWORKS", f"192.168.0.0/24,{given}")
+    with pytest.raises(SettingsError, match=said):
+        load_settings()
