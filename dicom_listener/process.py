@@ -41,9 +41,8 @@ def run(settings: Settings) -> None:
     logs.configure(settings)
     threading.excepthook = _log_dead_thread
     if settings.tls_port:
-        tls_context(
-            settings
-        )  # before anybody can connect: who waits for the port takes it for ready
+        # Before the ports are open: whoever waits for one takes the listener for ready then.
+        tls_context(settings)
     ports = open_ports(settings)
     # Only now: the open associations of a listener that runs already are not lost.
     _close_lost_associations(settings)

@@ -70,7 +70,7 @@ class Server:
             except OSError as error:
                 if not _listens(port.socket):
                     if port.socket in self._listening:
-                        log.error("port_closed_by_another_process")
+                        log.info("port_closed_by_another_process")
                     return
                 # Out of descriptors or memory: those who wait are taken when there is room again.
                 log.error("connection_not_accepted", error=str(error.strerror or error))
