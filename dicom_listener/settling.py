@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from pathlib import Path
 
 import structlog
@@ -29,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 # Longer than an image may lie between its rename and its commit: a busy database is waited for.
 _PATIENCE_SECONDS = 30.0
-_LOOKS = 2
 _EXPLANATION = "found in the archive without a row: the listener had stopped before it was written"
 
 
@@ -61,18 +61,18 @@ class Settling:
         self._records = records
         self._name = name
         self._patience_seconds = patience_seconds
-        self._looks = _LOOKS if at_start else 0
-        self._wanted = threading.Event()
+        self._looking_until = 0.0
+        if at_start:
+            self.look_again()
 
     def look_again(self) -> None:
-        """Look once more, soon: an image was refused when its bytes were kept already."""
-        self._wanted.set()
+        """Look until what has come by now is old enough: bytes were kept, and their row was not."""
+        self._looking_until = time.monotonic() + 2 * self._patience_seconds
 
     def run(self, stopping: threading.Event) -> None:
-        """Look twice, at once and when what came just before the start is old enough.
+        """Look now and again, from a start or a call of `look_again` on, and else wait.
 
-        After that it looks when it is asked to. Where the database or the disk does not answer, it
-        looks again until they do.
+        Where the database or the disk does not answer, it looks again until they do.
 
         Parameters
         ----------
@@ -80,19 +80,17 @@ class Settling:
             Set when the listener stops.
         """
         while not stopping.is_set():
-            if self._looks or self._wanted.is_set():
+            if time.monotonic() < self._looking_until:
                 self._look(stopping)
             stopping.wait(self._patience_seconds)
 
     def _look(self, stopping: threading.Event) -> None:
-        self._wanted.clear()
         try:
             adopted = self.settle(stopping)
         except (NightreadError, OSError) as error:
             log.error("archive_not_settled", error=str(error))
-            self._wanted.set()
+            self.look_again()
         else:
-            self._looks = max(0, self._looks - 1)
             log.info("archive_settled", adopted=adopted)
 
     def settle(self, stopping: threading.Event) -> int:
