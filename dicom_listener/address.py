@@ -31,9 +31,7 @@ def open_ports(settings: Settings) -> list[Port]:
     try:
         for number, secure in ((settings.dicom_port, False), (settings.tls_port, True)):
             if number:
-                bound = _bind(settings.dicom_host, number)
-                bound.listen(_BACKLOG)
-                ports.append(Port(bound, secure))
+                ports.append(Port(_bind(settings.dicom_host, number, listen=True), secure))
     except DependencyError:
         for port in ports:
             port.socket.close()
@@ -49,10 +47,10 @@ def require_free(host: str, port: int) -> None:
     DependencyError
         If somebody listens there, or it is not ours; the message names the settings.
     """
-    _bind(host, port).close()
+    _bind(host, port, listen=False).close()
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, listen: bool) -> socket.socket:
     bound = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -62,6 +60,8 @@ def _bind(host: str, port: int) -> socket.socket:
         # A port that was closed a moment ago is free.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        if listen:
+            bound.listen(_BACKLOG)  # which may fail where another bound it at the same moment
     except OSError as error:
         if bound is not None:
             bound.close()
