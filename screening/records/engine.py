@@ -131,11 +131,12 @@ class Records:
         RecordsError
             As `begin`, or if it happened several times.
         """
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(DeadlockError), self.begin() as session:
+
+        def once() -> _Result:
+            with self.begin() as session:
                 return work(session)
-        with self.begin() as session:
-            return work(session)
+
+        return repeat(once)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -218,6 +219,20 @@ class Records:
         with suppress(RecordsError), self._turn_to_write():
             self._close_writer()
         self.engine.dispose()
+
+
+def repeat(transaction: Callable[[], _Result]) -> _Result:
+    """Do a transaction again, a few times, where another and it waited for each other.
+
+    Raises
+    ------
+    DeadlockError
+        If that happened each time.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(DeadlockError):
+            return transaction()
+    return transaction()
 
 
 @contextmanager

@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 
 from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
 from screening.errors import DeadlockError, RecordsError, UnrecordableError
-from screening.records.engine import Records
+from screening.records.engine import Records, repeat
 from screening.records.intake import Intake, take_in
-
-_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Register:
         # In the same order everywhere: else two processes wait for each other's studies.
         entries.sort(key=lambda entry: entry.header.study_instance_uid)
         try:
-            self._write_until_done(entries)
+            repeat(lambda: self._write_together(entries))
         except Exception as error:
             # A database that does not answer would be waited for as often as there are entries;
             # one entry that it cannot take must not be the others' refusal.
@@ -99,12 +96,6 @@ class Register:
             else:
                 for entry in entries:
                     self._write([entry])
-
-    def _write_until_done(self, entries: list[_Entry]) -> None:
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(DeadlockError):
-                return self._write_together(entries)
-        return self._write_together(entries)
 
     def _write_together(self, entries: list[_Entry]) -> None:
         with self._records.write() as connection:
