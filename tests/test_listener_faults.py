@@ -68,7 +68,7 @@ class Shop:
             return True
         return False
 
-    def send(self, images: Images, calling: str = "PACS") -> None:
+    def send(self, images: Images, calling: str = "PACS", pause: float = 0.0) -> None:
         """Send images over one association and release it, as far as it goes."""
         with (
             contextlib.suppress(OSError, EOFError),
@@ -79,6 +79,7 @@ class Shop:
                 answer = peer.store(uid, data_set)
                 assert answer.status == 0x0000, answer
                 self.acknowledged.add(uid)
+                time.sleep(pause)
             peer.release()
 
     def rows(self) -> dict[str, InstanceRow]:
@@ -242,19 +243,23 @@ def test_a_study_is_announced_wherever_the_listener_dies(
     shop.require_all_once(images)
 
 
+_LONGEST_LIFE = 0.4  # seconds, of a listener that is to be killed
+
+
 class Sender(threading.Thread):
     """A PACS that repeats what was not answered until everything was."""
 
-    def __init__(self, shop: Shop, number: int, images: Images) -> None:
+    def __init__(self, shop: Shop, number: int, images: Images, pause: float) -> None:
         super().__init__(daemon=True)
         self._shop = shop
         self._calling = f"PACS{number}"
         self.left = images
+        self._pause = pause
         self.gives_up = False
 
     def run(self) -> None:
         while self.left and not self.gives_up:
-            self._shop.send(self.left, self._calling)
+            self._shop.send(self.left, self._calling, self._pause)
             self.left = {
                 uid: data_set
                 for uid, data_set in self.left.items()
@@ -266,24 +271,22 @@ class Sender(threading.Thread):
 def kill_at_random(shop: Shop, *, senders: int, images: int, kills: int) -> None:
     """Kill and start the listener at random while senders send, then let them finish.
 
-    How far they come between two kills is the machine's affair: at least two kills must be met.
+    Each image takes its sender so long that there is load to the last kill on any machine.
     """
+    pause = 1.1 * kills * _LONGEST_LIFE / images
     rng = random.Random(11)
     drawn = [draw(images, f"1.2.{n}", side=192) for n in range(senders)]
-    running = [Sender(shop, n, dict(each)) for n, each in enumerate(drawn)]
+    running = [Sender(shop, n, dict(each), pause) for n, each in enumerate(drawn)]
     shop.start()
     for sender in running:
         sender.start()
     try:
-        met = 0
-        while met < kills and any(sender.is_alive() for sender in running):
-            time.sleep(rng.uniform(0, 0.4))
+        for _ in range(kills):
+            time.sleep(rng.uniform(0, _LONGEST_LIFE))
+            assert any(sender.is_alive() for sender in running), "there is load"
             shop.fork.end(signal.SIGKILL)
-            met += 1
             shop.require_kept()
             shop.start()
-        assert met > 1, "there was load"
-        print(f"{met} kills under load")
         wait_until(lambda: not any(sender.is_alive() for sender in running), 600, "all is sent")
     finally:
         for sender in running:
