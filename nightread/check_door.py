@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dicom_listener.address import require_free
 from dicom_listener.tls import tls_context
@@ -21,18 +21,21 @@ _TITLE = "NIGHTREAD_DOCTOR"
 def check_door(settings: Settings) -> Iterator[Finding]:
     """Look whether our listener answers on its ports, or could listen there."""
     if settings.dicom_port:
-        yield _check_port(settings)
+        yield _look_at(settings, "DICOM port", settings.dicom_port, _call)
     if settings.tls_port:
         yield from _check_tls(settings)
 
 
-def _check_port(settings: Settings) -> Finding:
-    where = f"{settings.dicom_host} port {settings.dicom_port}"
+def _look_at(
+    settings: Settings, subject: str, port: int, call: Callable[[Settings, str, str], Finding]
+) -> Finding:
+    """Call a port where somebody has it already."""
+    where = f"{settings.dicom_host} port {port}"
     try:
-        require_free(settings.dicom_host, settings.dicom_port)
+        require_free(settings.dicom_host, port)
     except DependencyError as error:
-        return _call(settings, where, str(error))
-    return ok("DICOM port", f"{where} is free: nightread up listens there")
+        return call(settings, where, str(error))
+    return ok(subject, f"{where} is free: nightread up listens there")
 
 
 def _call(settings: Settings, where: str, taken: str) -> Finding:
@@ -60,16 +63,7 @@ def _check_tls(settings: Settings) -> Iterator[Finding]:
         yield fail("certificate", str(error))
         return
     yield check_certificate(settings)
-    yield _check_tls_port(settings)
-
-
-def _check_tls_port(settings: Settings) -> Finding:
-    where = f"{settings.dicom_host} port {settings.tls_port}"
-    try:
-        require_free(settings.dicom_host, settings.tls_port)
-    except DependencyError as error:
-        return _shake_hands(settings, where, str(error))
-    return ok("TLS port", f"{where} is free: nightread up listens there")
+    yield _look_at(settings, "TLS port", settings.tls_port, _shake_hands)
 
 
 def _shake_hands(settings: Settings, where: str, taken: str) -> Finding:

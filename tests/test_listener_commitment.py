@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from conftest import free_port, wait_until
@@ -188,15 +189,26 @@ def test_a_transaction_in_use_for_something_else_is_a_duplicate(door: Door) -> N
     assert len(rows(door)) == 2
 
 
+@contextmanager
+def called_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Door, Asker]]:
+    """Open a listener that calls its sender back, at once after each failure."""
+    monkeypatch.setattr(commitment_module, "_FIRST_PAUSE", commitment_module.dt.timedelta(0))
+    port = free_port()
+    door = Door(settings.model_copy(update={"commitment_peers": {"PACS": ("127.0.0.1", port)}}))
+    asker = Asker(door, port)
+    try:
+        yield door, asker
+    finally:
+        asker.close()
+        door.close()
+
+
 def test_a_sender_that_is_away_is_called_back_until_it_answers(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commitment_module, "_FIRST_PAUSE", commitment_module.dt.timedelta(0))
-    port = free_port()
-    called_back = settings.model_copy(update={"commitment_peers": {"PACS": ("127.0.0.1", port)}})
-    door = Door(called_back)
-    asker = Asker(door, port)
-    try:
+    with called_back(settings, monkeypatch) as (door, asker):
         ds = radiograph("1.2.3")
         door.send(ds)
         assoc = asker.associate()
@@ -209,9 +221,6 @@ def test_a_sender_that_is_away_is_called_back_until_it_answers(
         assert asker.came.wait(20), "the report came by an association of its own"
         wait_until(lambda: rows(door)[0].reported_at is not None, 5, "it is recorded as told")
         assert asker.reports[0][0] == 1
-    finally:
-        asker.close()
-        door.close()
 
 
 def test_a_sender_that_goes_without_an_answer_is_told_on_its_next_association(door: Door) -> None:
@@ -238,13 +247,8 @@ def test_nothing_is_said_while_the_archive_is_away(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its disk is not mounted: what it holds would be called gone."""
-    monkeypatch.setattr(commitment_module, "_FIRST_PAUSE", commitment_module.dt.timedelta(0))
-    port = free_port()
-    called_back = settings.model_copy(update={"commitment_peers": {"PACS": ("127.0.0.1", port)}})
-    door = Door(called_back)
-    asker = Asker(door, port)
-    asker.listen()
-    try:
+    with called_back(settings, monkeypatch) as (door, asker):
+        asker.listen()
         ds = radiograph("1.2.3")
         door.send(ds)
         away = settings.archive_dir.with_name("away")
@@ -258,9 +262,6 @@ def test_nothing_is_said_while_the_archive_is_away(
         away.rename(settings.archive_dir)
         assert asker.came.wait(20)
         assert asker.reports[0][0] == 1, "all is held"
-    finally:
-        asker.close()
-        door.close()
 
 
 def test_a_request_outlives_the_listener(settings: Settings) -> None:
