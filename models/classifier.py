@@ -82,7 +82,20 @@ class Classifier:
                 f"{bundle.path / WEIGHTS} does not hold the weights of {bundle.target}: "
                 "restore the bundle from where it came"
             ) from error
-        return cls(bundle, network)
+        classifier = cls(bundle, network)
+        classifier._try(bundle)
+        return classifier
+
+    def _try(self, bundle: Bundle) -> None:
+        """Score a black image: what does not fit together shows now, and not with a patient's."""
+        side = bundle.settings.input.size
+        try:
+            self._read([self._preparation(np.zeros((side, side), np.float32))])
+        except (RuntimeError, ValueError) as error:
+            raise BundleError(
+                f"bundle {bundle.path} cannot score an image ({error}): "
+                "restore the bundle from where it came"
+            ) from error
 
     def prepare(self, pixels: NDArray[np.float32]) -> PreparedImage:
         """Fit a radiograph to the network.

@@ -135,6 +135,13 @@ def list_recipes() -> list[str]:
     return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
 
 
+def name_recipe(reference: str | Path) -> str:
+    """Return the shortest way to ask for a recipe again: a shipped one's name, else its file."""
+    path = Path(reference)
+    is_shipped = path.suffix == ".toml" and path.resolve().parent == _SHIPPED.resolve()
+    return path.stem if is_shipped else str(reference)
+
+
 def read_recipe(reference: str | Path) -> Recipe:
     """Read a recipe by the name of a shipped one, or from a file.
 

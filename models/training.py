@@ -16,7 +16,7 @@ from models.dataset import LabelledRadiograph, digest, leaks, read_split
 from models.epoch_report import EpochReport
 from models.evaluation.leakage import trained_on_a_leak
 from models.publishing import publish
-from models.recipe import Recipe, read_recipe
+from models.recipe import Recipe, name_recipe, read_recipe
 from models.run_folder import RunFolder
 from models.trainer import Trainer
 
@@ -84,7 +84,7 @@ def train(
     TrainingError
         If the recipe, the data, the backbone or the folder cannot be used.
     """
-    reference = recipe.name if isinstance(recipe, Recipe) else str(recipe)
+    reference = recipe.name if isinstance(recipe, Recipe) else name_recipe(recipe)
     recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
     train_rows, validation_rows = read_split(data, "train"), read_split(data, "val")
     # Everything that can be wrong with the images or the weights shows here, before a file is made.

@@ -182,6 +182,14 @@ def test_a_tap_that_the_network_has_not_is_refused(copy: Path) -> None:
         load_classifier(copy)
 
 
+def test_taps_in_another_order_are_refused_at_load_and_not_with_the_first_patient(
+    copy: Path,
+) -> None:
+    edit(copy, lambda own: own["familiarity"]["taps"].reverse())
+    with pytest.raises(BundleError, match="cannot score an image"):
+        load_classifier(copy)
+
+
 def test_a_fit_is_sealed_repeated_and_on_the_card(copy: Path, bones: Path) -> None:
     before = read_bundle(copy).metadata["nightread"]
     assert before["settings_sha256"] == settings_digest(before)

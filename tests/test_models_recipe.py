@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+import models.recipe
 from models.networks.registry import NETWORKS, dotted_name
-from models.recipe import list_recipes, read_recipe
+from models.recipe import list_recipes, name_recipe, read_recipe
 from screening.errors import TrainingError
 
 MINIMAL = 'name = "mine"\nnetwork = "models.networks.mobilenet_v2.MobileNetV2"\n'
@@ -88,3 +89,10 @@ def test_a_wrong_recipe_is_refused_by_the_name_of_what_is_wrong(
 def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
     with pytest.raises(TrainingError, match="mobilenet_v2"):
         read_recipe("resnet5000")
+
+
+def test_a_shipped_recipe_is_named_alike_however_it_is_asked_for(tmp_path: Path) -> None:
+    shipped = Path(models.recipe.__file__).parent / "recipes"
+    assert name_recipe("resnet18") == "resnet18"
+    assert name_recipe(shipped / "resnet18.toml") == "resnet18"
+    assert name_recipe(tmp_path / "resnet18.toml") == str(tmp_path / "resnet18.toml")
