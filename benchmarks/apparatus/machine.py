@@ -13,6 +13,7 @@ from pathlib import Path
 
 _LIBRARIES = (
     "celery",
+    "imagecodecs",
     "monai",
     "numpy",
     "pydicom",
@@ -20,7 +21,6 @@ _LIBRARIES = (
     "pylibjpeg-openjpeg",
     "pylibjpeg-rle",
     "pynetdicom",
-    "python-gdcm",
     "sqlalchemy",
     "torch",
 )

@@ -18,6 +18,7 @@ _JPEG_LS_FRAME = 0xF7
 # DHT, JPG and DAC lie among the frame markers C0 to CF (ISO/IEC 10918-1, table B.1).
 _NO_FRAME = (0xC4, 0xC8, 0xCC)
 _MOST_SEGMENTS = 1000
+_MOST_BOXES = 65_536  # bytes of a JP2 file's boxes before its codestream
 
 
 def codestream_size(codestream: bytes) -> tuple[int, int] | None:
@@ -45,6 +46,25 @@ def codestream_size(codestream: bytes) -> tuple[int, int] | None:
     except error:
         pass
     return None
+
+
+def codestream_precision(codestream: bytes) -> int | None:
+    """Return the bits of a sample of a JPEG 2000 codestream, bare or in a JP2 file.
+
+    Returns
+    -------
+    int or None
+        ``None`` where it is no such codestream, has several components, or holds signed samples.
+    """
+    start = codestream.find(_SOC_SIZ, 0, _MOST_BOXES)
+    if start < 0 or not codestream.startswith((_JP2, _SOC_SIZ)):
+        return None
+    try:
+        # ISO/IEC 15444-1 A.5.1: Csiz, and Ssiz of the first component, whose high bit is the sign.
+        components, depth = unpack_from(">HB", codestream, start + 40)
+    except error:
+        return None
+    return (depth & 0x7F) + 1 if components == 1 and not depth & 0x80 else None
 
 
 def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:

@@ -6,29 +6,32 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import config
-from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from screening.dicom.codestream import codestream_size
 from screening.dicom.data_set import PIXEL_DATA, DataSet
 from screening.dicom.elements import UNDEFINED, Element
 from screening.dicom.image_pixel import ImagePixel
+from screening.dicom.jpeg import can_decode_jpeg, decode_jpeg
+from screening.dicom.jpeg2000 import decode_reduced
+from screening.dicom.words import Words
 from screening.errors import DecodeError, NoPixelDataError
 
-Words = NDArray[np.uint8] | NDArray[np.uint16]
-
-_JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
-_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+_JPEG = (
+    "1.2.840.10008.1.2.4.50",  # Baseline
+    "1.2.840.10008.1.2.4.51",  # Extended, of 8 or 12 bits
+    "1.2.840.10008.1.2.4.57",  # Lossless, Process 14
+    "1.2.840.10008.1.2.4.70",  # Lossless SV1, the usual compression of CR and DX
+)
+_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
 _RLE = "1.2.840.10008.1.2.5"
 
-# One decoder for each transfer syntax, all under permissive licences: left to choose, pydicom tries
-# every one that is installed, and two machines may then see two images.
+# One decoder for each other transfer syntax, all under permissive licences: left to choose, pydicom
+# tries every one that is installed, and two machines may then see two images.
 _PLUGINS = {
-    _JPEG_BASELINE: "pillow",
-    "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG Lossless, Process 14
-    "1.2.840.10008.1.2.4.70": "gdcm",  # JPEG Lossless SV1, the usual compression of CR and DX
     "1.2.840.10008.1.2.4.80": "pyjpegls",  # JPEG-LS Lossless
     "1.2.840.10008.1.2.4.81": "pyjpegls",  # JPEG-LS Near-lossless
     "1.2.840.10008.1.2.4.90": "pylibjpeg",  # JPEG 2000 Lossless, by openjpeg
@@ -61,10 +64,18 @@ def transfer_syntax_name(uid: str) -> str:
 
 def installed_decoders() -> dict[str, bool]:
     """Say of each compressed transfer syntax that we can read whether its decoder is installed."""
-    return {uid: plugin in get_decoder(uid).available_plugins for uid, plugin in _PLUGINS.items()}
+    return {uid: _is_installed(uid) for uid in (*_JPEG, *_PLUGINS)}
 
 
-def stored_words(data_set: DataSet, image: ImagePixel) -> tuple[Words, ImagePixel]:
+def _is_installed(syntax: str) -> bool:
+    if syntax in _JPEG:
+        return can_decode_jpeg()
+    return _PLUGINS[syntax] in get_decoder(syntax).available_plugins
+
+
+def stored_words(
+    data_set: DataSet, image: ImagePixel, least_side: int | None = None
+) -> tuple[Words, ImagePixel]:
     """Return the words of the frame, as unsigned integers, and how to read them.
 
     Parameters
@@ -73,11 +84,14 @@ def stored_words(data_set: DataSet, image: ImagePixel) -> tuple[Words, ImagePixe
         Found by `screening.dicom.elements.open_data_set`.
     image
         Its Image Pixel module.
+    least_side
+        The longer side that is needed at the least, where a smaller picture of the frame will do.
 
     Returns
     -------
     words : ndarray of uint8 or uint16, shape (rows, columns)
-        Native words are a view into `data_set`, with its byte order.
+        Native words are a view into `data_set`, with its byte order. Of JPEG 2000 the frame halved,
+        as often as `least_side` allows.
     image : ImagePixel
         As given, but with the high bit that a codec leaves: its samples end at bit 0.
 
@@ -100,7 +114,7 @@ def stored_words(data_set: DataSet, image: ImagePixel) -> tuple[Words, ImagePixe
         raise DecodeError(
             f"Pixel Data is compressed, although the transfer syntax is {syntax}: send it again"
         )
-    words = _decoded_words(data_set, pixels, image)
+    words = _decoded_words(data_set, pixels, image, least_side)
     return words, image if syntax == _RLE else replace(image, high_bit=image.bits_stored - 1)
 
 
@@ -127,19 +141,35 @@ def _native_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Word
     return words.reshape(image.rows, image.columns)
 
 
-def _decoded_words(data_set: DataSet, pixels: Element, image: ImagePixel) -> Words:
+def _decoded_words(
+    data_set: DataSet, pixels: Element, image: ImagePixel, least_side: int | None
+) -> Words:
     syntax = data_set.transfer_syntax_uid
-    decoder, plugin = _decoder(syntax, image)
+    _require_decoder(syntax)
     _check_size(data_set, image)
     encoded = data_set.data[pixels.start :]
     try:
-        array, _ = decoder.as_array(
-            encoded, index=0, raw=True, validate=False, decoding_plugin=plugin, **_options(image)
+        if syntax in _JPEG:
+            return decode_jpeg(get_frame(encoded, 0, number_of_frames=1), image)
+        if syntax in _JPEG_2000 and least_side is not None:
+            frame = get_frame(encoded, 0, number_of_frames=1)
+            reduced = decode_reduced(frame, image, least_side)
+            if reduced is not None:
+                return reduced
+        array, _ = get_decoder(syntax).as_array(
+            encoded,
+            index=0,
+            raw=True,
+            validate=False,
+            decoding_plugin=_PLUGINS[syntax],
+            **_options(image),
         )
     except Exception as error:  # Decoders raise whatever they like, of every kind, on damaged data.
+        own = isinstance(error, DecodeError)
+        said = str(error) if own else f"the decoder gave up with {type(error).__name__}"
         raise DecodeError(
-            f"the pixels are damaged, or are not {transfer_syntax_name(syntax)}: the decoder "
-            f"{plugin} gave up with {type(error).__name__}, send the image again"
+            f"the pixels are damaged, or are not {transfer_syntax_name(syntax)}: {said}, send the "
+            "image again"
         ) from None
     return array.view(f"u{array.dtype.itemsize}")
 
@@ -172,27 +202,14 @@ def _options(image: ImagePixel) -> dict[str, Any]:
     }
 
 
-def _decoder(syntax: str, image: ImagePixel) -> tuple[Decoder, str]:
-    """Return the decoder of a transfer syntax and the plugin to use, or say why there is none."""
-    plugin = _PLUGINS.get(syntax)
+def _require_decoder(syntax: str) -> None:
+    """Say why a transfer syntax cannot be decoded, if it cannot."""
+    known = syntax in _JPEG or syntax in _PLUGINS
+    if known and _is_installed(syntax):
+        return
     hint = "ask the sender for Explicit VR Little Endian or JPEG Lossless"
-    if syntax == _JPEG_EXTENDED:
-        # Of 12 bits only libjpeg's GPL plugin makes an image; of 8 bits anything does.
-        plugin = "pillow" if image.bits_allocated == 8 else "pylibjpeg"
-        if image.bits_allocated != 8:
-            hint += ", or install pylibjpeg-libjpeg if its licence, the GPL, suits you"
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        decoder, plugin = None, None
-    if decoder is None or plugin is None:
-        raise DecodeError(
-            f"transfer syntax {transfer_syntax_name(syntax)} cannot be decoded here: {hint}"
-        )
-    if plugin not in decoder.available_plugins:
-        bits = " of 12-bit precision" if syntax == _JPEG_EXTENDED else ""
-        hint = hint if bits else "install the decoders with pip install 'nightread[worker]'"
-        raise DecodeError(
-            f"transfer syntax {transfer_syntax_name(syntax)}{bits} cannot be decoded here: {hint}"
-        )
-    return decoder, plugin
+    if known:
+        hint = "install the decoders with pip install 'nightread[worker]'"
+    raise DecodeError(
+        f"transfer syntax {transfer_syntax_name(syntax)} cannot be decoded here: {hint}"
+    )

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screening.dicom.data_set import DataSet
-from screening.dicom.frame import Words
 from screening.dicom.image_pixel import ImagePixel
 from screening.dicom.lookup_table import LUT_TAGS, LookupTable, lookup_table
 from screening.dicom.values import parse_number
 from screening.dicom.window import Window, window
+from screening.dicom.words import Words
 
 WINDOW_CENTER = 0x00281050
 WINDOW_WIDTH = 0x00281051

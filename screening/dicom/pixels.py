@@ -16,7 +16,7 @@ from screening.errors import DecodeError, HeaderError, NoPixelDataError
 _WANTED = frozenset((*IMAGE_PIXEL_TAGS, *GRAYSCALE_TAGS))
 
 
-def read_pixels(path: Path) -> NDArray[np.float32]:
+def read_pixels(path: Path, least_side: int | None = None) -> NDArray[np.float32]:
     """Read the one grey frame of a DICOM file in the sense in which it is displayed.
 
     The stored words become values (PS3.5 8.1.1), then go through the Modality LUT or rescale
@@ -29,6 +29,9 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
     ----------
     path
         A Part 10 file, or a bare data set.
+    least_side
+        The longer side that is needed at the least, in pixels: a frame in JPEG 2000 is then decoded
+        at the smallest half, quarter or less of its size that has it. ``None`` for every pixel.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def read_pixels(path: Path) -> NDArray[np.float32]:
             if not data_set.has_pixels():
                 raise NoPixelDataError("the data set has no Pixel Data, or nothing in it")
             image = image_pixel(data_set)
-            words, image = stored_words(data_set, image)
+            words, image = stored_words(data_set, image, least_side)
             return render(words, image, grayscale(data_set, image))
     except HeaderError as error:
         raise DecodeError(str(error)) from None
