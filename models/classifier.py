@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from models.bundle import WEIGHTS, Bundle, read_bundle
 from models.familiarity import FamiliarityMeter
@@ -22,7 +23,33 @@ from screening.domain.prediction import Familiarity, ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import BundleError, PixelError
 
-__all__ = ["Classifier", "PreparedImage", "load_classifier"]
+__all__ = ["Classifier", "Evidence", "PreparedImage", "load_classifier"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """A prediction and what it rests on.
+
+    Attributes
+    ----------
+    prediction
+        What the classifier says.
+    view_spread
+        How far the probabilities of the orientations that were read lie apart, in [0, 1].
+    cells
+        The network's map of logits over its square (h, w), ``None`` where it has none.
+    heat
+        A class activation map over its square (h, w), at least 0, where somebody made one.
+    """
+
+    prediction: Prediction
+    view_spread: float
+    cells: Tensor | None
+    heat: Tensor | None = None
+
+    def with_heat(self, heat: Tensor) -> Evidence:
+        """Return the same with a class activation map."""
+        return replace(self, heat=heat)
 
 
 class Classifier:
@@ -122,13 +149,23 @@ class Classifier:
         The batch is one forward pass, whose memory grows with its length. What an image is given
         does not depend on its neighbours, beyond 1e-4 of floating-point noise.
         """
+        return [item.prediction for item in self.examine(images)]
+
+    def examine(self, images: Sequence[PreparedImage]) -> list[Evidence]:
+        """Score a batch as :meth:`score` does, and keep what the scores rest on."""
         if not images:
             return []
         readings, familiarities = self._read(images)
-        return [
-            Prediction(self._calibration.probability(item.image, item.top), item.x, item.y, known)
-            for item, known in zip(readings, familiarities, strict=True)
-        ]
+        return [self._evidence(*each) for each in zip(readings, familiarities, strict=True)]
+
+    def _evidence(self, reading: Reading, known: Familiarity | None) -> Evidence:
+        probability = self._calibration.probability(reading.image, reading.top)
+        views = [self._calibration.probability(*view) for view in reading.views]
+        return Evidence(
+            Prediction(probability, reading.x, reading.y, known),
+            view_spread=max(views) - min(views),
+            cells=reading.cells,
+        )
 
     def _read(
         self, images: Sequence[PreparedImage]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +28,18 @@ class Reading:
     x, y
         The most suspicious point, as fractions of the radiograph's width and height. ``None`` where
         the network has no map.
+    views
+        The same two scores in each orientation that was read.
+    cells
+        The map's logits (h, w), the mean over the orientations. ``None`` where there is no map.
     """
 
     image: float
     top: float = 0.0
     x: float | None = None
     y: float | None = None
+    views: tuple[tuple[float, float], ...] = ()
+    cells: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 def top_mean(cells: Tensor, share: float) -> Tensor:
@@ -64,12 +70,23 @@ def read_batch(
     if not images:
         return []
     batch = torch.stack([item.tensor for item in images])
-    image, cells = look(network, batch, orientations)
+    views = looks(network, batch, orientations)
+    image, cells = _mean(views)
     if cells is None:
-        return [Reading(float(logit)) for logit in image]
+        alone = [tuple((float(view.image[i]), 0.0) for view in views) for i in range(len(images))]
+        return [Reading(float(logit), views=each) for logit, each in zip(image, alone, strict=True)]
     tops = top_mean(cells, top_share)
+    scores = [
+        (view.image, top_mean(view.cells, top_share)) for view in views if view.cells is not None
+    ]
     return [
-        Reading(float(image[i]), float(tops[i]), *_hottest(cells[i], prepared))
+        Reading(
+            float(image[i]),
+            float(tops[i]),
+            *_hottest(cells[i], prepared),
+            views=tuple((float(logit[i]), float(top[i])) for logit, top in scores),
+            cells=cells[i],
+        )
         for i, prepared in enumerate(images)
     ]
 
@@ -86,19 +103,40 @@ def look(network: nn.Module, batch: Tensor, orientations: int) -> FractureLogits
     orientations
         How many of :data:`ORIENTATIONS`.
     """
-    batch = batch.to(next(network.parameters(), batch).device)
-    images: list[Tensor] = []
-    maps: list[Tensor] = []
+    return _mean(looks(network, batch, orientations))
+
+
+def looks(network: nn.Module, batch: Tensor, orientations: int) -> list[FractureLogits]:
+    """Return the logits in each orientation, as :func:`look` their mean."""
+    batch = _moved(batch, next(network.parameters(), batch).device)
+    found = []
     with torch.inference_mode():
-        for turns, mirrored in ORIENTATIONS[:orientations]:
+        for orientation in ORIENTATIONS[:orientations]:
+            turns, mirrored = orientation
             turned = torch.rot90(batch, turns, (2, 3))
             image, cells = network(turned.flip(-1) if mirrored else turned)
-            images.append(image.float().cpu())
-            if cells is not None:
-                straight = cells.flip(-1) if mirrored else cells
-                maps.append(torch.rot90(straight.float().cpu(), -turns, (1, 2)))
-    mean = torch.stack(images).mean(0)
-    return FractureLogits(mean, torch.stack(maps).mean(0) if maps else None)
+            straight = None if cells is None else turn_back(cells.float().cpu(), orientation)
+            found.append(FractureLogits(image.float().cpu(), straight))
+    return found
+
+
+def turn_back(maps: Tensor, orientation: tuple[int, bool]) -> Tensor:
+    """Return maps (N, h, w) of turned images as those of the images themselves."""
+    turns, mirrored = orientation
+    return torch.rot90(maps.flip(-1) if mirrored else maps, -turns, (1, 2))
+
+
+def _moved(batch: Tensor, device: torch.device) -> Tensor:
+    """Return a batch on a device; to a GPU from pinned memory, which copies while it computes."""
+    if device.type == "cuda" and batch.device.type == "cpu":
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
+
+
+def _mean(views: Sequence[FractureLogits]) -> FractureLogits:
+    maps = [view.cells for view in views if view.cells is not None]
+    image = torch.stack([view.image for view in views]).mean(0)
+    return FractureLogits(image, torch.stack(maps).mean(0) if maps else None)
 
 
 def _hottest(cells: Tensor, prepared: PreparedImage) -> tuple[float, float]:
