@@ -80,11 +80,14 @@ class Listener:
         self._first = number in ("", "#0")
         self._records = records
         self._access = Access(settings)
-        self._settling = Settling(archive, records, self._name, at_start=self._first)
+        self._settling = Settling(
+            archive, records, self._name, at_start=self._first, lanes=settings.lane_rule
+        )
         self._store = InstanceStore(
             archive,
             records,
             quiet=dt.timedelta(seconds=settings.study_quiet_seconds),
+            lanes=settings.lane_rule,
             on_orphan=self._settling.look_again,
         )
         self._commitments = Commitments(settings, records, archive)

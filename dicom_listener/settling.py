@@ -19,6 +19,7 @@ from screening.archive.incoming_file import content_digest
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.domain.kept_file import KeptFile
+from screening.domain.lane import LaneRule
 from screening.errors import HeaderError, NightreadError, UnrecordableError
 from screening.records import association as associations
 from screening.records.association import Caller, Outcome
@@ -46,6 +47,8 @@ class Settling:
         Files that came more recently are left: another listener may be about to record them.
     at_start
         Whether to look at the start; of several processes one does.
+    lanes
+        What belongs to the backlog.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class Settling:
         patience_seconds: float = _PATIENCE_SECONDS,
         *,
         at_start: bool = True,
+        lanes: LaneRule | None = None,
     ) -> None:
         self._archive = archive
         self._records = records
         self._name = name
+        self._lanes = lanes or LaneRule()
         self._patience_seconds = patience_seconds
         self._looking_until = 0.0
         if at_start:
@@ -141,6 +146,8 @@ class Settling:
                 association_row=row,
                 now=now,
                 announce_at=now,
+                # Who sent it is not known any more; its study's date is.
+                lane=self._lanes.lane("", header.study_date, now.date()),
             )
             associations.close_association(
                 session, row, outcome=Outcome.LOST, now=now, explanation=_EXPLANATION

@@ -16,6 +16,7 @@ from screening.archive.incoming_file import IncomingFile
 from screening.dicom.header import read_header
 from screening.dicom.part10 import part10_head
 from screening.domain.instance import InstanceHeader
+from screening.domain.lane import LaneRule
 from screening.errors import ArchiveError, HeaderError, RecordsError
 from screening.records.engine import Records
 from screening.records.intake import Arrival, Intake
@@ -55,6 +56,8 @@ class InstanceStore:
         Where the bytes and the rows go.
     quiet
         How long after its last image a study is announced while its association stays open.
+    lanes
+        What belongs to the backlog.
     on_orphan
         Called when bytes were kept and their row could not be written.
     """
@@ -65,11 +68,13 @@ class InstanceStore:
         records: Records,
         *,
         quiet: dt.timedelta,
+        lanes: LaneRule,
         on_orphan: Callable[[], None],
     ) -> None:
         self._archive = archive
         self._register = Register(records)
         self._quiet = quiet
+        self._lanes = lanes
         self._on_orphan = on_orphan
 
     def receive(self, context: Context, command: Command, sender: str) -> IncomingFile | Unwanted:
@@ -101,7 +106,9 @@ class InstanceStore:
         )
         return self._archive.receive(head, context.transfer_syntax_uid)
 
-    def keep(self, file: IncomingFile, command: Command, association_row: int) -> Intake | Refused:
+    def keep(
+        self, file: IncomingFile, command: Command, association_row: int, sender: str
+    ) -> Intake | Refused:
         """Keep the instance of a C-STORE request, or say why it cannot be kept.
 
         When an `Intake` is returned, the file, its name and its row survive a loss of power. A
@@ -109,7 +116,7 @@ class InstanceStore:
         sender repeats the image, or adopted when the database is back.
         """
         try:
-            return self._keep(file, command, association_row)
+            return self._keep(file, command, association_row, sender)
         except HeaderError as error:
             return Refused(Status.CANNOT_UNDERSTAND, str(error))
         except ArchiveError as error:
@@ -120,7 +127,9 @@ class InstanceStore:
         finally:
             file.discard()
 
-    def _keep(self, file: IncomingFile, command: Command, association_row: int) -> Intake | Refused:
+    def _keep(
+        self, file: IncomingFile, command: Command, association_row: int, sender: str
+    ) -> Intake | Refused:
         file.require_whole()
         header = read_header(
             file.path,
@@ -138,6 +147,7 @@ class InstanceStore:
             association_row=association_row,
             now=now,
             announce_at=now + self._quiet,
+            lane=self._lanes.lane(sender, header.study_date, now.date()),
         )
         if intake.arrival is Arrival.CONFLICT:
             log.warning("conflicting_duplicate", sop_instance_uid=header.sop_instance_uid)

@@ -127,7 +127,8 @@ class Visit:
         if not isinstance(data_set, IncomingFile):
             return Refused(Status.CANNOT_UNDERSTAND, "no data set came with the command")
         try:
-            return self._store.keep(data_set, command, self._recorded())
+            sender = self._caller.calling_ae_title
+            return self._store.keep(data_set, command, self._recorded(), sender)
         except RecordsError as error:
             data_set.discard()
             return Refused(Status.OUT_OF_RESOURCES, str(error), by_database=True)

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from models.bundle import WEIGHTS, Bundle, read_bundle
 from models.familiarity import FamiliarityMeter
+from models.input_settings import InputSettings
 from models.networks.fusion import fold_batch_norms
 from models.networks.registry import build_network
 from models.reading import Reading, read_batch
 from models.transforms import Preparation, PreparedImage
 from screening.domain.prediction import Familiarity, ModelIdentity, Prediction
 from screening.domain.verdict import OperatingPoints
-from screening.errors import BundleError, PixelError
+from screening.errors import BundleError
 
 __all__ = ["Classifier", "Evidence", "PreparedImage", "load_classifier"]
 
@@ -68,6 +69,8 @@ class Classifier:
         Name, version and weights digest: what each score is filed under.
     points : OperatingPoints
         The two thresholds, chosen on validation data.
+    input : InputSettings
+        How an image is prepared.
     orientations : int
         How many orientations of an image are read and averaged.
     network : torch.nn.Module
@@ -79,9 +82,9 @@ class Classifier:
         self.points: OperatingPoints = bundle.settings.operating_points
         self._calibration = bundle.settings.calibration
         self._top_share = bundle.settings.top_share
-        given = bundle.settings.input
-        self.orientations: int = given.orientations
-        self._preparation = Preparation.of(given)
+        self.input: InputSettings = bundle.settings.input
+        self.orientations: int = self.input.orientations
+        self._preparation = Preparation.of(self.input)
         self.network: nn.Module = network.eval().requires_grad_(False)
         fold_batch_norms(self.network)
         self._meter = FamiliarityMeter.from_bundle(bundle, self.network)
@@ -137,10 +140,6 @@ class Classifier:
         PixelError
             If it is no image: not two-dimensional, empty, or not made of finite numbers.
         """
-        if pixels.ndim != 2 or 0 in pixels.shape:
-            raise PixelError(f"an image to score is one grey frame, not an array of {pixels.shape}")
-        if not np.isfinite(pixels).all():
-            raise PixelError("an image to score is made of finite numbers; check its rescaling")
         return self._preparation(pixels)
 
     def score(self, images: Sequence[PreparedImage]) -> list[Prediction]:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
 
 import structlog
 import torch
@@ -22,6 +21,7 @@ from models.explanation.grad_cam import attend
 from models.explanation.heatmap import Heatmap
 from models.precision import has_bfloat16, keep_first_blocks
 from models.transforms import PreparedImage
+from screening.domain.precision import Precision
 from screening.domain.prediction import Prediction
 from screening.domain.verdict import FLAGGED
 from screening.errors import BundleError
@@ -41,14 +41,6 @@ _CLOSE_STRANGENESS = 1.0
 
 _MOST_TOGETHER = 4
 """Images in one pass: more cost memory and gain nothing measurable at 512 pixels."""
-
-
-class Precision(StrEnum):
-    """How a screener computes: as the machine does best, or always in one way."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True, slots=True)

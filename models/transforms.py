@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.input_settings import InputSettings
+from screening.errors import PixelError
 
 _DARK = -1.0  # air, and what surrounds the radiograph in its square
 
@@ -141,7 +142,16 @@ class Preparation:
         ----------
         pixels
             Float32 (H, W) in [0, 1], in presentation sense: dense bone is bright.
+
+        Raises
+        ------
+        PixelError
+            If it is no image: not two-dimensional, empty, or not made of finite numbers.
         """
+        if pixels.ndim != 2 or 0 in pixels.shape:
+            raise PixelError(f"an image to score is one grey frame, not an array of {pixels.shape}")
+        if not np.isfinite(pixels).all():
+            raise PixelError("an image to score is made of finite numbers; check its rescaling")
         fitted = self._fit(np.ascontiguousarray(pixels, dtype=np.float32))
         height, width = fitted.shape[-2:]
         # MONAI's symmetric padding puts the odd pixel after the image.

@@ -6,7 +6,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from nightread.tether import Parent, tie_to
+from nightread.tether import Parent
+from screening.tether import tie_to
 
 if TYPE_CHECKING:
     from screening.settings import Settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nightread.tether import Parent, tie_to
+from nightread.tether import Parent
+from screening.tether import tie_to
 
 
 def work(parent: Parent = 0) -> None:

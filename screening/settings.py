@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from screening.domain.lane import LaneRule
+from screening.domain.precision import Precision
+
 PREFIX = "NIGHTREAD_"
 
 # A unix socket's path holds at most 107 bytes on Linux (sockaddr_un, unix(7)).
@@ -138,18 +141,38 @@ class Settings(BaseSettings):
     """A study whose association stays open is announced to the workers after this long without a
     new image. A closed association announces at once."""
 
-    worker_processes: int = Field(default=1, ge=1, le=256)
-    """Scoring processes of one worker. Each holds the classifier, about 500 MB."""
+    overnight_ae_titles: Annotated[tuple[AETitle, ...], NoDecode] = ()
+    """AE titles whose images are backlog: they are read when nothing else waits. Separated by
+    commas."""
+
+    overnight_days: int = Field(default=2, ge=0, le=36500)
+    """A study of so many days ago, or more, is backlog as well: a prior that is sent along must not
+    stand before the patient who is waiting. 0: every study that has a date."""
+
+    worker_processes: int = Field(default=0, ge=0, le=256)
+    """Scoring processes of one worker. 0: one for each core, as far as the memory goes. Each holds
+    the classifier and a process that reads images, about 1 GB together."""
 
     worker_threads: int = Field(default=0, ge=0, le=256)
     """Threads of one scoring process. 0: the machine's cores shared among the processes."""
 
     batch_images: int = Field(default=8, ge=1, le=256)
-    """Images of a study that are read and scored together: bounds memory and the lease."""
+    """Images that are claimed together, of one study or of several: bounds memory."""
+
+    precision: Precision = Precision.AUTO
+    """How scores are computed: ``float32``; ``bfloat16``, where close calls are repeated in
+    float32; or ``auto``, the second on processors that have instructions for it."""
+
+    read_seconds: float = Field(default=60.0, ge=1, le=3600)
+    """How long one image may take to be decoded. Its process is ended then; the image is tried
+    again, and listed as failed after its attempts."""
+
+    read_gigabytes: float = Field(default=2.0, ge=0.25, le=1000)
+    """How much memory one image may take to be decoded, in 10^9 bytes. 20 megapixels need 0.3."""
 
     lease_seconds: float = Field(default=30.0, ge=1, le=3600)
-    """How long a worker may hold a batch before another takes it up: the longest that an image
-    waits behind a killed worker. A batch takes a second or two."""
+    """How long after a worker's last sign of life another takes up its images. It gives one every
+    third of this while it is at work."""
 
     sweep_seconds: float = Field(default=5.0, ge=0.2, le=3600)
     """How often studies with waiting images are looked for, whatever Redis remembers."""
@@ -166,7 +189,13 @@ class Settings(BaseSettings):
         # Runs after the next one. Python's words are better than those for a union of two kinds.
         return tuple(ip_network(str(part)) for part in value)
 
-    @field_validator("calling_ae_titles", "storing_ae_titles", "allowed_networks", mode="before")
+    @field_validator(
+        "calling_ae_titles",
+        "storing_ae_titles",
+        "overnight_ae_titles",
+        "allowed_networks",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         if isinstance(value, str):
@@ -265,6 +294,11 @@ class Settings(BaseSettings):
                 "that is what you want"
             )
         return self
+
+    @property
+    def lane_rule(self) -> LaneRule:
+        """What belongs to the backlog."""
+        return LaneRule(frozenset(self.overnight_ae_titles), self.overnight_days)
 
     @property
     def archive_dir(self) -> Path:

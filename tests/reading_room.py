@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 
 from pydicom.dataset import Dataset
 
 import migrations
 from models.classifier import Classifier
+from models.input_settings import InputSettings
+from models.screener import Screener
 from phantoms.study import save
 from screening.archive.archive import Archive
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
+from screening.domain.precision import Precision
 from screening.records.association import Caller, open_association
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
 from screening.records.intake import take_in
 from screening.settings import Settings
 from worker.pipeline import Pipeline
+from worker.readers import Readers
 from worker.shadow import Shadow
 
 
@@ -58,14 +63,22 @@ class Room:
         return study
 
     def pipeline(
-        self, classifier: Classifier | None = None, shadow: Shadow | None = None
+        self,
+        classifier: Classifier | None = None,
+        shadow: Shadow | None = None,
+        *,
+        settings: Settings | None = None,
+        worker: str = "test",
     ) -> Pipeline:
+        settings = settings or self.settings
+        scorer = classifier or self.classifier
         return Pipeline(
-            self.settings,
+            settings,
             self.records,
             self.archive,
-            classifier or self.classifier,
-            "test",
+            Screener(scorer, Precision.FLOAT32),
+            readers_for(settings, scorer.input, *([shadow.input] if shadow else [])),
+            worker,
             shadow,
         )
 
@@ -74,6 +87,18 @@ class Room:
             dossier = open_dossier(session, str(ds.StudyInstanceUID))
         assert dossier is not None
         return dossier
+
+
+_READERS: dict[object, Readers] = {}
+
+
+def readers_for(settings: Settings, *inputs: InputSettings) -> Readers:
+    """Return a reader that tests share: it takes seconds to start one."""
+    key = (settings.read_seconds, settings.read_gigabytes, settings.minimum_age_years, inputs)
+    if key not in _READERS:
+        _READERS[key] = Readers(settings, inputs)
+        atexit.register(_READERS[key].close)
+    return _READERS[key]
 
 
 def now() -> dt.datetime:

@@ -23,7 +23,8 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from screening.dicom.pixels import blank_or_saturated, read_pixels
+from screening.dicom.pixels import read_pixels
+from screening.dicom.quality import blank_or_saturated, measure_quality
 from screening.errors import DecodeError, NoPixelDataError, PixelError
 
 EXACT = 1e-6
@@ -568,12 +569,12 @@ def test_blank_and_saturated() -> None:
     nearly_white = np.ones((600, 500), np.float32)
     nearly_white[:30] = half_white[:30]
 
-    assert "blank" in str(blank_or_saturated(noise))
-    assert "blank" in str(blank_or_saturated(marked))
-    assert "blank" in str(blank_or_saturated(np.zeros((5, 5), np.float32)))
-    assert "saturated" in str(blank_or_saturated(threshold))
-    assert "saturated" in str(blank_or_saturated(nearly_white))
-    assert blank_or_saturated(half_white) is None
+    assert "blank" in str(blank_or_saturated(measure_quality(noise)))
+    assert "blank" in str(blank_or_saturated(measure_quality(marked)))
+    assert "blank" in str(blank_or_saturated(measure_quality(np.zeros((5, 5), np.float32))))
+    assert "saturated" in str(blank_or_saturated(measure_quality(threshold)))
+    assert "saturated" in str(blank_or_saturated(measure_quality(nearly_white)))
+    assert blank_or_saturated(measure_quality(half_white)) is None
 
 
 def test_real_films_are_neither(test_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,8 +585,10 @@ def test_real_films_are_neither(test_data: Path, monkeypatch: pytest.MonkeyPatch
     for path in random.Random(0).sample(paths, 300):
         with Image.open(test_data / "fracatlas" / path) as image:
             pixels = np.asarray(image.convert("L"), np.float32) / 255
-        if blank_or_saturated(pixels):
+        if blank_or_saturated(measure_quality(pixels)):
             hit.append(path)
     for name in FILMS:
-        assert blank_or_saturated(read_pixels(film(test_data, name, "RLE"))) is None
+        assert (
+            blank_or_saturated(measure_quality(read_pixels(film(test_data, name, "RLE")))) is None
+        )
     assert hit == []

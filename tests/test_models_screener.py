@@ -14,9 +14,10 @@ from models.explanation.cam import cam_weights
 from models.explanation.grad_cam import attend
 from models.networks.registry import build_network
 from models.precision import FullPrecision, has_bfloat16
-from models.screener import Evidence, Precision, Screener
+from models.screener import Evidence, Screener
 from models.transforms import PreparedImage
 from phantoms.radiograph import make_phantom
+from screening.domain.precision import Precision
 from screening.domain.verdict import FLAGGED
 
 FILMS = 24

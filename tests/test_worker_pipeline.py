@@ -10,17 +10,15 @@ from pydicom.dataset import Dataset
 from reading_room import Room
 
 from models.bundle import read_bundle
-from models.classifier import Classifier, load_classifier
+from models.classifier import Classifier, Evidence, load_classifier
 from models.transforms import PreparedImage
 from phantoms.load import small_study
 from screening.dicom.pixels import read_pixels
 from screening.domain.instance import InstanceState
-from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import Verdict
 from screening.settings import Settings
 from worker import pipeline as pipeline_module
-from worker.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")
@@ -204,10 +202,10 @@ def test_a_file_that_cannot_be_read_is_listed_and_does_not_wait_for_ever(
 class OutOfMemory(Classifier):
     """A classifier that can score one image at a time and no more."""
 
-    def score(self, images: Sequence[PreparedImage]) -> list[Prediction]:
+    def examine(self, images: Sequence[PreparedImage]) -> list[Evidence]:
         if len(images) > 1:
             raise MemoryError
-        return super().score(images)
+        return super().examine(images)
 
 
 def test_a_batch_that_fails_is_tried_image_by_image(
@@ -227,9 +225,7 @@ def test_a_worker_that_dies_each_time_leaves_a_reason(room: Room) -> None:
     # Claimed and never finished, as often as there are attempts: what kill -9 leaves behind.
     hasty = room.settings.model_copy(update={"lease_seconds": 0.0})
     for _ in range(room.settings.maximum_attempts):
-        claimed = Pipeline(hasty, room.records, room.archive, room.classifier, "doomed")._claim(
-            study
-        )
+        claimed = room.pipeline(settings=hasty, worker="doomed")._claim(study)
         assert len(claimed) == 1
     assert pipeline.screen(study) == 1
     (left,) = room.dossier(image).images

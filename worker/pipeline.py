@@ -1,33 +1,35 @@
-"""The way of an image: claim, read, prepare, score, record; and then, for the record, its shadow.
+"""The way of an image: claim, read, score, record; and then, for the record, its shadow.
 
-The unit of work is a batch of a study's waiting images. Each of them ends with a score or a
-reason; one that fails is given back and tried again, alone, until its attempts are used up.
-Running the pipeline twice changes nothing.
+The unit of work is a batch of waiting images, of one study or of several. While one batch is scored
+and recorded the next is being read, by processes of their own. Each image ends with a score or a
+reason; one that fails is given back and tried again, alone, until its attempts are used up. Running
+the pipeline twice changes nothing.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import structlog
 
-from models.classifier import Classifier
-from models.transforms import PreparedImage
+from models.explanation.anatomy import outside_share
+from models.screener import CLOSE_REDUCED, Opinion, Screener
 from screening.archive.archive import Archive
-from screening.dicom.eligibility import exclusion_of
-from screening.dicom.header import read_header
-from screening.dicom.pixels import blank_or_saturated, read_pixels
-from screening.domain.prediction import Prediction
+from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.reason import Exclusion, Reason
-from screening.errors import ArchiveAwayError, DecodeError, NightreadError, NoPixelDataError
+from screening.errors import ArchiveAwayError, NightreadError
 from screening.records.claims import ClaimedInstance, claim, release
 from screening.records.engine import Records
 from screening.records.results import Result, Scorer, record_results
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
+from worker.heartbeat import Heartbeat
+from worker.readers import Readers
+from worker.reading import Excluded, Failed, Reading, Ready, Request
 from worker.shadow import Shadow
 
 log = structlog.get_logger(__name__)
@@ -38,39 +40,38 @@ _BACK_OFF = dt.timedelta(seconds=1)
 # Between two looks at an archive that is away: it waits for a person, and so may the images.
 _OUTAGE = dt.timedelta(seconds=15)
 
-# A study of thousands of images is left to the next sweep after this long, so that a message is
-# done well before Celery's limit ends a process that hangs.
-_LONGEST_TURN_SECONDS = 120.0
+# A backlog is left to the next message after this long: a worker that is to stop is not held up,
+# and a message is done well before Celery's limit ends a process that hangs.
+_LONGEST_TURN_SECONDS = 20.0
+
+# Beyond the time that a batch's images may take to be read: a worker that hangs gives no more signs
+# of life then, and others take its images.
+_LONGEST_SCORING_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An image as the classifier takes it and, where there is a shadow, as the shadow does."""
+@dataclass(slots=True)
+class _Batch:
+    """Claimed images and what is becoming of each, by row."""
 
-    image: PreparedImage
-    shadow: PreparedImage | Exclusion | None
+    claimed: dict[int, ClaimedInstance]
+    reading: dict[int, Future[Reading]] = field(default_factory=dict)
+    read: dict[int, Reading] = field(default_factory=dict)
+    outcomes: dict[int, Result | Failed] = field(default_factory=dict)
+    seen: dict[int, Observation] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An image that failed in this attempt, in words without patient data.
-
-    It does not count as an attempt at the image where the machine was at fault.
-    """
-
-    error: str
-    counts: bool = True
+    def studies(self) -> set[int]:
+        return {instance.study_row for instance in self.claimed.values()}
 
 
 class Pipeline:
-    """Scores the waiting images of a study.
+    """Scores waiting images.
 
     Parameters
     ----------
     settings
-        Batch, lease, attempts and the age limit.
-    records, archive, classifier
-        Where the rows and the bytes are, and who scores.
+        Batch, lease and attempts.
+    records, archive, screener, readers
+        Where the rows and the bytes are, who scores, and who reads for it and for the shadow.
     worker
         A name for the claims of this process.
     shadow
@@ -82,25 +83,29 @@ class Pipeline:
         settings: Settings,
         records: Records,
         archive: Archive,
-        classifier: Classifier,
+        screener: Screener,
+        readers: Readers,
         worker: str,
         shadow: Shadow | None = None,
     ) -> None:
         self._settings = settings
         self._records = records
         self._archive = archive
-        self._classifier = classifier
+        self._screener = screener
+        self._readers = readers
+        classifier = screener.classifier
         self._scorer = Scorer(classifier.identity, classifier.points)
         self._worker = worker
         self._shadow = shadow
+        self._lease = dt.timedelta(seconds=settings.lease_seconds)
 
     def screen(self, study_row: int) -> int:
-        """Screen a study until none of its images is waiting for us, or our turn is over.
+        """Screen a study and whatever else waits, until nothing does or our turn is over.
 
         Parameters
         ----------
         study_row
-            Number of the study's row.
+            Number of the row of the study that was announced.
 
         Returns
         -------
@@ -112,11 +117,43 @@ class Pipeline:
         RecordsError
             If the database does not answer; what was claimed is taken up when its lease lapses.
         """
+        silence = self._settings.read_seconds + _LONGEST_SCORING_SECONDS
+        heartbeat = Heartbeat(self._records, self._worker, self._lease, silence)
+        heartbeat.start()
+        try:
+            return self._screen(study_row, heartbeat)
+        finally:
+            heartbeat.stop()
+
+    def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0
         deadline = time.monotonic() + _LONGEST_TURN_SECONDS
-        while time.monotonic() < deadline and (claimed := self._claim(study_row)):
-            settled += self._screen_batch(study_row, claimed)
+        batch = self._begin(study_row)
+        while batch is not None:
+            heartbeat.hold(batch.claimed)
+            for row, reading in batch.reading.items():
+                batch.read[row] = reading.result()
+                heartbeat.came_on()
+            # The next is read while this one is scored.
+            following = self._begin(study_row) if time.monotonic() < deadline else None
+            heartbeat.hold([*batch.claimed, *(following.claimed if following else ())])
+            settled += self._settle(batch)
+            if following is None and time.monotonic() < deadline:
+                # What has just been given back may be due already.
+                following = self._begin(study_row)
+            batch = following
         return settled
+
+    def _begin(self, study_row: int) -> _Batch | None:
+        """Claim a batch and have it read; ``None`` if nothing waits for us."""
+        batch = _Batch({instance.row: instance for instance in self._claim(study_row)})
+        for row, instance in batch.claimed.items():
+            reading = self._start_reading(instance)
+            if isinstance(reading, Future):
+                batch.reading[row] = reading
+            else:
+                batch.read[row] = reading
+        return batch if batch.claimed else None
 
     def _claim(self, study_row: int) -> list[ClaimedInstance]:
         with self._records.begin() as session:
@@ -125,111 +162,131 @@ class Pipeline:
                 study_row,
                 worker=self._worker,
                 now=_now(),
-                lease=dt.timedelta(seconds=self._settings.lease_seconds),
+                lease=self._lease,
                 limit=self._settings.batch_images,
             )
 
-    def _screen_batch(self, study_row: int, claimed: list[ClaimedInstance]) -> int:
-        read = {instance.row: self._read(instance) for instance in claimed}
-        outcomes = self._score(read)
-        self._record(study_row, outcomes, claimed)
+    def _start_reading(
+        self, instance: ClaimedInstance, *, exact: bool = False
+    ) -> Future[Reading] | Reading:
+        if instance.attempt > self._settings.maximum_attempts:
+            return Excluded(
+                Exclusion(Reason.ERROR, instance.last_error or "the worker died at each attempt")
+            )
+        try:
+            path = self._archive.open_path(instance.digest)
+        except ArchiveAwayError as error:
+            return Failed(f"{error} while reading", counts=False)
+        except NightreadError as error:
+            return Failed(f"{error} while reading")
+        uids = instance.sop_class_uid, instance.sop_instance_uid
+        return self._readers.read(Request(path, *uids, exact=exact))
+
+    def _settle(self, batch: _Batch) -> int:
+        """Score what could be read, and record what became of every image."""
+        self._score(batch)
+        for study_row in batch.studies():
+            self._record(study_row, batch)
         if self._shadow is not None:
             # After the commit: whatever a shadow does, these images are done.
-            self._score_in_shadow(self._shadow, read, outcomes)
-        return sum(not isinstance(outcome, Failed) for outcome in outcomes.values())
+            self._score_in_shadow(self._shadow, batch)
+        return sum(not isinstance(outcome, Failed) for outcome in batch.outcomes.values())
 
-    def _read(self, instance: ClaimedInstance) -> Ready | Exclusion | Failed:
-        """Bring one image to the network's input, or say why it has none."""
-        if instance.attempt > self._settings.maximum_attempts:
-            return Exclusion(Reason.ERROR, instance.last_error or "the worker died at each attempt")
+    def _score(self, batch: _Batch) -> None:
+        """Find an outcome for each image; where scoring fails, all that were to be scored fail."""
+        ready = self._ready(batch, batch.read)
         try:
-            return self._prepare(instance)
-        except NoPixelDataError as error:
-            return Exclusion(Reason.NO_PIXEL_DATA, str(error))
-        except DecodeError as error:
-            return Exclusion(Reason.CANNOT_DECODE, str(error))
-        except ArchiveAwayError as error:
-            return _failure(error, "reading", instance, counts=False)
+            self._conclude(batch, ready)
         except Exception as error:
-            # One bad image must stop neither its neighbours nor the worker.
-            return _failure(error, "reading", instance)
-
-    def _prepare(self, instance: ClaimedInstance) -> Ready | Exclusion:
-        path = self._archive.open_path(instance.digest)
-        header = read_header(
-            path,
-            sop_class_uid=instance.sop_class_uid,
-            sop_instance_uid=instance.sop_instance_uid,
-        )
-        exclusion = exclusion_of(header, minimum_age_years=self._settings.minimum_age_years)
-        if exclusion is not None:
-            return exclusion
-        pixels = read_pixels(path)
-        flat = blank_or_saturated(pixels)
-        if flat is not None:
-            return Exclusion(Reason.BLANK_OR_SATURATED, flat)
-        image = self._classifier.prepare(pixels)
-        return Ready(image, self._shadow.prepare(pixels) if self._shadow else None)
-
-    def _score(self, read: Mapping[int, Ready | Exclusion | Failed]) -> dict[int, Result | Failed]:
-        """Score what could be prepared as one batch; a failure gives the whole batch back."""
-        ready = {row: item.image for row, item in read.items() if isinstance(item, Ready)}
-        outcomes: dict[int, Result | Failed] = {
-            row: other for row, other in read.items() if not isinstance(other, Ready)
-        }
-        if not ready:
-            return outcomes
-        try:
-            predictions = self._classifier.score(list(ready.values()))
-        except Exception as error:
-            # Out of memory, for instance: each of them is tried alone in the next round.
+            # Each of them is tried alone in the next round.
             log.exception("batch_failed", images=len(ready))
-            return outcomes | dict.fromkeys(ready, Failed(f"{type(error).__name__} while scoring"))
-        results = [self._result(prediction) for prediction in predictions]
-        return outcomes | dict(zip(ready, results, strict=True))
+            failed = Failed(f"{type(error).__name__} while scoring")
+            batch.outcomes |= dict.fromkeys(ready, failed)
 
-    def _result(self, prediction: Prediction) -> Result:
+    def _ready(self, batch: _Batch, read: Mapping[int, Reading]) -> dict[int, Ready]:
+        """Return what can be scored; the rest has its outcome."""
+        ready: dict[int, Ready] = {}
+        for row, reading in read.items():
+            match reading:
+                case Ready():
+                    ready[row] = reading
+                case Excluded(exclusion, quality):
+                    batch.outcomes[row] = exclusion
+                    if quality is not None:
+                        batch.seen[row] = Observation(quality)
+                case Failed():
+                    uid = batch.claimed[row].sop_instance_uid
+                    log.error("image_failed", sop_instance_uid=uid, error=reading.error)
+                    batch.outcomes[row] = reading
+        return ready
+
+    def _conclude(self, batch: _Batch, ready: Mapping[int, Ready]) -> None:
+        """Score images; what was read at less than its resolution and is close, once more."""
+        opinions = self._opinions_of(ready)
+        close = [
+            row
+            for row, item in ready.items()
+            if item.reduced and self._screener.is_close(opinions[row].prediction, CLOSE_REDUCED)
+        ]
+        for row, opinion in opinions.items():
+            if row not in close:
+                self._note(batch, row, ready[row], opinion)
+        if close:
+            whole = self._ready(batch, self._read_whole(batch, close))
+            for row, opinion in self._opinions_of(whole).items():
+                self._note(batch, row, whole[row], opinion)
+
+    def _read_whole(self, batch: _Batch, rows: Sequence[int]) -> dict[int, Reading]:
+        started = {row: self._start_reading(batch.claimed[row], exact=True) for row in rows}
+        return {
+            row: reading.result() if isinstance(reading, Future) else reading
+            for row, reading in started.items()
+        }
+
+    def _note(self, batch: _Batch, row: int, ready: Ready, opinion: Opinion) -> None:
+        batch.outcomes[row] = self._result(opinion)
+        batch.seen[row] = _observation(ready, opinion)
+
+    def _opinions_of(self, ready: Mapping[int, Ready]) -> dict[int, Opinion]:
+        found = self._screener.score([item.image for item in ready.values()])
+        return dict(zip(ready, found, strict=True))
+
+    def _result(self, opinion: Opinion) -> Result:
         """Abstain where a score would be a guess."""
+        prediction = opinion.prediction
         if prediction.unlike and self._settings.abstain_unlike:
             return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
         return prediction
 
-    def _record(
-        self,
-        study_row: int,
-        outcomes: Mapping[int, Result | Failed],
-        claimed: list[ClaimedInstance],
-    ) -> None:
-        """Write results, the verdict that follows from them, and what is to be tried again."""
+    def _record(self, study_row: int, batch: _Batch) -> None:
+        """Write a study's results, the verdict that follows, and what is to be tried again."""
         now = _now()
+        rows = [row for row, item in batch.claimed.items() if item.study_row == study_row]
+        outcomes = {row: batch.outcomes[row] for row in rows}
         results = {row: out for row, out in outcomes.items() if not isinstance(out, Failed)}
         with self._records.begin() as session:
             if results:
-                record_results(session, study_row, results, self._scorer, now)
-            for instance in claimed:
-                outcome = outcomes[instance.row]
+                record_results(session, study_row, results, self._scorer, now, batch.seen)
+            for row, outcome in outcomes.items():
                 if isinstance(outcome, Failed):
-                    pause = _BACK_OFF * 2**instance.attempt if outcome.counts else _OUTAGE
+                    attempt = batch.claimed[row].attempt
                     release(
                         session,
-                        instance.row,
+                        row,
                         worker=self._worker,
                         error=outcome.error,
-                        retry_at=now + pause,
+                        retry_at=now + (_BACK_OFF * 2**attempt if outcome.counts else _OUTAGE),
                         counts=outcome.counts,
                     )
 
-    def _score_in_shadow(
-        self,
-        shadow: Shadow,
-        read: Mapping[int, Ready | Exclusion | Failed],
-        outcomes: Mapping[int, Result | Failed],
-    ) -> None:
+    def _score_in_shadow(self, shadow: Shadow, batch: _Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""
         prepared = {
-            row: item.shadow
-            for row, item in read.items()
-            if isinstance(item, Ready) and item.shadow and not isinstance(outcomes[row], Failed)
+            row: reading.shadow
+            for row, reading in batch.read.items()
+            if isinstance(reading, Ready)
+            and reading.shadow is not None
+            and not isinstance(batch.outcomes[row], Failed)
         }
         try:
             results = shadow.score(prepared)
@@ -239,13 +296,12 @@ class Pipeline:
             log.exception("shadow_not_recorded", images=len(prepared))
 
 
-def _failure(
-    error: Exception, doing: str, instance: ClaimedInstance, *, counts: bool = True
-) -> Failed:
-    log.exception("image_failed", sop_instance_uid=instance.sop_instance_uid, doing=doing)
-    # Our own messages hold no patient data; a library's may quote the header that it read.
-    said = str(error) if isinstance(error, NightreadError) else type(error).__name__
-    return Failed(f"{said} while {doing}", counts)
+def _observation(ready: Ready, opinion: Opinion) -> Observation:
+    kept = None
+    if opinion.heatmap is not None:
+        share = outside_share(opinion.heatmap, ready.image)
+        kept = KeptHeatmap(opinion.heatmap.png(), share)
+    return Observation(ready.quality, opinion.view_spread, kept)
 
 
 def _now() -> dt.datetime:

@@ -16,7 +16,7 @@ from screening.queue.app import make_app
 from screening.records.engine import Records
 from screening.settings import Settings
 from worker.sweeper import Sweeper
-from worker.tasks import ScoringProcess, bind
+from worker.tasks import ScoringProcess, bind, processes
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,7 @@ def run(settings: Settings) -> None:
     # A connection must not be shared with the processes that the pool forks; it opens again later.
     records.close()
     app = make_app(settings.broker_url, lease_seconds=settings.lease_seconds)
+    count = processes(settings)
     process = ScoringProcess(settings)
     bind(app, process)
     announcer = Announcer(
@@ -54,7 +55,7 @@ def run(settings: Settings) -> None:
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def ready(**_: object) -> None:
         sweeper.start()
-        log.info("worker_ready", processes=settings.worker_processes, model=settings.model)
+        log.info("worker_ready", processes=count, model=settings.model)
 
     @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def load(**_: object) -> None:
@@ -64,7 +65,7 @@ def run(settings: Settings) -> None:
     signals.setup_logging.connect(_keep_logging, weak=False)
     worker = app.Worker(
         pool="prefork",
-        concurrency=settings.worker_processes,
+        concurrency=count,
         quiet=True,
         without_heartbeat=True,
         without_mingle=True,

@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from models.classifier import Classifier, load_classifier
+from models.input_settings import InputSettings
 from models.transforms import PreparedImage
 from screening.domain.reason import Exclusion, Reason
 from screening.records.results import Result, Scorer
@@ -43,6 +42,7 @@ class Shadow:
         self._in_a_row = 0
         self._is_over = False
         self.scorer = Scorer(classifier.identity, classifier.points)
+        self.input: InputSettings = classifier.input
 
     @classmethod
     def load(cls, reference: str, longest_seconds: float) -> Shadow | None:
@@ -56,15 +56,6 @@ class Shadow:
         identity = classifier.identity
         log.info("shadow_loaded", model=identity.name, version=identity.version)
         return cls(classifier, longest_seconds)
-
-    def prepare(self, pixels: NDArray[np.float32]) -> PreparedImage | Exclusion | None:
-        """Fit an image to the shadow's network; ``None`` once its work is over."""
-        if self._is_over:
-            return None
-        try:
-            return self._classifier.prepare(pixels)
-        except Exception as error:
-            return self._failed(error, images=1)
 
     def score(self, prepared: Mapping[int, PreparedImage | Exclusion]) -> dict[int, Result]:
         """Score what could be prepared, by instance row; a failure is each image's reason.

@@ -13,11 +13,15 @@ from screening.archive.archive import Archive
 from screening.queue.app import SCREEN_STUDY
 from screening.records.engine import Records
 from screening.settings import Settings
+from worker.memory import available_bytes
 
 if TYPE_CHECKING:
     from worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
+
+_BYTES_PER_PROCESS = 1.2e9
+"""Of memory that is free: a scoring process and its reader, at their peaks."""
 
 
 class ScoringProcess:
@@ -41,26 +45,34 @@ class ScoringProcess:
         import torch
 
         from models.classifier import load_classifier
+        from models.screener import Screener
+        from worker.memory import keep_freed_memory
         from worker.pipeline import Pipeline
+        from worker.readers import Readers
         from worker.shadow import Shadow
 
         settings = self._settings
+        keep_freed_memory()
         torch.set_num_threads(threads_per_process(settings))
-        classifier = load_classifier(settings.model)
+        screener = Screener(load_classifier(settings.model), settings.precision)
+        classifier = screener.classifier
         log.info(
             "classifier_loaded",
             model=classifier.identity.name,
             version=classifier.identity.version,
             digest=classifier.identity.digest[:16],
+            bfloat16=screener.quick,
         )
         shadow = None
         if settings.shadow_model:
             shadow = Shadow.load(settings.shadow_model, longest_seconds=settings.lease_seconds)
+        inputs = [classifier.input, *([shadow.input] if shadow else [])]
         return Pipeline(
             settings,
             Records(settings.records_url),
             Archive(settings.archive_dir),
-            classifier,
+            screener,
+            Readers(settings, inputs),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             shadow=shadow,
         )
@@ -76,7 +88,15 @@ def bind(app: Celery, process: ScoringProcess) -> None:
             log.info("study_screened", study_row=study_row, images=settled)
 
 
+def processes(settings: Settings) -> int:
+    """Return how many scoring processes to run: as set, else one a core, if memory allows."""
+    if settings.worker_processes:
+        return settings.worker_processes
+    fitting = int(available_bytes() / _BYTES_PER_PROCESS)
+    return max(1, min(len(os.sched_getaffinity(0)), fitting))
+
+
 def threads_per_process(settings: Settings) -> int:
     """Return the threads of one scoring process: as set, else the cores shared out."""
     cores = len(os.sched_getaffinity(0))
-    return settings.worker_threads or max(1, cores // settings.worker_processes)
+    return settings.worker_threads or max(1, cores // processes(settings))

@@ -13,8 +13,8 @@ from PIL import Image
 
 from models.audit.folder import is_dicom
 from models.image_file import Grey, grey, pixel_digest, read_grey
-from screening.dicom.pixels import BLANK_SPREAD
 from screening.dicom.pixels import read_pixels as read_dicom_pixels
+from screening.dicom.quality import BLANK_SPREAD
 from screening.errors import NightreadError
 
 THUMBNAIL = 64

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.dataset import LabelledRadiograph
 from models.image_file import pixel_digest, read_grey, unit_range
-from screening.dicom.pixels import blank_or_saturated
+from screening.dicom.quality import blank_or_saturated, measure_quality
 from screening.domain.prediction import Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.errors import NightreadError, TrainingError
@@ -141,7 +141,7 @@ def _prepare(classifier: Scorer, row: LabelledRadiograph) -> tuple[LabelledRadio
     """Read and prepare an image; return its row with a group, and the seconds of preparation."""
     grey = read_grey(row.path)
     pixels = unit_range(grey)
-    flat = blank_or_saturated(pixels)
+    flat = blank_or_saturated(measure_quality(pixels))
     if flat is not None:
         raise TrainingError(flat)
     started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from models.transforms import PreparedImage
+
+KEPT_SIDE = 64
+"""Longer side of a heatmap that is kept, in pixels: a network's cells are no finer."""
 
 _Floats = NDArray[np.float32]
 
@@ -90,6 +94,15 @@ class Heatmap:
         """Return the heat as float32 (height, width) in [0, 1]."""
         image = Image.fromarray(self.grid).resize((width, height), Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32).clip(0, 1)
+
+    def png(self, longest: int = KEPT_SIDE) -> bytes:
+        """Return the heat as a small PNG in 8 bits of grey, 255 for 1."""
+        height, width = self.grid.shape
+        scale = min(1.0, longest / max(height, width))
+        small = self.resized(max(1, round(width * scale)), max(1, round(height * scale)))
+        file = io.BytesIO()
+        Image.fromarray(np.rint(small * 255).astype(np.uint8)).save(file, "PNG", optimize=True)
+        return file.getvalue()
 
     def over(self, pixels: _Floats) -> Image.Image:
         """Lay the heat over its radiograph.

@@ -9,12 +9,15 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from screening.queue.app import QUEUE, SCREEN_STUDY
+from screening.domain.lane import Lane
+from screening.queue.app import OVERNIGHT_QUEUE, QUEUE, SCREEN_STUDY
 from screening.queue.broker import is_there
 from screening.records import outbox
 from screening.records.engine import Records
 
 log = structlog.get_logger(__name__)
+
+_QUEUES = {Lane.STAT: QUEUE, Lane.OVERNIGHT: OVERNIGHT_QUEUE}
 
 # With messages in the queue an old announcement is probably one of them; this much later it is
 # sent again all the same. The second of two messages finds nothing to do.
@@ -80,9 +83,12 @@ class Announcer:
             return 0
         try:
             self._require_redis()
+            with self._records.read() as session:
+                lanes = outbox.lanes(session, studies)
             with self._app.producer_pool.acquire(block=True) as producer:
                 for study in studies:
-                    self._app.send_task(SCREEN_STUDY, args=[study], producer=producer)
+                    queue = _QUEUES[lanes.get(study, Lane.STAT)]
+                    self._app.send_task(SCREEN_STUDY, args=[study], queue=queue, producer=producer)
                     sent.append(study)
         except (OperationalError, RedisError) as error:
             log.warning("redis_does_not_answer", error=type(error).__name__, waiting=len(studies))
@@ -92,12 +98,12 @@ class Announcer:
         return len(sent)
 
     def _messages_waiting(self) -> int | None:
-        """Return the length of the queue, or ``None`` if Redis does not answer."""
+        """Return the length of both queues, or ``None`` if Redis does not answer."""
         try:
             self._require_redis()
             with self._app.connection_for_read() as connection:
                 channel = connection.default_channel
-                return int(channel.client.llen(QUEUE))
+                return sum(int(channel.client.llen(queue)) for queue in _QUEUES.values())
         except (OperationalError, RedisError):
             return None
 

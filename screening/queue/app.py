@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from celery import Celery
+from kombu.entity import Queue
 
 SCREEN_STUDY = "nightread.screen_study"
 """Name of the one task: its argument is the number of a study's row."""
 
 QUEUE = "nightread"
+"""Of stat studies."""
+
+OVERNIGHT_QUEUE = "nightread.overnight"
+"""Of the backlog: a worker looks here when the first is empty."""
 
 
 def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
@@ -23,6 +28,7 @@ def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
     app = Celery("nightread", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
+        task_queues=[Queue(name) for name in (QUEUE, OVERNIGHT_QUEUE)],  # type: ignore[no-untyped-call]
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -39,6 +45,8 @@ def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={
             "visibility_timeout": lease_seconds * 2,
+            # In the order above, and not in turns.
+            "queue_order_strategy": "priority",
             # Kombu looks for unacknowledged messages every 10 intervals by default, about 100 s.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,

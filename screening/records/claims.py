@@ -1,27 +1,30 @@
-"""A worker claims a study's waiting images for a while; nobody else takes them until it lapses.
+"""A worker claims waiting images for a while; nobody else takes them until the lease lapses.
 
-The attempt is counted when the claim is made, not when it ends: an image that kills its process
-still reaches its last attempt. An image that failed once is claimed alone from then on, so that it
-cannot take its neighbours with it.
+It lapses unless the worker prolongs it, as it does while it is at work. The attempt is counted when
+the claim is made, not when it ends: an image that kills its process still reaches its last attempt.
+An image that failed once is claimed alone from then on, so that it cannot take its neighbours with
+it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.records.schema import InstanceRow
+from screening.records.schema import InstanceRow, OutboxRow
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedInstance:
-    """One image to score: its row, where its bytes lie, its UIDs and the number of this attempt."""
+    """One image to score: its row and its study's, where its bytes lie, its UIDs, its attempt."""
 
     row: int
+    study_row: int
     digest: str
     sop_instance_uid: str
     sop_class_uid: str
@@ -38,21 +41,35 @@ def claim(
     lease: dt.timedelta,
     limit: int,
 ) -> list[ClaimedInstance]:
-    """Claim up to ``limit`` waiting images of a study, fewer or none if others hold them.
+    """Claim up to ``limit`` waiting images, fewer or none if others hold them.
+
+    Those of a study, and of every other that has been announced: the stat lane before the overnight
+    one, what came first before what came later. A batch is then full as long as there is a backlog,
+    and a fresh study waits for one batch and not for the backlog.
+
+    Parameters
+    ----------
+    study_row
+        Its images count as announced, whatever the outbox says of it yet.
+    worker
+        Who claims.
 
     Returns
     -------
     list of ClaimedInstance
         Never tried before, or exactly one that was.
     """
+    announced = exists().where(
+        OutboxRow.study_row == InstanceRow.study_row, OutboxRow.sent_at.is_not(None)
+    )
     candidates = session.scalars(
         select(InstanceRow)
         .where(
-            InstanceRow.study_row == study_row,
-            InstanceRow.state == InstanceState.WAITING.value,
+            _is_waiting(),
             or_(InstanceRow.claimed_until.is_(None), InstanceRow.claimed_until <= now),
+            or_(InstanceRow.study_row == study_row, announced),
         )
-        .order_by(InstanceRow.attempts, InstanceRow.id)
+        .order_by(InstanceRow.lane, InstanceRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -66,6 +83,7 @@ def claim(
     return [
         ClaimedInstance(
             row=row.id,
+            study_row=row.study_row,
             digest=row.digest,
             sop_instance_uid=row.sop_instance_uid,
             sop_class_uid=row.sop_class_uid,
@@ -74,6 +92,26 @@ def claim(
         )
         for row in claimed
     ]
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    # Written out: with a parameter SQLite cannot know that the index of what waits will do.
+    waiting = literal(InstanceState.WAITING.value, literal_execute=True)
+    return InstanceRow.state == waiting
+
+
+def prolong(session: Session, rows: Collection[int], *, worker: str, until: dt.datetime) -> int:
+    """Hold claimed images for longer, and return how many of them are still held.
+
+    One whose lease had lapsed and that another has claimed stays the other's.
+    """
+    held = session.scalars(
+        update(InstanceRow)
+        .where(InstanceRow.id.in_(rows), _is_waiting(), InstanceRow.claimed_by == worker)
+        .values(claimed_until=until)
+        .returning(InstanceRow.id)
+    )
+    return len(held.all())
 
 
 def release(
@@ -102,5 +140,5 @@ def release(
             InstanceRow.state == InstanceState.WAITING.value,
             InstanceRow.claimed_by == worker,
         )
-        .values(claimed_until=retry_at, last_error=error, attempts=attempts)
+        .values(claimed_until=retry_at, claimed_by=None, last_error=error, attempts=attempts)
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 
 from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.kept_file import KeptFile
+from screening.domain.lane import Lane
 from screening.domain.reason import Reason
 from screening.records.association import StoreCount, count_store
 from screening.records.dialect import Insert
@@ -67,6 +68,7 @@ def take_in(
     association_row: int,
     now: dt.datetime,
     announce_at: dt.datetime,
+    lane: Lane = Lane.STAT,
 ) -> Intake:
     """Record one instance whose bytes are safely in the archive.
 
@@ -82,6 +84,8 @@ def take_in(
         The association it came by.
     now, announce_at
         The present, and when its study is to be announced if nothing else comes. UTC.
+    lane
+        In which it waits.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def take_in(
     """
     intake = _repeated(connection, header, kept, association_row, now)
     if intake is None:
-        intake = _new(connection, header, kept, association_row, now)
+        intake = _new(connection, header, kept, association_row, now, lane)
     if intake is None:
         # Another association committed the same UID between our look and our insert.
         intake = _repeated(connection, header, kept, association_row, now)
@@ -118,6 +122,7 @@ def _new(
     kept: KeptFile,
     association_row: int,
     now: dt.datetime,
+    lane: Lane,
 ) -> Intake | None:
     """File the instance in its study, or leave no trace and return ``None`` if it is there."""
     # On SQLite nobody else writes while this transaction is open.
@@ -141,6 +146,7 @@ def _new(
         "rows": header.rows,
         "columns": header.columns,
         "state": InstanceState.WAITING.value,
+        "lane": lane.value,
         "attempts": 0,
     }
     row = _add_instance.scalar(connection, **values)

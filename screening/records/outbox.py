@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Executable, and_, exists, or_, select, update
+from sqlalchemy import Connection, Executable, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
+from screening.domain.lane import Lane
 from screening.records.dialect import Insert
 from screening.records.prepared import Prepared
 from screening.records.schema import InstanceRow, OutboxRow
@@ -67,6 +68,19 @@ def due(session: Session, now: dt.datetime, limit: int = 500) -> list[int]:
             .limit(limit)
         )
     )
+
+
+def lanes(session: Session, study_rows: Collection[int]) -> dict[int, Lane]:
+    """Return the lane of each study: that of its most urgent image that waits, if one does."""
+    found = session.execute(
+        select(InstanceRow.study_row, func.min(InstanceRow.lane))
+        .where(
+            InstanceRow.study_row.in_(study_rows),
+            InstanceRow.state == InstanceState.WAITING.value,
+        )
+        .group_by(InstanceRow.study_row)
+    )
+    return {study: Lane(lane) for study, lane in found}
 
 
 def mark_sent(session: Session, study_rows: list[int], now: dt.datetime) -> None:

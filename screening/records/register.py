@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
+from screening.domain.lane import Lane
 from screening.errors import DeadlockError, RecordsError, UnrecordableError
 from screening.records.engine import Records, repeat
 from screening.records.intake import Intake, take_in
@@ -23,6 +24,7 @@ class _Entry:
     association_row: int
     now: dt.datetime
     announce_at: dt.datetime
+    lane: Lane
     intake: Intake | None = None
     error: Exception | None = None
 
@@ -52,12 +54,13 @@ class Register:
         association_row: int,
         now: dt.datetime,
         announce_at: dt.datetime,
+        lane: Lane = Lane.STAT,
     ) -> Intake:
         """Record one instance; when this returns, its row survives a loss of power.
 
         Parameters
         ----------
-        header, kept, association_row, now, announce_at
+        header, kept, association_row, now, announce_at, lane
             As for :func:`screening.records.intake.take_in`.
 
         Raises
@@ -65,7 +68,7 @@ class Register:
         RecordsError
             If the database refuses this instance or does not answer.
         """
-        entry = _Entry(header, kept, association_row, now, announce_at)
+        entry = _Entry(header, kept, association_row, now, announce_at, lane)
         self._waiting.append(entry)
         with self._writing:
             if entry.intake is None and entry.error is None:
@@ -107,6 +110,7 @@ class Register:
                     association_row=entry.association_row,
                     now=entry.now,
                     announce_at=entry.announce_at,
+                    lane=entry.lane,
                 )
                 for entry in entries
             ]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
+from screening.domain.observation import Observation
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion
 from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
 from screening.records.dialect import insert_for
 from screening.records.schema import (
     ExclusionRow,
+    HeatmapRow,
     InstanceRow,
+    QualityRow,
     RevisionRow,
     ScoreRow,
     StudyRow,
@@ -40,6 +43,7 @@ def record_results(
     results: Mapping[int, Result],
     scorer: Scorer,
     now: dt.datetime,
+    observations: Mapping[int, Observation] | None = None,
 ) -> None:
     """Write the results of some images of a study and revise its verdict.
 
@@ -57,14 +61,23 @@ def record_results(
         The classifier that ran.
     now
         The present, UTC.
+    observations
+        By instance row, what else was seen of some of these images.
     """
     session.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
     for row, result in results.items():
-        _settle(session, row, result, scorer, now)
+        _settle(session, row, result, scorer, now, (observations or {}).get(row))
     _revise(session, study_row, scorer, now)
 
 
-def _settle(session: Session, row: int, result: Result, scorer: Scorer, now: dt.datetime) -> None:
+def _settle(
+    session: Session,
+    row: int,
+    result: Result,
+    scorer: Scorer,
+    now: dt.datetime,
+    seen: Observation | None,
+) -> None:
     scored = isinstance(result, Prediction)
     state = InstanceState.SCORED if scored else InstanceState.NOT_SCORED
     settled = session.execute(
@@ -75,8 +88,13 @@ def _settle(session: Session, row: int, result: Result, scorer: Scorer, now: dt.
     ).first()
     if settled is None:
         return
+    if seen is not None:
+        _write_quality(session, row, seen)
     if isinstance(result, Prediction):
-        _write_score(session, row, result, scorer, now)
+        score = _write_score(session, row, result, scorer, now)
+        if score is not None and seen is not None and seen.heatmap is not None:
+            values = asdict(seen.heatmap)
+            session.execute(insert_for(session, HeatmapRow).values(score_row=score, **values))
     else:
         session.add(
             ExclusionRow(
@@ -88,11 +106,21 @@ def _settle(session: Session, row: int, result: Result, scorer: Scorer, now: dt.
         )
 
 
+def _write_quality(session: Session, row: int, seen: Observation) -> None:
+    values = {**asdict(seen.quality), "view_spread": seen.view_spread}
+    session.execute(
+        insert_for(session, QualityRow)
+        .values(instance_row=row, **values)
+        .on_conflict_do_update(index_elements=["instance_row"], set_=values)
+    )
+
+
 def _write_score(
     session: Session, row: int, prediction: Prediction, scorer: Scorer, now: dt.datetime
-) -> None:
+) -> int | None:
+    """Return the row of the score, ``None`` where this classifier has scored the image before."""
     familiarity = prediction.familiarity
-    session.execute(
+    return session.scalar(
         insert_for(session, ScoreRow)
         .values(
             instance_row=row,
@@ -110,6 +138,7 @@ def _write_score(
             scored_at=now,
         )
         .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])
+        .returning(ScoreRow.id)
     )
 
 

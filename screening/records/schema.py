@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.domain.instance import InstanceState
+from screening.domain.lane import Lane
 from screening.domain.verdict import Verdict
 from screening.records.table import Table
 
@@ -121,6 +122,14 @@ class InstanceRow(Table):
             sqlite_where=text("state = 'waiting'"),
             postgresql_where=text("state = 'waiting'"),
         ),
+        # What a worker takes next, however long the backlog.
+        Index(
+            "ix_instances_queue",
+            "lane",
+            "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -142,6 +151,8 @@ class InstanceRow(Table):
     rows: Mapped[int | None]
     columns: Mapped[int | None]
     state: Mapped[str] = mapped_column(String(16), default=InstanceState.WAITING.value)
+    lane: Mapped[int] = mapped_column(default=Lane.STAT.value, server_default="0")
+    """Stat images are claimed before overnight ones."""
     attempts: Mapped[int] = mapped_column(default=0)
     claimed_until: Mapped[dt.datetime | None]
     claimed_by: Mapped[str | None]
@@ -212,6 +223,33 @@ class ShadowScoreRow(Table):
     """Why there is no probability."""
     detail: Mapped[str | None]
     scored_at: Mapped[dt.datetime]
+
+
+class QualityRow(Table):
+    """What gives an instance's score more or less weight: as of its last score."""
+
+    __tablename__ = "qualities"
+
+    instance_row: Mapped[int] = mapped_column(ForeignKey("instances.id"), primary_key=True)
+    black_share: Mapped[float]
+    white_share: Mapped[float]
+    contrast: Mapped[float]
+    field_share: Mapped[float]
+    longer_side: Mapped[int]
+    view_spread: Mapped[float | None]
+    """Empty where there is no score."""
+
+
+class HeatmapRow(Table):
+    """Where a classifier saw a fracture, for what is flagged: written with its score."""
+
+    __tablename__ = "heatmaps"
+
+    score_row: Mapped[int] = mapped_column(ForeignKey("scores.id"), primary_key=True)
+    picture: Mapped[bytes]
+    """PNG in 8 bits of grey, covering the radiograph from edge to edge; 255 is 1."""
+    outside_share: Mapped[float]
+    """Of its heat, outside the anatomy."""
 
 
 class ExclusionRow(Table):
