@@ -22,6 +22,7 @@ from nightread.explain import explain
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
+from nightread.retry import retry
 from nightread.send import send
 from nightread.shortcuts import shortcuts
 from nightread.study import study
@@ -40,6 +41,7 @@ _COMMANDS = (
     study,
     ledger,
     associations,
+    retry,
     send,
     wrap,
     doctor,

@@ -167,6 +167,8 @@ def settings(tmp_path: Path) -> Settings:
         study_quiet_seconds=1,
         sweep_seconds=1,
         lease_seconds=5,
+        # Each scoring process and its reader import torch, which takes seconds.
+        worker_processes=1,
         # The phantoms are drawn: a classifier may rightly find them unlike its radiographs.
         abstain_unlike=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from screening.records.cases import Case
 from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
+from screening.records.retry import Unscored
 
 
 def case_object(case: Case) -> dict[str, Any]:
@@ -35,6 +37,11 @@ def entry_object(entry: Entry) -> dict[str, Any]:
     return _object(entry)
 
 
+def unscored_object(image: Unscored) -> dict[str, Any]:
+    """Return an image that was not scored as an object of JSON's own types."""
+    return _object(image)
+
+
 def ledger_object(ledger: Ledger) -> dict[str, Any]:
     """Return the ledger's counts, and whether they add up and the night is complete."""
     counted = _object(ledger)
@@ -52,6 +59,8 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any field's value
         return value.value
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple):

@@ -79,7 +79,8 @@ def _images(images: tuple[Image, ...]) -> Table:
 def _why(image: Image) -> str:
     if image.exclusion:
         return str(image.exclusion)
-    return f"last error: {image.last_error}" if image.last_error else ""
+    error = [f"last error: {image.last_error}"] if image.last_error else []
+    return "; ".join([*image.doubts, *error])
 
 
 def _state(state: InstanceState) -> Text:

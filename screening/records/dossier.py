@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
+from screening.domain.observation import KeptHeatmap
+from screening.domain.quality import Circumstances, Quality
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import Verdict
 from screening.records.cases import Case, find_case
@@ -16,8 +18,10 @@ from screening.records.schema import (
     AssociationRow,
     ConflictRow,
     ExclusionRow,
+    HeatmapRow,
     InstanceRow,
     PatientRow,
+    QualityRow,
     RevisionRow,
     ScoreRow,
     SeriesRow,
@@ -45,12 +49,14 @@ class Score:
     strangeness: float | None
     strangeness_limit: float | None
     scored_at: dt.datetime
+    heatmap: KeptHeatmap | None
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """One instance of the study: waiting, scored, or not scored with its reason.
 
+    The doubts say why its score deserves less trust; its quality is ``None`` where it was not seen.
     The patient is the one whom its own header names. What a shadow model said stands apart from
     the scores and is behind no verdict.
     """
@@ -77,6 +83,8 @@ class Image:
     attempts: int
     last_error: str | None
     exclusion: Exclusion | None
+    quality: Quality | None
+    doubts: tuple[str, ...]
     scores: tuple[Score, ...]
     shadow_scores: tuple[ShadowScore, ...]
 
@@ -138,11 +146,19 @@ def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
 
 def _images(session: Session, study: int) -> tuple[Image, ...]:
     found = session.execute(
-        select(InstanceRow, SeriesRow, PatientRow, AssociationRow.calling_ae_title, ExclusionRow)
+        select(
+            InstanceRow,
+            SeriesRow,
+            PatientRow,
+            AssociationRow.calling_ae_title,
+            ExclusionRow,
+            QualityRow,
+        )
         .join(PatientRow, PatientRow.id == InstanceRow.patient_row)
         .join(SeriesRow, SeriesRow.id == InstanceRow.series_row)
         .join(AssociationRow, AssociationRow.id == InstanceRow.association_row)
         .outerjoin(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
+        .outerjoin(QualityRow, QualityRow.instance_row == InstanceRow.id)
         .where(InstanceRow.study_row == study)
         .order_by(SeriesRow.series_number, InstanceRow.instance_number, InstanceRow.id)
     ).all()
@@ -171,22 +187,51 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             attempts=row.attempts,
             last_error=row.last_error,
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
+            quality=_quality(seen),
+            doubts=_doubts(seen, scores.get(row.id, [])),
             scores=tuple(scores.get(row.id, ())),
             shadow_scores=tuple(shadows.get(row.id, ())),
         )
-        for row, series, patient, calling, out in found
+        for row, series, patient, calling, out, seen in found
     )
 
 
+def _quality(row: QualityRow | None) -> Quality | None:
+    if row is None:
+        return None
+    return Quality(
+        black_share=row.black_share,
+        white_share=row.white_share,
+        contrast=row.contrast,
+        field_share=row.field_share,
+        longer_side=row.longer_side,
+    )
+
+
+def _doubts(row: QualityRow | None, scores: list[Score]) -> tuple[str, ...]:
+    quality = _quality(row)
+    if row is None or quality is None or not scores:
+        return ()
+    newest = scores[-1]
+    return Circumstances(
+        quality,
+        view_spread=row.view_spread or 0.0,
+        outside_share=newest.heatmap.outside_share if newest.heatmap else None,
+        strangeness=newest.strangeness,
+        strangeness_limit=newest.strangeness_limit,
+    ).doubts()
+
+
 def _scores(session: Session, study: int) -> dict[int, list[Score]]:
-    found = session.scalars(
-        select(ScoreRow)
+    found = session.execute(
+        select(ScoreRow, HeatmapRow)
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
+        .outerjoin(HeatmapRow, HeatmapRow.score_row == ScoreRow.id)
         .where(InstanceRow.study_row == study)
         .order_by(ScoreRow.id)
     )
     scores: dict[int, list[Score]] = {}
-    for row in found:
+    for row, heat in found:
         scores.setdefault(row.instance_row, []).append(
             Score(
                 model=row.model_name,
@@ -201,6 +246,7 @@ def _scores(session: Session, study: int) -> dict[int, list[Score]]:
                 strangeness=row.strangeness,
                 strangeness_limit=row.strangeness_limit,
                 scored_at=row.scored_at,
+                heatmap=KeptHeatmap(heat.picture, heat.outside_share) if heat else None,
             )
         )
     return scores

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Executable, bindparam, delete, select, update
+from sqlalchemy import Connection, Executable, bindparam, select, update
 
 from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.kept_file import KeptFile
@@ -19,11 +19,11 @@ from screening.records.filing import (
     file_series,
     file_study,
     file_study_of_conflict,
-    reopen_study,
 )
 from screening.records.outbox import postpone
 from screening.records.prepared import Prepared
-from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow, StudyRow
+from screening.records.retry import wait_again
+from screening.records.schema import ConflictRow, InstanceRow
 
 
 class Arrival(StrEnum):
@@ -192,8 +192,9 @@ def _repeated(
     if digest == kept.digest:
         # The file has been replaced; what stands before its data set may be another sender's.
         _set_size.run(connection, row=row, size=kept.size_bytes)
-        again = _try_again(connection, row, study_row)
-        return Intake(Arrival.DUPLICATE, study_row, announce=again)
+        # One that failed at every attempt is tried again: its sender sent it again.
+        again = wait_again(connection, study_row, (Reason.ERROR,), row)
+        return Intake(Arrival.DUPLICATE, study_row, announce=again > 0)
     file_study_of_conflict(connection, header, now)
     values = {
         "instance_row": row,
@@ -206,24 +207,3 @@ def _repeated(
     }
     _add_conflict.run(connection, **values)
     return Intake(Arrival.CONFLICT, study_row, announce=False)
-
-
-def _try_again(connection: Connection, instance_row: int, study_row: int) -> bool:
-    """Let an image that failed at every attempt be tried again: its sender sent it again."""
-    failure = (
-        ExclusionRow.instance_row == instance_row,
-        ExclusionRow.reason == Reason.ERROR.value,
-    )
-    if connection.scalar(select(ExclusionRow.instance_row).where(*failure)) is None:
-        return False
-    # The study first, as whoever writes a result does: else each could hold what the other needs.
-    connection.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
-    if connection.execute(delete(ExclusionRow).where(*failure)).rowcount == 0:
-        return False
-    connection.execute(
-        update(InstanceRow)
-        .where(InstanceRow.id == instance_row)
-        .values(state=InstanceState.WAITING.value, attempts=0, claimed_until=None, last_error=None)
-    )
-    reopen_study(connection, study_row)
-    return True

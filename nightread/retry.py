@@ -1,0 +1,59 @@
+"""``nightread retry``: another chance for images that were not scored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from screening.domain.reason import Reason
+
+
+def retry(
+    reason: Annotated[
+        list[Reason] | None,
+        typer.Option(help="Images with this reason; may be repeated. By default: error."),
+    ] = None,
+    study: Annotated[str, typer.Option(help="Only of this Study Instance UID.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which images it would be, and change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """Let images that failed be read and scored again.
+
+    For instance after a decoder was installed, a disk mounted or a setting changed. Each has all
+    its attempts again; a worker takes it up within seconds.
+    """
+    from nightread.database import opened
+    from nightread.terminal import print_result, remark, write_json
+    from screening.errors import RecordsError
+    from screening.records import retry as retrying
+    from screening.records.cases import find_case
+    from screening.settings_source import load_settings
+    from worklist.objects import unscored_object
+    from worklist.plain_text import plain
+    from worklist.unscored_table import unscored_table
+
+    reasons = tuple(reason or (Reason.ERROR,))
+    with opened(load_settings()) as records, records.begin() as session:
+        if study and find_case(session, study) is None:
+            raise RecordsError(f"no image of the study {plain(study)} was received")
+        found = retrying.find_unscored(session, reasons, study or None)
+        if not dry_run:
+            retrying.retry(session, reasons, dt.datetime.now(dt.UTC), study or None)
+    if as_json:
+        images = [unscored_object(image) for image in found]
+        write_json({"retried": 0 if dry_run else len(found), "images": images})
+        return
+    print_result(unscored_table(found))
+    remark(_summary(len(found), dry_run))
+
+
+def _summary(images: int, dry_run: bool) -> str:
+    if not images:
+        return "No such images."
+    noun = "image" if images == 1 else "images"
+    verb = "would wait" if dry_run else ("waits" if images == 1 else "wait")
+    return f"{images} {noun} {verb} again."
