@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from nightread.console import make_console
 
 COMMANDS = [
-    *("demo", "up", "cases", "study", "ledger", "associations", "send", "wrap", "doctor"),
+    *("demo", "up", "cases", "study", "ledger", "associations", "retry", "send", "wrap", "doctor"),
     *("listen", "work", "migrate"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version", "bundle"),
 ]
