@@ -1,17 +1,25 @@
-"""From C-STORE to a verdict: the listener and the worker together, against the sum of their parts.
+"""From a file to its row, and from C-STORE to a verdict.
 
-Studies of two DX phantoms of 0.5 MB come over consecutive associations, by DCMTK's storescu where
-there is one. Three ways take turns, each on embedded defaults (Redis, SQLite) in a new folder:
-*receive only*, the listener without a worker; *pipeline only*, worker.pipeline in this process over
-what was received; *whole*, listener and worker as processes, until the last image has its score.
+*File to row*, on one core: ours (worker.pipeline with its reader, into SQLite), the naive pipeline
+(pydicom's tables in float64, MONAI's transforms, one image at a time in float32, a Grad-CAM each),
+one process for each image, and the floor: the frame decoded and the bare forward passes, in the
+precision and the orientations of ours. For the shipped bundle and for a DenseNet121 of random
+weights, by transfer syntax, on a DX phantom of 10 MB. The four take turns.
 
-whole_vs_parts is the time of the two parts, one after the other, over that of the whole: at 1 the
-whole costs what its parts cost, above 1 they overlap.
+*End to end*, on all cores that there are: listener, Redis, SQLite and worker at their defaults, and
+the sender beside them. Its floor is that of one core times the cores, with no listener at all. The
+stat figure is the time from the end of a study's association to its committed verdict, while a
+backlog is being read.
+
+vs_naive above 1: ours is faster. vs_floor: ours in units of the floor's time; 1 is the best.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
+import os
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,9 +27,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from sqlalchemy import select
 
-from benchmarks.apparatus.installation import count, listening, settings_in
+import migrations
+from benchmarks.apparatus.archived import copies, take_in_study
+from benchmarks.apparatus.installation import count, settings_in
 from benchmarks.apparatus.process import wait_until
 from benchmarks.apparatus.report import (
     BenchmarkError,
@@ -32,135 +41,323 @@ from benchmarks.apparatus.report import (
     paired,
     remark,
 )
-from benchmarks.apparatus.senders import send, sender_name
-from models.classifier import Classifier, load_classifier
+from benchmarks.apparatus.scoring import (
+    Floor,
+    NaivePipeline,
+    milliseconds_of_stages,
+    one_process,
+    seconds,
+)
+from benchmarks.apparatus.senders import in_parts, send, sender_name
+from benchmarks.read import write_images
+from models.bundle import read_bundle
+from models.calibration import Calibration
+from models.classifier import Classifier
+from models.imported_bundle import Imported, write_imported
+from models.input_settings import InputSettings
+from models.networks.registry import build_network, dotted_name
+from models.screener import Screener
 from nightread.supervisor import Supervisor
-from phantoms.load import write_load
+from phantoms.load import small_study
+from phantoms.study import save
 from screening.archive.archive import Archive
-from screening.records.cases import tally
+from screening.domain.verdict import OperatingPoints
+from screening.records.cases import find_case, tally
 from screening.records.engine import Records
-from screening.records.schema import StudyRow
 from screening.settings import Settings
+from worker.memory import keep_freed_memory
 from worker.pipeline import Pipeline
-from worker.tasks import threads_per_process
+from worker.readers import Readers
 
-_SIDE = 500
-_STUDY = 2
-_ASSOCIATION = 20
-_PATIENCE_SECONDS = 300.0
+_SYNTAXES = ("uncompressed", "rle", "jpegls", "jpeglossless", "jpeg2000")
+_SIDE = 2236  # a square of 5 megapixels, 10 MB in words of 16 bits
+_PATIENCE_SECONDS = 600.0
+_LEAST_STAT = 3
+
+Times = dict[str, list[float]]
 
 
 def measure(options: argparse.Namespace) -> Report:
-    """Screen the same images in parts and as a whole, by turns."""
-    images = 40 if options.quick else 200
-    repeats = 2 if options.quick else 4
-    received: list[float] = []
-    scored: list[float] = []
-    whole: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as folder:
-        remark("drawing phantoms")
-        paths = write_load(Path(folder), (images + _STUDY) // _STUDY, _STUDY, side=_SIDE)
-        for repeat in range(1, repeats + 1):
-            remark(f"in parts and as a whole, {repeat} of {repeats}")
-            with _fresh() as settings:
-                received.append(_receive_only(settings, paths))
-                scored.append(_pipeline_only(settings, len(paths)))
-            with _fresh() as settings:
-                whole.append(_whole(settings, paths))
-    return _report(images, received, scored, whole)
-
-
-def _report(
-    images: int, received: Sequence[float], scored: Sequence[float], whole: Sequence[float]
-) -> Report:
-    parts = [one + other for one, other in zip(received, scored, strict=True)]
-    rows = []
-    for way, seconds in (
-        ("receive only", received),
-        ("pipeline only", scored),
-        ("one after the other", parts),
-        ("whole", whole),
-    ):
-        rows.append(Row({"way": way}, "images/s", [images / value for value in seconds]))
-        share = [100 * value for value in paired(seconds, parts)]
-        rows.append(Row({"way": way}, "% of the sum's time", share))
+    """Measure both ways, and hold them together."""
+    repeats = 3 if options.quick else 7
+    rows: list[Row] = []
+    ratios: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as name:
+        folder = Path(name)
+        images = write_images(folder, 2500, 2000)
+        with _one_core():
+            for model in ("mobilenet_v2", _densenet(folder)):
+                found = _file_to_row(folder, str(model), images, repeats, options.quick)
+                rows += found[0]
+                ratios |= found[1]
+        floor_ms = statistics.median(next(row.values for row in rows if _is_floor(row)))
+        ratios |= _end_to_end(folder, floor_ms, options.quick, rows)
     return Report(
         name="screen",
-        reading="The parts' time over the whole's; above 1 they overlap:",
+        reading="vs_naive: above 1 ours is faster; vs_floor: our time over the floor's:",
         rows=rows,
-        ratios={"whole_vs_parts": paired(parts, whole)},
+        ratios=ratios,
         conditions={
             "sender": sender_name(),
-            "images": f"{images} of {_SIDE} x {_SIDE}, 12 of 16 bits, {_STUDY} a study, "
-            f"{_ASSOCIATION} an association",
+            "image": "DX, 2500 x 2000, 16 bits; end to end 2236 x 2236",
+            "one core": "file to row; end to end on all",
         },
     )
 
 
+def _is_floor(row: Row) -> bool:
+    labels = ("mobilenet_v2", "uncompressed", "floor")
+    return tuple(row.labels.values()) == labels
+
+
+def _densenet(folder: Path) -> Path:
+    """Write a bundle of random weights: its scores mean nothing, its time does."""
+    torch.manual_seed(1)
+    network = build_network("densenet121", {})
+    imported = Imported(
+        name="densenet121",
+        target=dotted_name("densenet121"),
+        arguments={},
+        input=InputSettings(size=224),
+        calibration=Calibration(1.0, 0.0, 0.0),
+        points=OperatingPoints(0.0, 0.0),  # everything is flagged, so that each has its heatmap
+        origin="Random weights, for a benchmark.",
+        calibrated=False,
+    )
+    return write_imported(imported, network.state_dict(), folder / "densenet121")
+
+
 @contextmanager
-def _fresh() -> Iterator[Settings]:
-    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as folder:
-        yield settings_in(Path(folder))
-
-
-def _receive_only(settings: Settings, paths: Sequence[Path]) -> float:
-    with listening(settings):
-        send(settings.dicom_port, [paths[:_STUDY]])
-        seconds = _send_all(settings, paths[_STUDY:])
-    held = count(settings)
-    if held.received != len(paths) or held.waiting != len(paths):
-        raise BenchmarkError(f"{len(paths)} images were sent and the records hold {held}")
-    return seconds
-
-
-def _send_all(settings: Settings, paths: Sequence[Path]) -> float:
-    """Send images by consecutive associations, as many modalities do, and return the seconds."""
-    began = time.perf_counter()
-    for first in range(0, len(paths), _ASSOCIATION):
-        send(settings.dicom_port, [paths[first : first + _ASSOCIATION]])
-    return time.perf_counter() - began
-
-
-def _pipeline_only(settings: Settings, images: int) -> float:
-    """Screen what waits in this process, as one of the worker's would."""
-    torch.set_num_threads(threads_per_process(settings))
-    classifier: Classifier = load_classifier(settings.model)
-    records = Records(settings.records_url)
+def _one_core() -> Iterator[None]:
+    """Keep this process, and what it starts, on one core and one thread."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    torch.set_num_threads(1)
+    keep_freed_memory()
     try:
-        archive = Archive(settings.archive_dir)
-        pipeline = Pipeline(settings, records, archive, classifier, "benchmark")
-        with records.read() as session:
-            first, *studies = session.scalars(select(StudyRow.id).order_by(StudyRow.id)).all()
-        pipeline.screen(first)
-        began = time.perf_counter()
-        for study in studies:
-            pipeline.screen(study)
-        seconds = time.perf_counter() - began
+        yield
     finally:
-        records.close()
-    _require_scored(settings, images)
-    return seconds
+        os.sched_setaffinity(0, cores)
 
 
-def _whole(settings: Settings, paths: Sequence[Path]) -> float:
-    """Send to listener and worker, and return the seconds until the last image is scored."""
+def _file_to_row(
+    folder: Path, reference: str, images: dict[str, Path | None], repeats: int, quick: bool
+) -> tuple[list[Row], dict[str, list[float]]]:
+    bundle = read_bundle(reference)
+    screener = Screener(Classifier.from_bundle(bundle))
+    naive, floor = NaivePipeline(bundle), Floor(screener)
+    rows: list[Row] = []
+    ratios: dict[str, list[float]] = {}
+    prefix = "" if bundle.name == "mobilenet_v2" else "densenet121_"
+    with _bench(folder / f"{bundle.name}-data", screener) as bench:
+        for syntax in _SYNTAXES:
+            path = images[syntax]
+            if path is None:
+                rows.append(Row(_labels(bundle.name, syntax, "ours"), "ms"))
+                continue
+            remark(f"{bundle.name}, {syntax}")
+            times = _turns(bench, path, naive, floor, repeats, 2 if quick else 4)
+            if syntax == "uncompressed":
+                times["one process each"] = [
+                    1e3 * seconds(lambda each: one_process(reference, each), [path])
+                    for _ in range(2)
+                ]
+            rows += [Row(_labels(bundle.name, syntax, way), "ms", v) for way, v in times.items()]
+            stages = milliseconds_of_stages(screener, path, repeats)
+            rows += [
+                Row(_labels(bundle.name, syntax, f"stage: {stage}"), "ms", values)
+                for stage, values in stages.items()
+            ]
+            ratios[f"{prefix}{syntax}_vs_naive"] = paired(times["naive"], times["ours"])
+            ratios[f"{prefix}{syntax}_vs_floor"] = paired(times["ours"], times["floor"])
+    if not prefix:
+        ratios["vs_naive"] = ratios["uncompressed_vs_naive"]
+        ratios["vs_floor"] = ratios["uncompressed_vs_floor"]
+    return rows, ratios
+
+
+def _labels(model: str, syntax: str, way: str) -> dict[str, str]:
+    return {"model": model, "transfer syntax": syntax, "way": way}
+
+
+class _Bench:
+    """Records, an archive and a pipeline in this process."""
+
+    def __init__(self, folder: Path, screener: Screener) -> None:
+        self.folder = folder
+        folder.mkdir()
+        settings = Settings(data_dir=folder, abstain_unlike=False)
+        self.records = Records(settings.records_url)
+        migrations.upgrade(self.records)
+        self.archive = Archive(settings.archive_dir)
+        self.readers = Readers(settings, [screener.classifier.input])
+        self._pipeline = Pipeline(
+            settings, self.records, self.archive, screener, self.readers, "benchmark"
+        )
+
+    def screen(self, paths: Sequence[Path]) -> float:
+        """Return the seconds from files that are in to committed rows."""
+        study = take_in_study(self.records, self.archive, paths)
+        before = self._scored()
+        began = time.perf_counter()
+        self._pipeline.screen(study)
+        taken = time.perf_counter() - began
+        if self._scored() - before != len(paths):
+            raise BenchmarkError(f"not all of {len(paths)} images were scored")
+        return taken
+
+    def _scored(self) -> int:
+        with self.records.read() as session:
+            return tally(session).scored
+
+
+@contextmanager
+def _bench(folder: Path, screener: Screener) -> Iterator[_Bench]:
+    bench = _Bench(folder, screener)
+    try:
+        yield bench
+    finally:
+        bench.readers.close()
+        bench.records.close()
+
+
+def _turns(
+    bench: _Bench, path: Path, naive: NaivePipeline, floor: Floor, repeats: int, batches: int
+) -> Times:
+    """Let the ways take turns, and return the milliseconds of an image in each."""
+    times: Times = {"ours": [], "naive": [], "floor": []}
+    images = 4 * batches
+    for repeat in range(repeats + 1):
+        paths = copies(path, bench.folder, images)
+        found = {
+            "ours": bench.screen(paths) / images,
+            "naive": seconds(naive, paths[:2]) / 2,
+            "floor": seconds(floor, paths) / images,
+        }
+        for each in paths:
+            each.unlink()
+        if repeat:  # the first warms up
+            for way, value in found.items():
+                times[way].append(value * 1e3)
+    return times
+
+
+def _end_to_end(
+    folder: Path, floor_ms: float, quick: bool, rows: list[Row]
+) -> dict[str, list[float]]:
+    """Send to a whole installation; a backlog first, then stat studies beside another."""
+    cores = len(os.sched_getaffinity(0))
+    images = 40 if quick else 160
+    rounds = 2 if quick else 3
+    paths = _studies(folder / "load", images * rounds + images * rounds + 4)
+    rates: list[float] = []
+    waits: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as name:
+        settings = settings_in(Path(name))
+        with _installation(settings) as records:
+            remark("from C-STORE to verdict")
+            sent = _warm_up(settings, records, paths[:4])
+            rest = paths[4:]
+            for _ in range(rounds):
+                part, rest = rest[:images], rest[images:]
+                began = time.perf_counter()
+                send(settings.dicom_port, in_parts(part, 2))
+                sent += len(part)
+                _wait_until_scored(records, sent)
+                rates.append(images / (time.perf_counter() - began))
+            remark("stat studies beside a backlog")
+            for number in range(rounds):
+                part, rest = rest[:images], rest[images:]
+                send(settings.dicom_port, in_parts(part, 2))
+                sent += len(part)
+                found = _stat(settings, records, folder, number, 4 if quick else 8)
+                waits += found
+                sent += len(found)
+                _wait_until_scored(records, sent)
+    floor_rate = cores * 1e3 / floor_ms
+    labels = _labels("mobilenet_v2", "uncompressed", "end to end")
+    rows.append(Row(labels, "images/s", rates))
+    rows.append(Row({**labels, "way": "stat study beside a backlog"}, "s", waits))
+    return {
+        "end_to_end_per_s": rates,
+        "end_to_end_vs_floor": [rate / floor_rate for rate in rates],
+        "stat_seconds_p95": [_p95(waits)],
+    }
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[min(len(values) - 1, round(0.95 * (len(values) - 1)))]
+
+
+def _studies(folder: Path, images: int) -> list[Path]:
+    """Write studies of two images from last year, which are backlog."""
+    remark("drawing phantoms")
+    paths = []
+    for index in range((images + 1) // 2):
+        for number, ds in enumerate(small_study(index, 2, side=_SIDE), 1):
+            paths.append(folder / f"{index:06d}.{number}.dcm")
+            save(ds, paths[-1])
+    return paths
+
+
+def _stat(
+    settings: Settings, records: Records, folder: Path, number: int, studies: int
+) -> list[float]:
+    """Send studies of today, one after the other, and return how long each verdict took."""
+    found = []
+    for index in range(studies):
+        today = dt.datetime.now()
+        (ds,) = small_study(index, 1, seed=1000 + number, side=_SIDE, now=today)
+        path = folder / f"stat-{number}-{index}.dcm"
+        save(ds, path)
+        uid = str(ds.StudyInstanceUID)
+        send(settings.dicom_port, [[path]])
+        began = time.perf_counter()
+        _wait_for_verdict(records, uid)
+        found.append(time.perf_counter() - began)
+        if not _backlog(records):
+            break
+    if len(found) < _LEAST_STAT:
+        raise BenchmarkError("the backlog ended before the stat studies did: take more images")
+    return found
+
+
+def _backlog(records: Records) -> int:
+    with records.read() as session:
+        return tally(session).waiting
+
+
+def _wait_for_verdict(records: Records, uid: str) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with records.read() as session:
+            case = find_case(session, uid)
+        if case is not None and case.images_scored:
+            return
+        time.sleep(0.02)
+    raise BenchmarkError("a stat study was not screened")
+
+
+@contextmanager
+def _installation(settings: Settings) -> Iterator[Records]:
     logs = settings.data_dir.parent / "logs"
     logs.mkdir()
     supervisor = Supervisor(settings, remark, logs=logs)
     supervisor.start()
     records = Records(settings.records_url)
     try:
-        send(settings.dicom_port, [paths[:_STUDY]])
-        _wait_until_scored(records, _STUDY)
-        began = time.perf_counter()
-        _send_all(settings, paths[_STUDY:])
-        _wait_until_scored(records, len(paths))
-        seconds = time.perf_counter() - began
+        yield records
     finally:
         records.close()
         supervisor.stop()
-    _require_scored(settings, len(paths))
-    return seconds
+    if count(settings).waiting:
+        raise BenchmarkError("images wait still")
+
+
+def _warm_up(settings: Settings, records: Records, paths: Sequence[Path]) -> int:
+    send(settings.dicom_port, [paths])
+    _wait_until_scored(records, len(paths))
+    return len(paths)
 
 
 def _wait_until_scored(records: Records, images: int) -> None:
@@ -170,12 +367,6 @@ def _wait_until_scored(records: Records, images: int) -> None:
         return held.received == images and held.waiting == 0
 
     wait_until(settled, f"{images} images are screened", _PATIENCE_SECONDS)
-
-
-def _require_scored(settings: Settings, images: int) -> None:
-    held = count(settings)
-    if held.scored != images or held.received != images:
-        raise BenchmarkError(f"{images} images were sent and the records hold {held}")
 
 
 def main() -> None:

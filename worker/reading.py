@@ -22,7 +22,7 @@ from screening.domain.quality import Quality
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import DecodeError, NightreadError, NoPixelDataError
 
-_SPARE = 1.2
+SPARE = 1.2
 """How many times the network's side a reduced image has at the least: below it the two filters'
 sizes come too close, and logits move by more than half."""
 
@@ -104,7 +104,7 @@ class Desk:
 
     def __init__(self, inputs: Sequence[InputSettings], minimum_age_years: float) -> None:
         self._preparation, *self._shadows = [Preparation.of(each) for each in inputs]
-        self._least_side = round(_SPARE * max(each.size for each in inputs))
+        self._least_side = round(SPARE * max(each.size for each in inputs))
         self._minimum_age_years = minimum_age_years
 
     def read(self, request: Request) -> Reading:
