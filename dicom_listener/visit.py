@@ -20,6 +20,7 @@ from screening.records import association as associations
 from screening.records.association import Caller
 from screening.records.engine import Records
 from screening.records.intake import Intake
+from screening.records.outbox import announce_now
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,8 @@ class Visit:
         self._since = dt.datetime.now(dt.UTC)
         self._row: int | None = None
         self._studies: set[int] = set()
+        self._study: int | None = None
+        self._passed: int | None = None
         self._uncounted: list[str] = []
 
     def begin(self) -> None:
@@ -91,7 +94,7 @@ class Visit:
             return self._request_commitment(context, command, data_set)
         outcome = self._keep(command, data_set)
         if isinstance(outcome, Intake):
-            self._studies.add(outcome.study_row)
+            self._turn_to(outcome.study_row)
             return Status.SUCCESS, ""
         self._count_refusals(outcome)
         return outcome.status, outcome.why
@@ -105,7 +108,8 @@ class Visit:
         return self._commitments.request(context, command, data_set, title)
 
     def after_response(self, association: Association, context: Context, command: Command) -> None:
-        """Report on storage commitment behind the response to its request."""
+        """Announce a study that the caller has passed; report on storage commitment."""
+        self._announce_passed()
         if command.field == Field.N_ACTION:
             try:
                 title = self._caller.calling_ae_title
@@ -120,6 +124,26 @@ class Visit:
             self._commitments.reported(association, status)
         except RecordsError as error:
             log.error("commitment_not_recorded", error=str(error))
+
+    def _turn_to(self, study_row: int) -> None:
+        """Note of which study the newest image is: the one before it is complete, most likely."""
+        if study_row != self._study:
+            self._study, self._passed = study_row, self._study
+        self._studies.add(study_row)
+
+    def _announce_passed(self) -> None:
+        """Have a study announced while its association goes on to others, all night perhaps."""
+        if self._passed is None:
+            return
+        passed, self._passed = self._passed, None
+        try:
+            with self._records.begin() as session:
+                announce_now(session, [passed], dt.datetime.now(dt.UTC))
+        except RecordsError as error:
+            # It is announced when its quiet time is over, or the association.
+            log.error("study_not_announced", error=str(error))
+        else:
+            self._on_announce.set()
 
     def _keep(self, command: Command, data_set: DataSet | None) -> Intake | Refused:
         if isinstance(data_set, Unwanted):

@@ -204,7 +204,10 @@ class Taps:
 
 def pool(maps: Tensor) -> _Floats:
     """Return each channel's mean and spread over the map: (N, C, h, w) to float32 (N, 2 C)."""
-    spread, mean = torch.std_mean(maps.float(), dim=(2, 3), correction=0)
+    # torch.std_mean takes ten times as long for maps with their channels last.
+    cells = maps.permute(0, 2, 3, 1).flatten(1, 2).float()
+    mean = cells.mean(1)
+    spread = (cells - mean[:, None]).square_().mean(1).sqrt_()
     return torch.cat([mean, spread], dim=1).cpu().numpy()
 
 

@@ -214,6 +214,25 @@ def test_a_study_is_due_after_its_quiet_time_though_its_association_stays_open(d
     assoc.release()
 
 
+def test_a_study_is_due_when_its_sender_goes_on_to_another(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a PACS does that sends its backlog over one association, all night."""
+    monkeypatch.setattr(door.listener._store, "_quiet", dt.timedelta(hours=1))
+    first, second = radiograph(), radiograph(SOPInstanceUID="1.9", StudyInstanceUID="9.9")
+    assoc = door.associate(first)
+    assert [assoc.send_c_store(ds).Status for ds in (first, second)] == [0, 0]
+
+    def due() -> list[int]:
+        with door.records.read() as session:
+            return outbox.due(session, dt.datetime.now(dt.UTC))
+
+    wait_until(lambda: len(due()) == 1, 10, "the first study is due")
+    assert assoc.is_established
+    assoc.release()
+    wait_until(lambda: len(due()) == 2, 10, "so is the second")
+
+
 @pytest.mark.parametrize(
     "sop_class",
     [CTImageStorage, EncapsulatedPDFStorage, GrayscaleSoftcopyPresentationStateStorage, PRIVATE],

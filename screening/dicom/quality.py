@@ -21,11 +21,11 @@ WHITE_SHARE = 0.9
 _END = 1 / 1024
 """How near to 0 or 1 counts as at the end: one level of ten bits."""
 
-_MOST_SAMPLES = 400_000
+_MOST_SAMPLES = 100_000
 
 
 def measure_quality(pixels: NDArray[np.float32], longer_side: int = 0) -> Quality:
-    """Measure an image on a grid of at most 400,000 of its pixels.
+    """Measure an image on a grid of at most 100,000 of its pixels.
 
     Parameters
     ----------
