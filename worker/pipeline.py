@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -22,9 +23,10 @@ from screening.archive.archive import Archive
 from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import ArchiveAwayError, NightreadError
-from screening.records.claims import ClaimedInstance, claim, release
+from screening.records.batch import Return, record_batch
+from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
-from screening.records.results import Result, Scorer, record_results
+from screening.records.results import Result, Scorer
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
 from worker.heartbeat import Heartbeat
@@ -58,9 +60,6 @@ class _Batch:
     read: dict[int, Reading] = field(default_factory=dict)
     outcomes: dict[int, Result | Failed] = field(default_factory=dict)
     seen: dict[int, Observation] = field(default_factory=dict)
-
-    def studies(self) -> set[int]:
-        return {instance.study_row for instance in self.claimed.values()}
 
 
 class Pipeline:
@@ -185,8 +184,7 @@ class Pipeline:
     def _settle(self, batch: _Batch) -> int:
         """Score what could be read, and record what became of every image."""
         self._score(batch)
-        for study_row in batch.studies():
-            self._record(study_row, batch)
+        self._record(batch)
         if self._shadow is not None:
             # After the commit: whatever a shadow does, these images are done.
             self._score_in_shadow(self._shadow, batch)
@@ -258,26 +256,28 @@ class Pipeline:
             return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
         return prediction
 
-    def _record(self, study_row: int, batch: _Batch) -> None:
-        """Write a study's results, the verdict that follows, and what is to be tried again."""
+    def _record(self, batch: _Batch) -> None:
+        """Write results, the verdicts that follow, and what is to be tried again."""
         now = _now()
-        rows = [row for row, item in batch.claimed.items() if item.study_row == study_row]
-        outcomes = {row: batch.outcomes[row] for row in rows}
-        results = {row: out for row, out in outcomes.items() if not isinstance(out, Failed)}
-        with self._records.begin() as session:
-            if results:
-                record_results(session, study_row, results, self._scorer, now, batch.seen)
-            for row, outcome in outcomes.items():
-                if isinstance(outcome, Failed):
-                    attempt = batch.claimed[row].attempt
-                    release(
-                        session,
-                        row,
-                        worker=self._worker,
-                        error=outcome.error,
-                        retry_at=now + (_BACK_OFF * 2**attempt if outcome.counts else _OUTAGE),
-                        counts=outcome.counts,
-                    )
+        results: dict[int, dict[int, Result]] = {}
+        returns: list[Return] = []
+        for row, outcome in batch.outcomes.items():
+            claimed = batch.claimed[row]
+            if isinstance(outcome, Failed):
+                pause = _BACK_OFF * 2**claimed.attempt if outcome.counts else _OUTAGE
+                returns.append(Return(row, outcome.error, now + pause, outcome.counts))
+            else:
+                results.setdefault(claimed.study_row, {})[row] = outcome
+        write = partial(
+            record_batch,
+            results=results,
+            returns=returns,
+            worker=self._worker,
+            scorer=self._scorer,
+            now=now,
+            observations=batch.seen,
+        )
+        self._records.repeat(write)
 
     def _score_in_shadow(self, shadow: Shadow, batch: _Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from screening.tether import tie_to
+from worker.memory import keep_freed_memory
 from worker.message import send_reading, send_ready, take_request, take_start
 from worker.reading import Desk
 
@@ -37,6 +38,7 @@ def main(descriptor: int, parent: int, most_bytes: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     warnings.simplefilter("ignore")  # pydicom's quote values of a header
     torch.set_num_threads(1)
+    keep_freed_memory()
     line = Connection(descriptor)
     desk = Desk(*take_start(line))
     _limit_memory(most_bytes)

@@ -12,10 +12,11 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import TypeVar
 
 import structlog
 
@@ -25,6 +26,8 @@ from worker.message import send_request, send_start, take_reading, take_ready
 from worker.reading import Failed, Reading, Request
 
 log = structlog.get_logger(__name__)
+
+_Result = TypeVar("_Result")
 
 # It imports torch and MONAI before it can answer, which takes seconds, on a busy machine many.
 _START_SECONDS = 120.0
@@ -51,14 +54,19 @@ class Readers:
         # Threads that live as long as this: a reader ends with the thread that started it.
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
 
+    def warm_up(self) -> None:
+        """Start the readers now, in the background: it takes seconds."""
+        for _ in self._readers:
+            self._threads.submit(self._with_free, _Reader.warm_up)
+
     def read(self, request: Request) -> Future[Reading]:
         """Have an image read; the result is there when a reader is free and done with it."""
-        return self._threads.submit(self._read, request)
+        return self._threads.submit(self._with_free, lambda reader: reader.read(request))
 
-    def _read(self, request: Request) -> Reading:
+    def _with_free(self, do: Callable[[_Reader], _Result]) -> _Result:
         reader = self._free.get()
         try:
-            return reader.read(request)
+            return do(reader)
         finally:
             self._free.put(reader)
 
@@ -77,6 +85,11 @@ class _Reader:
         self._inputs = inputs
         self._process: subprocess.Popen[bytes] | None = None
         self._line: Connection | None = None
+
+    def warm_up(self) -> None:
+        if self._line is None:
+            with contextlib.suppress(EOFError, OSError):  # the first image will tell
+                self._start()
 
     def read(self, request: Request) -> Reading:
         try:

@@ -66,13 +66,14 @@ class ScoringProcess:
         shadow = None
         if settings.shadow_model:
             shadow = Shadow.load(settings.shadow_model, longest_seconds=settings.lease_seconds)
-        inputs = [classifier.input, *([shadow.input] if shadow else [])]
+        readers = Readers(settings, [classifier.input, *([shadow.input] if shadow else [])])
+        readers.warm_up()
         return Pipeline(
             settings,
             Records(settings.records_url),
             Archive(settings.archive_dir),
             screener,
-            Readers(settings, inputs),
+            readers,
             worker=f"{socket.gethostname()}:{os.getpid()}",
             shadow=shadow,
         )
