@@ -8,8 +8,8 @@ weights, by transfer syntax, on a DX phantom of 10 MB. The four take turns.
 
 *End to end*, on all cores that there are: listener, Redis, SQLite and worker at their defaults, and
 the sender beside them. Its floor is a process of the floor on every core at once, with neither a
-listener nor a sender. The stat figure is the time from the end of a study's association to its committed verdict, while a
-backlog is being read.
+listener nor a sender. The stat figure is the time from the end of a study's association to its
+committed verdict, while a backlog is being read.
 
 vs_naive above 1: ours is faster. vs_floor: ours in units of the floor's time; 1 is the best.
 """
@@ -144,7 +144,7 @@ def _file_to_row(
 ) -> tuple[list[Row], dict[str, list[float]]]:
     bundle = read_bundle(reference)
     screener = Screener(Classifier.from_bundle(bundle))
-    naive, floor = NaivePipeline(bundle), Floor(screener)
+    naive, floor = NaivePipeline(bundle), Floor(Classifier.from_bundle(bundle), screener.quick)
     rows: list[Row] = []
     ratios: dict[str, list[float]] = {}
     prefix = "" if bundle.name == "mobilenet_v2" else "densenet121_"

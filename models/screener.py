@@ -19,6 +19,7 @@ from models.classifier import Classifier, Evidence
 from models.explanation.cam import CamTap, cam_weights
 from models.explanation.grad_cam import attend
 from models.explanation.heatmap import Heatmap
+from models.networks.fusion import join_clamps
 from models.precision import has_bfloat16, keep_first_blocks
 from models.transforms import PreparedImage
 from screening.domain.precision import Precision
@@ -38,6 +39,9 @@ the two ways differed by at most 0.37."""
 
 _CLOSE_STRANGENESS = 1.0
 """Within this of the limit of familiarity. Differences of up to 0.4 were seen."""
+
+_HEAT_SIDE = 128
+"""Of the square on which heat is spread, in pixels: cells are four times as large."""
 
 _MOST_TOGETHER = 4
 """Images in one pass: more cost memory and gain nothing measurable at 512 pixels."""
@@ -91,6 +95,8 @@ class Screener:
         self._weights = cam_weights(classifier.network)
         if self.quick:
             keep_first_blocks(classifier.network)
+            if self._device.type == "cpu":
+                join_clamps(classifier.network)
 
     def score(self, images: Sequence[PreparedImage]) -> list[Opinion]:
         """Score radiographs, in order, and explain those that are not clear.
@@ -171,15 +177,15 @@ class Screener:
     def _heatmap(self, image: PreparedImage, evidence: Evidence) -> Heatmap | None:
         """Take the network's own map, which outlines taught it; else a class activation map."""
         if evidence.cells is not None:
-            return Heatmap.from_square(evidence.cells.sigmoid(), image, relative=False)
+            return Heatmap.from_square(evidence.cells.sigmoid(), image, False, _HEAT_SIDE)
         if evidence.heat is not None:
-            return Heatmap.from_square(evidence.heat, image, relative=True)
+            return Heatmap.from_square(evidence.heat, image, True, _HEAT_SIDE)
         try:
             batch = image.tensor[None].to(self._device)
             found = attend(self.classifier.network, batch).grad_cam()
         except BundleError:
             return None
-        return Heatmap.from_square(found[0], image, relative=True)
+        return Heatmap.from_square(found[0], image, True, _HEAT_SIDE)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from models.classifier import Classifier, load_classifier
 from models.explanation.cam import cam_weights
 from models.explanation.grad_cam import attend
+from models.networks.fusion import ClampedConvolution, join_clamps
 from models.networks.registry import build_network
 from models.precision import FullPrecision, has_bfloat16
 from models.screener import Evidence, Screener
@@ -111,7 +113,8 @@ def test_what_is_flagged_has_a_heatmap_and_what_is_clear_has_none(
         assert (opinion.heatmap is not None) is is_flagged
         flagged += is_flagged
         if opinion.heatmap is not None:
-            assert opinion.heatmap.grid.shape == (film.height, film.width)
+            height, width = opinion.heatmap.grid.shape
+            assert width / height == pytest.approx(film.width / film.height, abs=0.02)
     assert 0 < flagged < len(films)
 
 
@@ -163,6 +166,35 @@ def test_one_image_that_does_not_fit_is_an_error(
     monkeypatch.setattr(Classifier, "examine", never)
     with pytest.raises(torch.OutOfMemoryError):
         Screener(exact.classifier, Precision.FLOAT32).score([phantom(exact.classifier)])
+
+
+def test_a_clamp_that_joined_its_convolution_changes_no_bit() -> None:
+    torch.manual_seed(3)
+    chain = nn.Sequential(
+        nn.Conv2d(8, 16, 3, 2, 1), nn.Identity(), nn.ReLU6(), nn.Conv2d(16, 4, 1), nn.ReLU6()
+    ).eval()
+    image = torch.randn(2, 8, 33, 40) * 4
+    with torch.inference_mode():
+        with torch.autocast("cpu", torch.bfloat16):
+            before = chain(image)
+        exactly = chain(image)
+        join_clamps(chain)
+        assert isinstance(chain[0], ClampedConvolution)
+        assert isinstance(chain[3], nn.Conv2d), "nothing stood between it and its clamp"
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(chain(image), before)
+        assert torch.equal(chain(image), exactly)
+
+
+def test_a_torch_without_the_operation_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Identity(), nn.ReLU6()).eval()
+
+    def changed(*_: object) -> None:
+        raise RuntimeError("unknown argument")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_convolution_pointwise", changed)
+    join_clamps(chain)
+    assert isinstance(chain[0], nn.Conv2d)
 
 
 def test_it_is_quick_by_itself_where_the_machine_is() -> None:

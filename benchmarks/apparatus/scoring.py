@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from benchmarks.read import NaiveReader
 from models.bundle import Bundle
-from models.classifier import load_classifier
+from models.classifier import Classifier, load_classifier
 from models.networks.registry import build_network
+from models.precision import has_bfloat16
 from models.screener import Screener
 from models.transforms import PreparedImage
 from screening.dicom.data_set import open_data_set
@@ -34,7 +35,7 @@ _barrier: threading.Barrier  # of the processes in which the floor is measured
 
 _ONE_PROCESS = """
 import pathlib, sys
-from models.classifier import load_classifier
+from models.classifier import Classifier, load_classifier
 from screening.dicom.pixels import read_pixels
 classifier = load_classifier(sys.argv[1])
 print(classifier.score([classifier.prepare(read_pixels(pathlib.Path(sys.argv[2])))])[0].probability)
@@ -90,14 +91,16 @@ class Floor:
 
     Parameters
     ----------
-    screener
-        Whose network, precision and orientations it has.
+    classifier
+        Whose network it is, as torch runs it, in the orientations that are read.
+    quick
+        Whether in bfloat16.
     """
 
-    def __init__(self, screener: Screener) -> None:
-        self._network = screener.classifier.network
-        self._quick = screener.quick
-        given = screener.classifier.input
+    def __init__(self, classifier: Classifier, quick: bool) -> None:
+        self._network = classifier.network
+        self._quick = quick
+        given = classifier.input
         self._batch = torch.zeros(1, 1, given.size, given.size)
         self._orientations = given.orientations
         self._least_side = round(SPARE * given.size)
@@ -145,7 +148,8 @@ def _floor_of(reference: str, path: Path, core: int, seconds_each: float) -> flo
     os.sched_setaffinity(0, {core})
     torch.set_num_threads(1)
     keep_freed_memory()
-    floor = Floor(Screener(load_classifier(reference)))
+    classifier = load_classifier(reference)
+    floor = Floor(classifier, has_bfloat16(torch.device("cpu")))
     floor(path)
     _barrier.wait()
     began, images = time.perf_counter(), 0
@@ -175,7 +179,7 @@ def milliseconds_of_stages(screener: Screener, path: Path, repeats: int) -> dict
     from screening.dicom.pixels import read_pixels
     from screening.dicom.quality import measure_quality
 
-    floor = Floor(screener)
+    floor = Floor(screener.classifier, screener.quick)
     side = round(SPARE * screener.classifier.input.size)
     found: dict[str, list[float]] = {}
 

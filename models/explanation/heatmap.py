@@ -33,8 +33,8 @@ class Heatmap:
     Attributes
     ----------
     grid
-        Float32 (H, W) in [0, 1], covering the radiograph from edge to edge at the size at which
-        the network saw it. 0 everywhere if nothing speaks for a fracture.
+        Float32 (H, W) in [0, 1], covering the radiograph from edge to edge, at the size at which
+        the network saw it or smaller. 0 everywhere if nothing speaks for a fracture.
     """
 
     grid: _Floats
@@ -46,7 +46,9 @@ class Heatmap:
             raise ValueError("a heatmap's values lie in [0, 1]")
 
     @classmethod
-    def from_square(cls, cells: Tensor, prepared: PreparedImage, *, relative: bool) -> Heatmap:
+    def from_square(
+        cls, cells: Tensor, prepared: PreparedImage, relative: bool, side: int | None = None
+    ) -> Heatmap:
         """Make a heatmap of a grid of cells over the network's square.
 
         Parameters
@@ -58,13 +60,16 @@ class Heatmap:
         relative
             Whether the hottest place of the radiograph becomes 1. Otherwise values are kept, and
             must not exceed 1.
+        side
+            Of the square on which the cells are spread; that of the network where ``None``.
         """
-        side = prepared.tensor.shape[-1]
+        full = prepared.tensor.shape[-1]
+        side = side or full
         spread = torch.nn.functional.interpolate(
             cells.detach().float().cpu()[None, None], size=(side, side), mode="bilinear"
         )[0, 0]
-        rows = slice(prepared.top, prepared.top + prepared.height)
-        columns = slice(prepared.left, prepared.left + prepared.width)
+        rows = _scaled(prepared.top, prepared.height, side / full)
+        columns = _scaled(prepared.left, prepared.width, side / full)
         return cls.of(spread[rows, columns].numpy(), relative=relative)
 
     @classmethod
@@ -123,6 +128,11 @@ class Heatmap:
         opacity = _OPACITY * np.clip(heat / _SHOWN_FROM, 0, 1) * np.sqrt(heat)
         mixed = grey * (1 - opacity) + _coloured(heat[..., 0]) * opacity
         return Image.fromarray(np.rint(mixed).clip(0, 255).astype(np.uint8))
+
+
+def _scaled(first: int, length: int, scale: float) -> slice:
+    start = round(first * scale)
+    return slice(start, max(start + 1, round((first + length) * scale)))
 
 
 def _run(equal: NDArray[np.bool_]) -> int:
