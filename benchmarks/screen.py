@@ -248,7 +248,7 @@ def _end_to_end(
     assert image is not None, "what is not compressed needs no encoder"
     images = 40 if quick else 160
     rounds = 2 if quick else 3
-    paths = _studies(folder / "load", images * rounds + 2 * images + 4)
+    paths = _studies(folder / "load", images * rounds + 160 + 4)
     fresh = _stat_studies(folder, 6 if quick else 20)
     rates: list[float] = []
     floors: list[float] = []

@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -79,38 +80,55 @@ def test_data() -> Path:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL cluster of its own, as the URL of its maintenance database."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    found = str(programs[-1]) if programs else shutil.which("initdb")
-    require(found, "no PostgreSQL: install Debian's postgresql")
-    assert found is not None
-    folder = tmp_path_factory.mktemp("postgresql")
-    with _postgresql(Path(found).parent, folder) as url:
-        yield url
+    server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
+    server.start()
+    yield server.url
+    server.stop()
 
 
-@contextlib.contextmanager
-def _postgresql(programs: Path, folder: Path) -> Iterator[str]:
-    user = _unprivileged_user(folder)
-    data, port = folder / "data", free_port()
-    command = [programs / "initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
-    server = subprocess.Popen(
-        [
-            *(programs / "postgres", "-D", data, "-p", str(port), "-k", folder),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        user=user,
-        cwd=folder,
-    )
-    url = f"postgresql://test@127.0.0.1:{port}/postgres"
-    try:
-        wait_until(lambda: _connects(url), 30, "PostgreSQL answers")
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
+class PostgreSQL:
+    """A cluster in a folder of its own, that a test may restart."""
+
+    def __init__(self, folder: Path) -> None:
+        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        found = str(programs[-1]) if programs else shutil.which("initdb")
+        require(found, "no PostgreSQL: install Debian's postgresql")
+        assert found is not None
+        self._programs, self._folder = Path(found).parent, folder
+        self._user = _unprivileged_user(folder)
+        self._port = free_port()
+        self.url = f"postgresql://test@127.0.0.1:{self._port}/postgres"
+        subprocess.run(
+            [
+                *(self._programs / "initdb", "-D", folder / "data"),
+                *("-U", "test", "-A", "trust", "--no-sync"),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=self._user,
+            cwd=folder,
+        )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        folder = self._folder
+        self._server = subprocess.Popen(
+            [
+                *(self._programs / "postgres", "-D", folder / "data"),
+                *("-p", str(self._port), "-k", folder),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            cwd=folder,
+        )
+        wait_until(lambda: _connects(self.url), 30, "PostgreSQL answers")
+
+    def stop(self) -> None:
+        """End it at once, its clients' connections too."""
+        self._server.send_signal(signal.SIGINT)
+        self._server.wait(30)
 
 
 def _unprivileged_user(folder: Path) -> str | None:

@@ -40,10 +40,10 @@ class Installation:
         texts = {k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in chosen.items()}
         return os.environ | {f"NIGHTREAD_{k.upper()}": str(v) for k, v in texts.items()}
 
-    def start(self, command: str) -> None:
-        """Start ``nightread COMMAND``; its log stands in the data folder."""
-        log = (self.settings.data_dir / f"{command}.log").open("ab")
-        self.processes[command] = subprocess.Popen(
+    def start(self, command: str, name: str = "") -> None:
+        """Start ``nightread COMMAND``; its log stands in the data folder, under its name."""
+        log = (self.settings.data_dir / f"{name or command}.log").open("ab")
+        self.processes[name or command] = subprocess.Popen(
             [sys.executable, "-m", "nightread", command],
             env=self.environment(),
             stdout=log,
@@ -52,12 +52,16 @@ class Installation:
         )
         log.close()
 
+    def ended(self) -> list[str]:
+        """Return the names of processes that ended by themselves."""
+        return [name for name, process in self.processes.items() if process.poll() is not None]
+
     def log(self, command: str) -> str:
         return (self.settings.data_dir / f"{command}.log").read_text()
 
-    def kill(self, command: str) -> None:
+    def kill(self, name: str) -> None:
         """SIGKILL a process and its pool, as a loss of power would."""
-        process = self.processes.pop(command)
+        process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import structlog
 from celery import Celery
 
 from screening.archive.archive import Archive
+from screening.errors import NightreadError
 from screening.queue.app import SCREEN_STUDY
 from screening.records.engine import Records
 from screening.settings import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
+
+_OUTAGE_SECONDS = 2.0
 
 _BYTES_PER_PROCESS = 1.2e9
 """Of memory that is free: a scoring process and its reader, at their peaks."""
@@ -84,7 +88,14 @@ def bind(app: Celery, process: ScoringProcess) -> None:
 
     @app.task(name=SCREEN_STUDY)  # type: ignore[untyped-decorator]
     def screen_study(study_row: int) -> None:
-        settled = process.pipeline().screen(study_row)
+        try:
+            settled = process.pipeline().screen(study_row)
+        except NightreadError as error:
+            # What waits is found again by the sweep. Without a pause every message in the queue
+            # would be spent on a database that is away for a moment.
+            log.error("study_not_screened", study_row=study_row, error=str(error))
+            time.sleep(_OUTAGE_SECONDS)
+            return
         if settled:
             log.info("study_screened", study_row=study_row, images=settled)
 
