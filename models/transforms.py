@@ -150,10 +150,9 @@ class Preparation:
         """
         if pixels.ndim != 2 or 0 in pixels.shape:
             raise PixelError(f"an image to score is one grey frame, not an array of {pixels.shape}")
-        fitted = self._fit(np.ascontiguousarray(pixels, dtype=np.float32))
-        # What is not finite anywhere is not finite here, on a thirtieth of the pixels.
-        if not torch.isfinite(fitted).all():
+        if not np.isfinite(pixels).all():
             raise PixelError("an image to score is made of finite numbers; check its rescaling")
+        fitted = self._fit(np.ascontiguousarray(pixels, dtype=np.float32))
         height, width = fitted.shape[-2:]
         # MONAI's symmetric padding puts the odd pixel after the image.
         left, top = (self.size - width) // 2, (self.size - height) // 2

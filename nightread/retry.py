@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from screening.domain.reason import Reason
+
+if TYPE_CHECKING:
+    from screening.records.engine import Records
 
 
 def retry(
@@ -29,26 +33,34 @@ def retry(
     from nightread.database import opened
     from nightread.terminal import print_result, remark, write_json
     from screening.errors import RecordsError
-    from screening.records import retry as retrying
     from screening.records.cases import find_case
+    from screening.records.retry import find_unscored, studies_with
     from screening.settings_source import load_settings
     from worklist.objects import unscored_object
     from worklist.plain_text import plain
     from worklist.unscored_table import unscored_table
 
     reasons = tuple(reason or (Reason.ERROR,))
-    with opened(load_settings()) as records, records.begin() as session:
-        if study and find_case(session, study) is None:
-            raise RecordsError(f"no image of the study {plain(study)} was received")
-        found = retrying.find_unscored(session, reasons, study or None)
-        if not dry_run:
-            retrying.retry(session, reasons, dt.datetime.now(dt.UTC), study or None)
+    with opened(load_settings()) as records:
+        with records.read() as session:
+            if study and find_case(session, study) is None:
+                raise RecordsError(f"no image of the study {plain(study)} was received")
+            found = find_unscored(session, reasons, study or None)
+            studies = [] if dry_run else studies_with(session, reasons, study or None)
+        retried = sum(_retry(records, row, reasons) for row in studies)
     if as_json:
-        images = [unscored_object(image) for image in found]
-        write_json({"retried": 0 if dry_run else len(found), "images": images})
+        write_json({"retried": retried, "images": [unscored_object(image) for image in found]})
         return
     print_result(unscored_table(found))
-    remark(_summary(len(found), dry_run))
+    remark(_summary(len(found) if dry_run else retried, dry_run))
+
+
+def _retry(records: Records, study_row: int, reasons: tuple[Reason, ...]) -> int:
+    """Give a study's images another chance, in a transaction of its own: the door goes on."""
+    from screening.records.retry import retry_study
+
+    now = dt.datetime.now(dt.UTC)
+    return records.repeat(partial(retry_study, study_row=study_row, reasons=reasons, now=now))
 
 
 def _summary(images: int, dry_run: bool) -> str:

@@ -592,3 +592,29 @@ def test_real_films_are_neither(test_data: Path, monkeypatch: pytest.MonkeyPatch
             blank_or_saturated(measure_quality(read_pixels(film(test_data, name, "RLE")))) is None
         )
     assert hit == []
+
+
+@pytest.mark.parametrize("trailing", [b"", b"\0", b"\xff", b" \r\n", b"\0" * 200])
+def test_bytes_after_the_end_of_a_jpeg_frame_do_no_harm(
+    test_data: Path, tmp_path: Path, trailing: bytes
+) -> None:
+    ds = pydicom.dcmread(film(test_data, "RG3", "JPLL"))
+    frame = pydicom.encaps.get_frame(ds.PixelData, 0, number_of_frames=1).rstrip(b"\0\xff")
+    ds.PixelData = pydicom.encaps.encapsulate([frame.removesuffix(b"\xd9") + b"\xd9" + trailing])
+    path = tmp_path / "film.dcm"
+    ds.save_as(path)
+    expected = read_pixels(film(test_data, "RG3", "RLE"))
+    np.testing.assert_array_equal(read_pixels(path), expected)
+
+
+@pytest.mark.parametrize("length", [1000, -100, -2])
+def test_a_jpeg_frame_that_breaks_off_is_damaged(
+    test_data: Path, tmp_path: Path, length: int
+) -> None:
+    ds = pydicom.dcmread(film(test_data, "RG3", "JPLL"))
+    frame = pydicom.encaps.get_frame(ds.PixelData, 0, number_of_frames=1).rstrip(b"\0\xff")
+    ds.PixelData = pydicom.encaps.encapsulate([frame[:length]])
+    path = tmp_path / "film.dcm"
+    ds.save_as(path)
+    with pytest.raises(DecodeError, match=r"4\.70.*break off"):
+        read_pixels(path)

@@ -69,6 +69,21 @@ def test_a_batch_is_filled_from_other_studies_that_were_announced(records: Recor
         assert [item.study_row for item in claimed(session, second)] == [second]
 
 
+def test_what_a_dead_worker_held_goes_before_the_backlog_and_does_not_thin_it_out(
+    records: Records,
+) -> None:
+    study = receive(records, "1.2", 40)
+    with records.begin() as session:
+        dead = [item.row for item in claimed(session, study, "dead")]
+    later = NOW + LEASE
+    for row in dead:
+        with records.begin() as session:
+            (again,) = claimed(session, study, "next", later)
+            assert (again.row, again.attempt) == (row, 2)
+    with records.begin() as session:
+        assert len(claimed(session, study, "next", later)) == 8
+
+
 def test_a_lease_that_is_prolonged_does_not_lapse(records: Records) -> None:
     study = receive(records, "1.2", 2)
     late = NOW + LEASE

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from reading_room import Room
+from sqlalchemy.orm import Session
 
 from models.bundle import read_bundle
 from models.classifier import Classifier, Evidence, load_classifier
@@ -22,7 +23,9 @@ from screening.dicom.pixels import read_pixels
 from screening.domain.instance import InstanceState
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import FLAGGED, Verdict
-from screening.records.retry import retry
+from screening.errors import RecordsError
+from screening.records.engine import Records
+from screening.records.retry import retry_study
 from screening.settings import Settings
 from worker import pipeline as pipeline_module
 from worker.readers import Readers
@@ -319,7 +322,7 @@ def test_a_poisoned_image_takes_down_neither_its_study_nor_the_worker(
 
     monkeypatch.undo()
     with room.records.begin() as session:
-        assert retry(session, [Reason.ERROR], dt.datetime.now(dt.UTC)) == 1
+        assert retry_study(session, study, [Reason.ERROR], dt.datetime.now(dt.UTC)) == 1
     assert room.pipeline().screen(study) == 1
     dossier = room.dossier(poison)
     assert {image.state for image in dossier.images} == {InstanceState.SCORED}
@@ -387,3 +390,48 @@ def test_a_film_in_jpeg_2000_has_the_verdict_of_the_same_film_in_rle(
         room.pipeline().screen(room.receive(film))
         found.append(room.dossier(film).images[0].scores[0])
     assert found[0].verdict is found[1].verdict
+
+
+def test_a_result_waits_for_a_database_that_is_away_for_a_moment(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (image,) = small_study(16, images=1)
+    study = room.receive(image)
+    pipeline = room.pipeline()
+    monkeypatch.setattr(pipeline_module, "_BETWEEN_TRIES_SECONDS", 0.01)
+    real, asked = Records.repeat, 0
+
+    def away_at_first(records: Records, work: Callable[[Session], None]) -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 4:
+            raise RecordsError("the database does not answer")
+        real(records, work)
+
+    monkeypatch.setattr(Records, "repeat", away_at_first)
+    assert pipeline.screen(study) == 1
+    assert asked == 4
+    (scored,) = room.dossier(image).images
+    assert (scored.state, scored.attempts) == (InstanceState.SCORED, 1)
+
+
+def test_a_database_that_stays_away_costs_the_next_batch_no_attempt(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(small_study(17, images=2))
+    study = room.receive(*images)
+    one_by_one = room.settings.model_copy(update={"batch_images": 1})
+    monkeypatch.setattr(pipeline_module, "_LONGEST_OUTAGE_SECONDS", 0.0)
+    real, asked = Records.repeat, 0
+
+    def away_at_first(records: Records, work: Callable[[Session], None]) -> None:
+        nonlocal asked
+        asked += 1
+        if asked < 2:
+            raise RecordsError("the database does not answer")
+        real(records, work)
+
+    monkeypatch.setattr(Records, "repeat", away_at_first)
+    with pytest.raises(RecordsError):
+        room.pipeline(settings=one_by_one).screen(study)
+    assert sorted(image.attempts for image in room.dossier(images[0]).images) == [0, 1]

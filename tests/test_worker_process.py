@@ -10,6 +10,7 @@ from conftest import wait_until
 from installation import Installation
 
 from phantoms.load import write_load
+from screening.queue.app import OVERNIGHT_QUEUE
 from screening.queue.embedded import EmbeddedRedis
 from screening.settings import Settings
 
@@ -67,9 +68,9 @@ def test_two_hundred_studies_that_redis_forgot_are_all_scored(
     wait_until(installation.listens, 30, "the door answers")
     installation.send(images)
     queue = messages(installation.settings)
-    wait_until(lambda: queue.llen("nightread") >= 200, 30, "200 studies are announced")
+    wait_until(lambda: queue.llen(OVERNIGHT_QUEUE) >= 200, 30, "200 studies are announced")
     queue.flushall()
-    assert queue.llen("nightread") == 0
+    assert queue.llen(OVERNIGHT_QUEUE) == 0
 
     installation.start("work")
     installation.wait_until_screened(200, 120)

@@ -153,6 +153,7 @@ def test_where_no_reader_can_be_started_the_image_is_not_to_blame(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     broken = Readers(settings, [SMALL])
     try:
+        broken.warm_up()
         failed = broken.read(film).result()
         assert failed == Failed("no process to read images could be started", counts=False)
         monkeypatch.undo()

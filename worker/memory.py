@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 # mallopt(3)
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -31,7 +32,21 @@ def keep_freed_memory() -> None:
 
 
 def available_bytes() -> int:
-    """Return how much memory this machine has to spare."""
+    """Return how much memory this machine, or this container, has to spare."""
+    return min(_machine_bytes(), _container_bytes())
+
+
+def _container_bytes() -> int:
+    """Return what the control group leaves, cgroups(7) version 2; much where it sets no limit."""
+    try:
+        most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        return int(most) - int(used)
+    except (OSError, ValueError):  # no such file, or the word max
+        return sys.maxsize
+
+
+def _machine_bytes() -> int:
     with open("/proc/meminfo") as meminfo:  # noqa: PTH123 - a file of the kernel's
         for line in meminfo:
             if line.startswith("MemAvailable"):

@@ -22,7 +22,12 @@ from models.screener import CLOSE_REDUCED, Opinion, Screener
 from screening.archive.archive import Archive
 from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.reason import Exclusion, Reason
-from screening.errors import ArchiveAwayError, NightreadError
+from screening.errors import (
+    ArchiveAwayError,
+    NightreadError,
+    RecordsError,
+    UnrecordableError,
+)
 from screening.records.batch import Return, record_batch
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
@@ -45,6 +50,10 @@ _OUTAGE = dt.timedelta(seconds=15)
 # A backlog is left to the next message after this long: a worker that is to stop is not held up,
 # and a message is done well before Celery's limit ends a process that hangs.
 _LONGEST_TURN_SECONDS = 20.0
+
+# How long results are kept for a database that is away, and how often it is asked.
+_LONGEST_OUTAGE_SECONDS = 60.0
+_BETWEEN_TRIES_SECONDS = 1.0
 
 # Beyond the time that a batch's images may take to be read: a worker that hangs gives no more signs
 # of life then, and others take its images.
@@ -124,6 +133,18 @@ class Pipeline:
         finally:
             heartbeat.stop()
 
+    def _give_back(self, batch: _Batch, error: BaseException) -> None:
+        """Leave a batch to the next turn; none of its images is to blame."""
+        for reading in batch.reading.values():
+            reading.cancel()
+        now = _now()
+        why = f"{type(error).__name__} in another batch"
+        returns = [Return(row, why, now, counts=False) for row in batch.claimed]
+        try:
+            self._records.repeat(self._writing({}, returns, batch, now))
+        except NightreadError:
+            log.warning("claims_left_to_lapse", images=len(returns))
+
     def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0
         deadline = time.monotonic() + _LONGEST_TURN_SECONDS
@@ -136,7 +157,12 @@ class Pipeline:
             # The next is read while this one is scored.
             following = self._begin(study_row) if time.monotonic() < deadline else None
             heartbeat.hold([*batch.claimed, *(following.claimed if following else ())])
-            settled += self._settle(batch)
+            try:
+                settled += self._settle(batch, heartbeat)
+            except Exception as error:
+                if following is not None:
+                    self._give_back(following, error)
+                raise
             if following is None and time.monotonic() < deadline:
                 # What has just been given back may be due already.
                 following = self._begin(study_row)
@@ -181,20 +207,20 @@ class Pipeline:
         uids = instance.sop_class_uid, instance.sop_instance_uid
         return self._readers.read(Request(path, *uids, exact=exact))
 
-    def _settle(self, batch: _Batch) -> int:
+    def _settle(self, batch: _Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
-        self._score(batch)
+        self._score(batch, heartbeat)
         self._record(batch)
         if self._shadow is not None:
             # After the commit: whatever a shadow does, these images are done.
             self._score_in_shadow(self._shadow, batch)
         return sum(not isinstance(outcome, Failed) for outcome in batch.outcomes.values())
 
-    def _score(self, batch: _Batch) -> None:
+    def _score(self, batch: _Batch, heartbeat: Heartbeat) -> None:
         """Find an outcome for each image; where scoring fails, all that were to be scored fail."""
         ready = self._ready(batch, batch.read)
         try:
-            self._conclude(batch, ready)
+            self._conclude(batch, ready, heartbeat)
         except Exception as error:
             # Each of them is tried alone in the next round.
             log.exception("batch_failed", images=len(ready))
@@ -218,7 +244,7 @@ class Pipeline:
                     batch.outcomes[row] = reading
         return ready
 
-    def _conclude(self, batch: _Batch, ready: Mapping[int, Ready]) -> None:
+    def _conclude(self, batch: _Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
         """Score images; what was read at less than its resolution and is close, once more."""
         opinions = self._opinions_of(ready)
         close = [
@@ -230,16 +256,20 @@ class Pipeline:
             if row not in close:
                 self._note(batch, row, ready[row], opinion)
         if close:
-            whole = self._ready(batch, self._read_whole(batch, close))
+            whole = self._ready(batch, self._read_whole(batch, close, heartbeat))
             for row, opinion in self._opinions_of(whole).items():
                 self._note(batch, row, whole[row], opinion)
 
-    def _read_whole(self, batch: _Batch, rows: Sequence[int]) -> dict[int, Reading]:
+    def _read_whole(
+        self, batch: _Batch, rows: Sequence[int], heartbeat: Heartbeat
+    ) -> dict[int, Reading]:
         started = {row: self._start_reading(batch.claimed[row], exact=True) for row in rows}
-        return {
-            row: reading.result() if isinstance(reading, Future) else reading
-            for row, reading in started.items()
-        }
+        read: dict[int, Reading] = {}
+        for row, reading in started.items():
+            read[row] = reading.result() if isinstance(reading, Future) else reading
+            heartbeat.came_on()
+        batch.read |= read
+        return read
 
     def _note(self, batch: _Batch, row: int, ready: Ready, opinion: Opinion) -> None:
         batch.outcomes[row] = self._result(opinion)
@@ -268,7 +298,28 @@ class Pipeline:
                 returns.append(Return(row, outcome.error, now + pause, outcome.counts))
             else:
                 results.setdefault(claimed.study_row, {})[row] = outcome
-        write = partial(
+        write = self._writing(results, returns, batch, now)
+        deadline = time.monotonic() + _LONGEST_OUTAGE_SECONDS
+        while True:
+            try:
+                return self._records.repeat(write)
+            except UnrecordableError:
+                raise
+            except RecordsError as error:
+                # Scores are dear: the database may be back in a moment.
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("results_wait_for_the_database", error=str(error))
+                time.sleep(_BETWEEN_TRIES_SECONDS)
+
+    def _writing(
+        self,
+        results: dict[int, dict[int, Result]],
+        returns: list[Return],
+        batch: _Batch,
+        now: dt.datetime,
+    ) -> partial[None]:
+        return partial(
             record_batch,
             results=results,
             returns=returns,
@@ -277,7 +328,6 @@ class Pipeline:
             now=now,
             observations=batch.seen,
         )
-        self._records.repeat(write)
 
     def _score_in_shadow(self, shadow: Shadow, batch: _Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""

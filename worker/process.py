@@ -16,7 +16,7 @@ from screening.queue.app import make_app
 from screening.records.engine import Records
 from screening.settings import Settings
 from worker.sweeper import Sweeper
-from worker.tasks import ScoringProcess, bind, processes
+from worker.tasks import ScoringProcess, bind, processes, threads_per_process
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,9 @@ def run(settings: Settings) -> None:
     records.close()
     app = make_app(settings.broker_url, lease_seconds=settings.lease_seconds)
     count = processes(settings)
-    process = ScoringProcess(settings)
+    process = ScoringProcess(settings, threads_per_process(settings, count))
+    # Above what a turn may take in which every image of a batch hangs.
+    app.conf.task_time_limit = 300 + 2 * settings.read_seconds * (settings.batch_images + 1)
     bind(app, process)
     announcer = Announcer(
         records,

@@ -21,7 +21,7 @@ from typing import TypeVar
 import structlog
 
 from models.input_settings import InputSettings
-from screening.settings import Settings
+from screening.settings import PREFIX, Settings
 from worker.message import send_request, send_start, take_reading, take_ready
 from worker.reading import Failed, Reading, Request
 
@@ -77,6 +77,12 @@ class Readers:
             reader.end()
 
 
+def _environment() -> dict[str, str]:
+    """Return what a reader may know: none of the settings, among them the database's password."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return ours | {"OMP_NUM_THREADS": "1"}
+
+
 class _Reader:
     """One process, started when it is first needed and after each of its ends."""
 
@@ -88,8 +94,10 @@ class _Reader:
 
     def warm_up(self) -> None:
         if self._line is None:
-            with contextlib.suppress(EOFError, OSError):  # the first image will tell
+            try:
                 self._start()
+            except (EOFError, OSError):
+                self.end()  # the first image will tell
 
     def read(self, request: Request) -> Reading:
         try:
@@ -125,7 +133,7 @@ class _Reader:
                 [*us, str(theirs.fileno()), str(os.getpid()), limit],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env=_environment(),
             )
         send_start(ours, self._inputs, settings.minimum_age_years)
         if not ours.poll(_START_SECONDS):

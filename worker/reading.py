@@ -135,6 +135,11 @@ class Desk:
         longer_side = max(header.rows or 0, header.columns or 0)
         quality = measure_quality(pixels, longer_side)
         flat = blank_or_saturated(quality)
+        if flat is not None and max(pixels.shape) < longer_side:
+            # A reason not to score an image is not given on a part of its pixels.
+            pixels = read_pixels(request.path)
+            quality = measure_quality(pixels, longer_side)
+            flat = blank_or_saturated(quality)
         if flat is not None:
             return Excluded(Exclusion(Reason.BLANK_OR_SATURATED, flat), quality)
         reduced = max(pixels.shape) < longer_side

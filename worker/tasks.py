@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,8 +36,9 @@ class ScoringProcess:
     exist before it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, threads: int) -> None:
         self._settings = settings
+        self._threads = threads
         self._pipeline: Pipeline | None = None
 
     def pipeline(self) -> Pipeline:
@@ -57,7 +59,7 @@ class ScoringProcess:
 
         settings = self._settings
         keep_freed_memory()
-        torch.set_num_threads(threads_per_process(settings))
+        torch.set_num_threads(self._threads)
         screener = Screener(load_classifier(settings.model), settings.precision)
         classifier = screener.classifier
         log.info(
@@ -104,11 +106,12 @@ def processes(settings: Settings) -> int:
     """Return how many scoring processes to run: as set, else one a core, if memory allows."""
     if settings.worker_processes:
         return settings.worker_processes
+    if Path("/dev/nvidia0").exists():
+        return 1  # torch itself must not be asked before the pool has forked
     fitting = int(available_bytes() / _BYTES_PER_PROCESS)
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 
-def threads_per_process(settings: Settings) -> int:
-    """Return the threads of one scoring process: as set, else the cores shared out."""
-    cores = len(os.sched_getaffinity(0))
-    return settings.worker_threads or max(1, cores // processes(settings))
+def threads_per_process(settings: Settings, count: int) -> int:
+    """Return the threads of each of `count` scoring processes: as set, else the cores shared."""
+    return settings.worker_threads or max(1, len(os.sched_getaffinity(0)) // count)

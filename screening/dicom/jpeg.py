@@ -15,9 +15,9 @@ from screening.dicom.image_pixel import ImagePixel
 from screening.dicom.words import Words
 from screening.errors import DecodeError
 
-# PS3.5 A.4 pads a fragment to even length by a byte 00, or by FF, a fill byte of the EOI before it.
-_PADDING = b"\x00\xff"
-_EOI = b"\xd9"
+_EOI = b"\xff\xd9"
+_MOST_PADDING = 512
+"""Bytes that may follow the end. PS3.5 A.4 pads a fragment by one; some senders add more."""
 
 
 def can_decode_jpeg() -> bool:
@@ -49,7 +49,7 @@ def decode_jpeg(frame: bytes, image: ImagePixel) -> Words:
     import imagecodecs
 
     # libjpeg warns of a frame that breaks off, and makes up the rest.
-    if not frame.rstrip(_PADDING).endswith(_EOI):
+    if frame.rfind(_EOI, max(0, len(frame) - _MOST_PADDING)) < 0:
         raise DecodeError("they break off before their end")
     words: Words = imagecodecs.jpeg8_decode(frame)
     if words.shape != (image.rows, image.columns) or words.dtype not in (np.uint8, np.uint16):

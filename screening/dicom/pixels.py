@@ -53,7 +53,10 @@ def read_pixels(path: Path, least_side: int | None = None) -> NDArray[np.float32
             if not data_set.has_pixels():
                 raise NoPixelDataError("the data set has no Pixel Data, or nothing in it")
             image = image_pixel(data_set)
-            words, image = stored_words(data_set, image, least_side)
-            return render(words, image, grayscale(data_set, image))
+            gray = grayscale(data_set, image)
+            # Without a window the darkest and the brightest pixel decide, and a small picture of
+            # the frame has not the same ones.
+            words, image = stored_words(data_set, image, least_side if gray.voi else None)
+            return render(words, image, gray)
     except HeaderError as error:
         raise DecodeError(str(error)) from None

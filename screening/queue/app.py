@@ -39,8 +39,6 @@ def make_app(broker_url: str, *, lease_seconds: float = 30.0) -> Celery:
         # A scoring process loads torch and the classifier before it says that it is alive; with
         # the default of 4 s a busy machine would kill it and start again, for ever.
         worker_proc_alive_timeout=300,
-        # A process that hangs on one image is killed; the image's attempts are counted in SQL.
-        task_time_limit=600,
         broker_connection_retry_on_startup=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={

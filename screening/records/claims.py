@@ -62,7 +62,7 @@ def claim(
     announced = exists().where(
         OutboxRow.study_row == InstanceRow.study_row, OutboxRow.sent_at.is_not(None)
     )
-    candidates = session.scalars(
+    candidates = (
         select(InstanceRow)
         .where(
             _is_waiting(),
@@ -70,11 +70,12 @@ def claim(
             or_(InstanceRow.study_row == study_row, announced),
         )
         .order_by(InstanceRow.lane, InstanceRow.id)
-        .limit(limit)
         .with_for_update(skip_locked=True)
-    ).all()
-    untried = [row for row in candidates if row.attempts == 0]
-    claimed = untried or list(candidates[:1])
+    )
+    claimed = session.scalars(candidates.limit(1)).all()
+    if claimed and claimed[0].attempts == 0:
+        untried = candidates.where(InstanceRow.attempts == 0)
+        claimed = session.scalars(untried.limit(limit)).all()
     for row in claimed:
         row.attempts += 1
         row.claimed_until = now + lease

@@ -55,44 +55,36 @@ def find_unscored(
     ]
 
 
-def retry(
-    session: Session,
-    reasons: Collection[Reason],
-    now: dt.datetime,
-    study_instance_uid: str | None = None,
-) -> int:
-    """Let images wait again, with all their attempts, and have their studies announced.
-
-    Parameters
-    ----------
-    session
-        An open transaction.
-    reasons, study_instance_uid
-        As for :func:`find_unscored`.
-    now
-        The present, UTC.
-
-    Returns
-    -------
-    int
-        How many images it was.
-    """
-    studies = session.scalars(
+def studies_with(
+    session: Session, reasons: Collection[Reason], study_instance_uid: str | None = None
+) -> list[int]:
+    """Return the rows of the studies in which `find_unscored` finds images."""
+    found = session.scalars(
         select(StudyRow.id)
         .join(InstanceRow, InstanceRow.study_row == StudyRow.id)
         .join(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
         .where(*_wanted(reasons, study_instance_uid))
         .distinct()
         .order_by(StudyRow.id)
-    ).all()
+    )
+    return list(found)
+
+
+def retry_study(
+    session: Session, study_row: int, reasons: Collection[Reason], now: dt.datetime
+) -> int:
+    """Let a study's images wait again, with all their attempts, and have it announced.
+
+    Returns
+    -------
+    int
+        How many images it was.
+    """
     connection = session.connection()
-    retried = 0
-    for study in studies:
-        images = wait_again(connection, study, reasons)
-        if images:
-            postpone(connection, study, now)
-        retried += images
-    return retried
+    images = wait_again(connection, study_row, reasons)
+    if images:
+        postpone(connection, study_row, now)
+    return images
 
 
 def wait_again(
