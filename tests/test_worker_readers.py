@@ -7,8 +7,10 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 
 import psutil
@@ -106,6 +108,28 @@ def test_a_reader_that_hangs_is_ended(readers: Readers, film: Request) -> None:
     assert isinstance(failed, Failed)
     assert "NIGHTREAD_READ_SECONDS" in failed.error
     assert not process.is_running()
+    assert isinstance(readers.read(film).result(), Ready)
+
+
+def test_a_reader_that_stops_in_mid_answer_is_ended(readers: Readers, film: Request) -> None:
+    """Its line has a beginning to read, and never an end."""
+    assert isinstance(readers.read(film).result(), Ready)
+    (reader,) = readers._readers
+    process = process_of(readers)
+    process.suspend()
+    assert reader._line is not None
+    reader._line.close()
+    reader._line, theirs = Pipe()
+    # The length of a message, and its first byte.
+    os.write(theirs.fileno(), struct.pack("!i", 5000) + b"{")
+    began = time.monotonic()
+    closing = threading.Timer(2.5, theirs.close)  # as the kernel does when the process is killed
+    closing.start()
+    failed = readers.read(film).result()
+    closing.join()
+    assert isinstance(failed, Failed)
+    assert "NIGHTREAD_READ_SECONDS" in failed.error
+    assert time.monotonic() - began < 20
     assert isinstance(readers.read(film).result(), Ready)
 
 

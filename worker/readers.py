@@ -12,7 +12,8 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -107,19 +108,41 @@ class _Reader:
             log.error("reader_not_started", error=type(error).__name__, how=self._how_it_ended())
             self.end()
             return Failed("no process to read images could be started", counts=False)
-        limit = self._settings.read_seconds
         try:
-            send_request(line, request)
-            if line.poll(limit):
+            with self._limit() as is_over:
+                send_request(line, request)
                 return take_reading(line)
-            why = f"it took longer than NIGHTREAD_READ_SECONDS ({limit:g} s)"
         except (EOFError, OSError):
-            why = f"its reader {self._how_it_ended()}"
+            if is_over.is_set():
+                limit = self._settings.read_seconds
+                why = f"it took longer than NIGHTREAD_READ_SECONDS ({limit:g} s)"
+            else:
+                why = f"its reader {self._how_it_ended()}"
         except (KeyError, TypeError, ValueError):
             why = "its reader answered nonsense"
         self.end()
         log.error("reader_ended", sop_instance_uid=request.sop_instance_uid, why=why)
         return Failed(f"{why} while reading")
+
+    @contextlib.contextmanager
+    def _limit(self) -> Iterator[threading.Event]:
+        """End the process when the block takes too long, wherever it is, in mid-answer perhaps."""
+        is_over, process = threading.Event(), self._process
+        assert process is not None
+
+        def end() -> None:
+            is_over.set()
+            process.kill()
+
+        timer = threading.Timer(self._settings.read_seconds, end)
+        timer.start()
+        try:
+            yield is_over
+        finally:
+            timer.cancel()
+            timer.join()
+        if is_over.is_set():
+            raise TimeoutError  # it ended just now: the next image must not find it dead
 
     def _start(self) -> Connection:
         ours, theirs = Pipe()
