@@ -123,7 +123,7 @@ class PostgreSQL:
             user=self._user,
             cwd=folder,
         )
-        wait_until(lambda: _connects(self.url), 30, "PostgreSQL answers")
+        wait_until(lambda: _connects(self.url), 120, "PostgreSQL answers")
 
     def stop(self) -> None:
         """End it at once, its clients' connections too."""

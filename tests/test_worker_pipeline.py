@@ -4,7 +4,7 @@ import datetime as dt
 import io
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pydicom
@@ -28,6 +28,7 @@ from screening.records.engine import Records
 from screening.records.retry import retry_study
 from screening.settings import Settings
 from worker import pipeline as pipeline_module
+from worker.pipeline import Pipeline
 from worker.readers import Readers
 from worker.reading import Reading, Request
 
@@ -296,6 +297,7 @@ def test_a_poisoned_image_takes_down_neither_its_study_nor_the_worker(
     room: Room, no_back_off: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its reader dies at each attempt, as in a decoder that crashes."""
+    monkeypatch.setattr(pipeline_module, "_LONGEST_TURN_SECONDS", 200.0)
     poison, ordinary = list(small_study(14, images=2))
     study = room.receive(poison, ordinary)
     pipeline = room.pipeline()
@@ -320,7 +322,7 @@ def test_a_poisoned_image_takes_down_neither_its_study_nor_the_worker(
     assert left.attempts == room.settings.maximum_attempts + 1
     assert images[str(ordinary.SOPInstanceUID)].state is InstanceState.SCORED
 
-    monkeypatch.undo()
+    monkeypatch.setattr(Readers, "read", real)
     with room.records.begin() as session:
         assert retry_study(session, study, [Reason.ERROR], dt.datetime.now(dt.UTC)) == 1
     assert room.pipeline().screen(study) == 1
@@ -435,3 +437,31 @@ def test_a_database_that_stays_away_costs_the_next_batch_no_attempt(
     with pytest.raises(RecordsError):
         room.pipeline(settings=one_by_one).screen(study)
     assert sorted(image.attempts for image in room.dossier(images[0]).images) == [0, 1]
+
+
+def test_scores_are_the_same_on_one_worker_and_on_four_and_after_a_crash(
+    settings: Settings, classifier: Classifier, tmp_path: Path
+) -> None:
+    images = list(small_study(18, images=8))
+    found: dict[str, list[float]] = {}
+    for way in ("one", "four", "after a crash"):
+        room = Room(settings.model_copy(update={"data_dir": tmp_path / way}), classifier)
+        study = room.receive(*images)
+        workers = [room.pipeline(worker="first")]
+        if way == "four":
+            two_each = settings.model_copy(update={"batch_images": 2})
+            workers = [
+                room.pipeline(load_classifier("mobilenet_v2"), settings=two_each, worker=str(n))
+                for n in range(4)
+            ]
+        elif way == "after a crash":
+            hasty = settings.model_copy(update={"lease_seconds": 0.0})
+            assert len(room.pipeline(settings=hasty, worker="doomed")._claim(study)) == 8
+        with ThreadPoolExecutor(len(workers)) as threads:
+            settled = list(threads.map(Pipeline.screen, workers, [study] * len(workers)))
+        assert sum(settled) == 8
+        dossier = room.dossier(images[0])
+        found[way] = [image.scores[0].probability for image in dossier.images]
+        room.records.close()
+    assert found["four"] == pytest.approx(found["one"], abs=1e-4)
+    assert found["after a crash"] == pytest.approx(found["one"], abs=1e-4)
