@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -96,7 +97,7 @@ class PostgreSQL:
         assert found is not None
         self._programs, self._folder = Path(found).parent, folder
         self._user = _unprivileged_user(folder)
-        self._port = free_port()
+        self._port = _lasting_port()
         self.url = f"postgresql://test@127.0.0.1:{self._port}/postgres"
         subprocess.run(
             [
@@ -129,6 +130,19 @@ class PostgreSQL:
         """End it at once, its clients' connections too."""
         self._server.send_signal(signal.SIGINT)
         self._server.wait(30)
+
+
+def _lasting_port() -> int:
+    """Return a port for a server that is restarted.
+
+    Below those that the kernel gives to clients (ip_local_port_range): one that knocks while the
+    server is away could be given the very port that it calls, and would keep it.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 def _unprivileged_user(folder: Path) -> str | None:

@@ -84,18 +84,21 @@ def test_a_reason_and_a_failure_come_over_the_line(settings: Settings, tmp_path:
     assert gone == Failed("FileNotFoundError while reading")
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGRTMIN + 6, "signal 40")]
+)
 def test_a_reader_that_is_killed_costs_its_image_an_attempt_and_no_other(
-    readers: Readers, film: Request
+    readers: Readers, film: Request, number: int, name: str
 ) -> None:
     assert isinstance(readers.read(film).result(), Ready)
     process = process_of(readers)
     process.suspend()
     pending = readers.read(film)
-    process.send_signal(signal.SIGSEGV)
+    process.send_signal(number)
     process.resume()
     failed = pending.result()
     assert isinstance(failed, Failed)
-    assert "died of SIGSEGV" in failed.error
+    assert f"died of {name}" in failed.error
     assert failed.counts
     assert isinstance(readers.read(film).result(), Ready)
 

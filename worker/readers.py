@@ -78,6 +78,11 @@ class Readers:
             reader.end()
 
 
+def _signal_name(number: int) -> str:
+    known = {each.value: each.name for each in signal.Signals}
+    return known.get(number, f"signal {number}")
+
+
 def _environment() -> dict[str, str]:
     """Return what a reader may know: none of the settings, among them the database's password."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -97,13 +102,13 @@ class _Reader:
         if self._line is None:
             try:
                 self._start()
-            except (EOFError, OSError):
+            except Exception:
                 self.end()  # the first image will tell
 
     def read(self, request: Request) -> Reading:
         try:
             line = self._line or self._start()
-        except (EOFError, OSError) as error:
+        except Exception as error:
             # It is not the image's fault: it waits until the machine can read again.
             log.error("reader_not_started", error=type(error).__name__, how=self._how_it_ended())
             self.end()
@@ -118,7 +123,8 @@ class _Reader:
                 why = f"it took longer than NIGHTREAD_READ_SECONDS ({limit:g} s)"
             else:
                 why = f"its reader {self._how_it_ended()}"
-        except (KeyError, TypeError, ValueError):
+        except Exception:
+            # Whatever came over the line is what an image made of its reader.
             why = "its reader answered nonsense"
         self.end()
         log.error("reader_ended", sop_instance_uid=request.sop_instance_uid, why=why)
@@ -169,7 +175,7 @@ class _Reader:
             return "was not started"
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)
-            return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            return f"died of {_signal_name(-code)}" if code < 0 else f"ended with {code}"
         return "closed its line"
 
     def end(self) -> None:

@@ -20,7 +20,7 @@ from screening.dicom.pixels import read_pixels
 from screening.dicom.quality import blank_or_saturated, measure_quality
 from screening.domain.quality import Quality
 from screening.domain.reason import Exclusion, Reason
-from screening.errors import DecodeError, NightreadError, NoPixelDataError
+from screening.errors import NightreadError, NoPixelDataError, PixelError
 
 SPARE = 1.2
 """How many times the network's side a reduced image has at the least: below it the two filters'
@@ -113,7 +113,7 @@ class Desk:
             return self._read(request)
         except NoPixelDataError as error:
             return Excluded(Exclusion(Reason.NO_PIXEL_DATA, str(error)))
-        except DecodeError as error:
+        except PixelError as error:  # damaged, or nothing that could be seen
             return Excluded(Exclusion(Reason.CANNOT_DECODE, str(error)))
         except Exception as error:
             if isinstance(error, MemoryError) or "allocate memory" in str(error):  # torch's words

@@ -42,20 +42,27 @@ def codestream_size(codestream: bytes) -> tuple[int, int] | None:
             width, height, left, top = unpack_from(">4L", codestream, 8)
             return height - top, width - left
         if codestream.startswith(_SOI):
-            return _jpeg_size(codestream)
+            frame = _jpeg_frame(codestream)
+            return None if frame is None else frame[1:]
     except error:
         pass
     return None
 
 
 def codestream_precision(codestream: bytes) -> int | None:
-    """Return the bits of a sample of a JPEG 2000 codestream, bare or in a JP2 file.
+    """Return the bits of a sample of a JPEG, or a JPEG 2000 codestream, bare or in a JP2 file.
 
     Returns
     -------
     int or None
         ``None`` where it is no such codestream, has several components, or holds signed samples.
     """
+    if codestream.startswith(_SOI):
+        try:
+            frame = _jpeg_frame(codestream)
+        except error:
+            return None
+        return None if frame is None else frame[0]
     start = codestream.find(_SOC_SIZ, 0, _MOST_BOXES)
     if start < 0 or not codestream.startswith((_JP2, _SOC_SIZ)):
         return None
@@ -67,15 +74,16 @@ def codestream_precision(codestream: bytes) -> int | None:
     return (depth & 0x7F) + 1 if components == 1 and not depth & 0x80 else None
 
 
-def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:
+def _jpeg_frame(codestream: bytes) -> tuple[int, int, int] | None:
+    """Return precision, rows and columns of the frame header, ISO/IEC 10918-1 B.2.2."""
     position = 2
     for _ in range(_MOST_SEGMENTS):
         prefix, marker, length = unpack_from(">BBH", codestream, position)
         if prefix != 0xFF or marker == _SOS:
             return None
         if marker == _JPEG_LS_FRAME or (marker & 0xF0 == 0xC0 and marker not in _NO_FRAME):
-            rows, columns = unpack_from(">HH", codestream, position + 5)
-            return rows, columns
+            precision, rows, columns = unpack_from(">BHH", codestream, position + 4)
+            return precision, rows, columns
         # Any number of fill bytes FF may come before a marker.
         position += 1 if marker == 0xFF else 2 + length
     return None

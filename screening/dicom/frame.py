@@ -11,7 +11,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from screening.dicom.codestream import codestream_size
+from screening.dicom.codestream import codestream_precision, codestream_size
 from screening.dicom.data_set import PIXEL_DATA, DataSet
 from screening.dicom.elements import UNDEFINED, Element
 from screening.dicom.image_pixel import ImagePixel
@@ -146,13 +146,13 @@ def _decoded_words(
 ) -> Words:
     syntax = data_set.transfer_syntax_uid
     _require_decoder(syntax)
-    _check_size(data_set, image)
     encoded = data_set.data[pixels.start :]
+    frame = _frame(encoded, syntax)
+    _check_header(frame[:_CODESTREAM_HEADER], image)
     try:
         if syntax in _JPEG:
-            return decode_jpeg(get_frame(encoded, 0, number_of_frames=1), image)
+            return decode_jpeg(frame, image)
         if syntax in _JPEG_2000 and least_side is not None:
-            frame = get_frame(encoded, 0, number_of_frames=1)
             reduced = decode_reduced(frame, image, least_side)
             if reduced is not None:
                 return reduced
@@ -164,6 +164,8 @@ def _decoded_words(
             decoding_plugin=_PLUGINS[syntax],
             **_options(image),
         )
+    except MemoryError:
+        raise  # of this machine, and not of the image
     except Exception as error:  # Decoders raise whatever they like, of every kind, on damaged data.
         own = isinstance(error, DecodeError)
         said = str(error) if own else f"the decoder gave up with {type(error).__name__}"
@@ -174,15 +176,30 @@ def _decoded_words(
     return array.view(f"u{array.dtype.itemsize}")
 
 
-def _check_size(data_set: DataSet, image: ImagePixel) -> None:
-    fragment = data_set.first_fragment()
-    if fragment is None:
-        return
-    size = codestream_size(data_set.data[fragment.start : fragment.start + _CODESTREAM_HEADER])
+def _frame(encoded: bytes, syntax: str) -> bytes:
+    """Return the one frame, its fragments joined."""
+    try:
+        return get_frame(encoded, 0, number_of_frames=1)
+    except Exception as error:
+        raise DecodeError(
+            f"the pixels are damaged, or are not {transfer_syntax_name(syntax)}: their fragments "
+            f"cannot be told apart ({type(error).__name__}), send the image again"
+        ) from None
+
+
+def _check_header(codestream: bytes, image: ImagePixel) -> None:
+    """Compare what the codestream says of itself with what the header says, before decoding."""
+    size = codestream_size(codestream)
     if size not in (None, (image.rows, image.columns)):
         raise DecodeError(
             f"the compressed frame says that it has {size[0]} x {size[1]} pixels, the header "
             f"{image.rows} x {image.columns}: send the image again"
+        )
+    bits = codestream_precision(codestream)
+    if bits is not None and bits > image.bits_allocated:
+        raise DecodeError(
+            f"the compressed frame says that it has {bits} bits, the header {image.bits_allocated}:"
+            " send the image again"
         )
 
 

@@ -35,22 +35,32 @@ def decode_reduced(frame: bytes, image: ImagePixel, least_side: int) -> Words | 
         where it would not be the same picture: padding and signed values would be blended with
         their neighbours, and what is damaged or unusual is left to who decodes the whole.
     """
-    from PIL import Image
-
     halvings = (max(image.rows, image.columns) // max(least_side, 1)).bit_length() - 1
     precision = codestream_precision(frame)
     if halvings < 1 or image.padding is not None or image.signed or precision is None:
         return None
+    # Pillow and openjpeg round some sizes differently: then one halving less may do.
+    for times in range(halvings, 0, -1):
+        words = _halved(frame, times)
+        expected = tuple(-(-side >> times) for side in (image.rows, image.columns))
+        if words is not None and words.shape == expected:
+            # Pillow moves samples up to fill its 8 or 16 bits.
+            unused = words.itemsize * 8 - precision
+            return cast(Words, words >> unused if unused else words)
+    return None
+
+
+def _halved(frame: bytes, times: int) -> Words | None:
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(frame), formats=["JPEG2000"]) as picture:
             # Of a JPEG 2000 file it is a setting; of other images it is a method of that name.
-            picture.reduce = halvings  # type: ignore[method-assign, assignment]
+            picture.reduce = times  # type: ignore[method-assign, assignment]
             words = np.asarray(picture)
+    except MemoryError:
+        raise
     except Exception:
-        # Fewer levels than asked for, or damaged.
+        # Fewer levels than asked for, a size that it cannot take, or damaged.
         return None
-    if words.dtype not in (np.uint8, np.uint16) or words.ndim != 2:
-        return None
-    # Pillow moves samples up to fill its 8 or 16 bits.
-    unused = words.itemsize * 8 - precision
-    return cast(Words, words >> unused if unused else words)
+    return cast(Words, words) if words.dtype in (np.uint8, np.uint16) else None
