@@ -24,6 +24,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.errors import RecordsError
+from screening.records.claims import ClaimedInstance
 from screening.records.engine import Records
 from screening.records.retry import retry_study
 from screening.settings import Settings
@@ -465,3 +466,23 @@ def test_scores_are_the_same_on_one_worker_and_on_four_and_after_a_crash(
         room.records.close()
     assert found["four"] == pytest.approx(found["one"], abs=1e-4)
     assert found["after a crash"] == pytest.approx(found["one"], abs=1e-4)
+
+
+def test_a_next_batch_that_cannot_be_claimed_costs_the_one_at_hand_nothing(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(small_study(19, images=2))
+    study = room.receive(*images)
+    pipeline = room.pipeline(settings=room.settings.model_copy(update={"batch_images": 1}))
+    real, asked = Pipeline._claim, 0
+
+    def away_once(given: Pipeline, row: int) -> list[ClaimedInstance]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise RecordsError("the database does not answer")
+        return real(given, row)
+
+    monkeypatch.setattr(Pipeline, "_claim", away_once)
+    assert pipeline.screen(study) == 2
+    assert [image.attempts for image in room.dossier(images[0]).images] == [1, 1]

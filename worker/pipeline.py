@@ -12,15 +12,13 @@ import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
-from models.explanation.anatomy import outside_share
 from models.screener import CLOSE_REDUCED, Opinion, Screener
 from screening.archive.archive import Archive
-from screening.domain.observation import KeptHeatmap, Observation
+from screening.domain.observation import Observation
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import (
     ArchiveAwayError,
@@ -34,6 +32,7 @@ from screening.records.engine import Records
 from screening.records.results import Result, Scorer
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
+from worker.batch import Batch, observation
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
 from worker.reading import Excluded, Failed, Reading, Ready, Request
@@ -58,17 +57,6 @@ _BETWEEN_TRIES_SECONDS = 1.0
 # Beyond the time that a batch's images may take to be read: a worker that hangs gives no more signs
 # of life then, and others take its images.
 _LONGEST_SCORING_SECONDS = 120.0
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Claimed images and what is becoming of each, by row."""
-
-    claimed: dict[int, ClaimedInstance]
-    reading: dict[int, Future[Reading]] = field(default_factory=dict)
-    read: dict[int, Reading] = field(default_factory=dict)
-    outcomes: dict[int, Result | Failed] = field(default_factory=dict)
-    seen: dict[int, Observation] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -133,7 +121,7 @@ class Pipeline:
         finally:
             heartbeat.stop()
 
-    def _give_back(self, batch: _Batch, error: BaseException) -> None:
+    def _give_back(self, batch: Batch, error: BaseException) -> None:
         """Leave a batch to the next turn; none of its images is to blame."""
         for reading in batch.reading.values():
             reading.cancel()
@@ -155,7 +143,7 @@ class Pipeline:
                 batch.read[row] = reading.result()
                 heartbeat.came_on()
             # The next is read while this one is scored.
-            following = self._begin(study_row) if time.monotonic() < deadline else None
+            following = self._begin_next(study_row) if time.monotonic() < deadline else None
             heartbeat.hold([*batch.claimed, *(following.claimed if following else ())])
             try:
                 settled += self._settle(batch, heartbeat)
@@ -169,9 +157,9 @@ class Pipeline:
             batch = following
         return settled
 
-    def _begin(self, study_row: int) -> _Batch | None:
+    def _begin(self, study_row: int) -> Batch | None:
         """Claim a batch and have it read; ``None`` if nothing waits for us."""
-        batch = _Batch({instance.row: instance for instance in self._claim(study_row)})
+        batch = Batch({instance.row: instance for instance in self._claim(study_row)})
         for row, instance in batch.claimed.items():
             reading = self._start_reading(instance)
             if isinstance(reading, Future):
@@ -179,6 +167,14 @@ class Pipeline:
             else:
                 batch.read[row] = reading
         return batch if batch.claimed else None
+
+    def _begin_next(self, study_row: int) -> Batch | None:
+        """Begin another batch beside the one at hand, which must not suffer if that fails."""
+        try:
+            return self._begin(study_row)
+        except RecordsError as error:
+            log.warning("next_batch_not_claimed", error=str(error))
+            return None
 
     def _claim(self, study_row: int) -> list[ClaimedInstance]:
         with self._records.begin() as session:
@@ -207,7 +203,7 @@ class Pipeline:
         uids = instance.sop_class_uid, instance.sop_instance_uid
         return self._readers.read(Request(path, *uids, exact=exact))
 
-    def _settle(self, batch: _Batch, heartbeat: Heartbeat) -> int:
+    def _settle(self, batch: Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
         self._score(batch, heartbeat)
         self._record(batch)
@@ -216,7 +212,7 @@ class Pipeline:
             self._score_in_shadow(self._shadow, batch)
         return sum(not isinstance(outcome, Failed) for outcome in batch.outcomes.values())
 
-    def _score(self, batch: _Batch, heartbeat: Heartbeat) -> None:
+    def _score(self, batch: Batch, heartbeat: Heartbeat) -> None:
         """Find an outcome for each image; where scoring fails, all that were to be scored fail."""
         ready = self._ready(batch, batch.read)
         try:
@@ -227,7 +223,7 @@ class Pipeline:
             failed = Failed(f"{type(error).__name__} while scoring")
             batch.outcomes |= dict.fromkeys(ready, failed)
 
-    def _ready(self, batch: _Batch, read: Mapping[int, Reading]) -> dict[int, Ready]:
+    def _ready(self, batch: Batch, read: Mapping[int, Reading]) -> dict[int, Ready]:
         """Return what can be scored; the rest has its outcome."""
         ready: dict[int, Ready] = {}
         for row, reading in read.items():
@@ -244,7 +240,7 @@ class Pipeline:
                     batch.outcomes[row] = reading
         return ready
 
-    def _conclude(self, batch: _Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
+    def _conclude(self, batch: Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
         """Score images; what was read at less than its resolution and is close, once more."""
         opinions = self._opinions_of(ready)
         close = [
@@ -261,7 +257,7 @@ class Pipeline:
                 self._note(batch, row, whole[row], opinion)
 
     def _read_whole(
-        self, batch: _Batch, rows: Sequence[int], heartbeat: Heartbeat
+        self, batch: Batch, rows: Sequence[int], heartbeat: Heartbeat
     ) -> dict[int, Reading]:
         started = {row: self._start_reading(batch.claimed[row], exact=True) for row in rows}
         read: dict[int, Reading] = {}
@@ -271,9 +267,9 @@ class Pipeline:
         batch.read |= read
         return read
 
-    def _note(self, batch: _Batch, row: int, ready: Ready, opinion: Opinion) -> None:
+    def _note(self, batch: Batch, row: int, ready: Ready, opinion: Opinion) -> None:
         batch.outcomes[row] = self._result(opinion)
-        batch.seen[row] = _observation(ready, opinion)
+        batch.seen[row] = observation(ready, opinion)
 
     def _opinions_of(self, ready: Mapping[int, Ready]) -> dict[int, Opinion]:
         found = self._screener.score([item.image for item in ready.values()])
@@ -286,7 +282,7 @@ class Pipeline:
             return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
         return prediction
 
-    def _record(self, batch: _Batch) -> None:
+    def _record(self, batch: Batch) -> None:
         """Write results, the verdicts that follow, and what is to be tried again."""
         now = _now()
         results: dict[int, dict[int, Result]] = {}
@@ -316,7 +312,7 @@ class Pipeline:
         self,
         results: dict[int, dict[int, Result]],
         returns: list[Return],
-        batch: _Batch,
+        batch: Batch,
         now: dt.datetime,
     ) -> partial[None]:
         return partial(
@@ -329,7 +325,7 @@ class Pipeline:
             observations=batch.seen,
         )
 
-    def _score_in_shadow(self, shadow: Shadow, batch: _Batch) -> None:
+    def _score_in_shadow(self, shadow: Shadow, batch: Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""
         prepared = {
             row: reading.shadow
@@ -344,14 +340,6 @@ class Pipeline:
                 record_shadow(session, results, shadow.scorer, _now())
         except Exception:
             log.exception("shadow_not_recorded", images=len(prepared))
-
-
-def _observation(ready: Ready, opinion: Opinion) -> Observation:
-    kept = None
-    if opinion.heatmap is not None:
-        share = outside_share(opinion.heatmap, ready.image)
-        kept = KeptHeatmap(opinion.heatmap.png(), share)
-    return Observation(ready.quality, opinion.view_spread, kept)
 
 
 def _now() -> dt.datetime:

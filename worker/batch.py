@@ -1,0 +1,45 @@
+"""Images that were claimed together, and what is becoming of each."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from models.explanation.anatomy import outside_share
+from models.screener import Opinion
+from screening.domain.observation import KeptHeatmap, Observation
+from screening.records.claims import ClaimedInstance
+from screening.records.results import Result
+from worker.reading import Failed, Reading, Ready
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch on its way through the pipeline; everything by instance row.
+
+    Attributes
+    ----------
+    claimed
+        All of its images.
+    reading, read
+        Those that are being read, and what came of it.
+    outcomes
+        What is to be recorded of each, or why it is to be tried again.
+    seen
+        What else was seen of some.
+    """
+
+    claimed: dict[int, ClaimedInstance]
+    reading: dict[int, Future[Reading]] = field(default_factory=dict)
+    read: dict[int, Reading] = field(default_factory=dict)
+    outcomes: dict[int, Result | Failed] = field(default_factory=dict)
+    seen: dict[int, Observation] = field(default_factory=dict)
+
+
+def observation(ready: Ready, opinion: Opinion) -> Observation:
+    """Return what is recorded of an image beside its score."""
+    kept = None
+    if opinion.heatmap is not None:
+        share = outside_share(opinion.heatmap, ready.image)
+        kept = KeptHeatmap(opinion.heatmap.png(), share)
+    return Observation(ready.quality, opinion.view_spread, kept)
