@@ -29,6 +29,7 @@ from screening.records.engine import Records
 from screening.records.retry import retry_study
 from screening.settings import Settings
 from worker import pipeline as pipeline_module
+from worker import recorder as recorder_module
 from worker.pipeline import Pipeline
 from worker.readers import Readers
 from worker.reading import Reading, Request
@@ -48,7 +49,7 @@ def room(settings: Settings, classifier: Classifier) -> Iterator[Room]:
 
 @pytest.fixture
 def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline_module, "_BACK_OFF", dt.timedelta(0))
+    monkeypatch.setattr(recorder_module, "_BACK_OFF", dt.timedelta(0))
 
 
 def test_each_image_is_scored_and_the_study_has_its_verdict(room: Room) -> None:
@@ -182,7 +183,7 @@ def test_an_image_whose_file_is_gone_is_listed_after_its_attempts(
 def test_an_archive_that_is_away_costs_no_image_its_score(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline_module, "_OUTAGE", dt.timedelta(milliseconds=1))
+    monkeypatch.setattr(recorder_module, "_OUTAGE", dt.timedelta(milliseconds=1))
     monkeypatch.setattr(pipeline_module, "_LONGEST_TURN_SECONDS", 0.5)
     images = list(small_study(10, images=2))
     study = room.receive(*images)
@@ -395,25 +396,30 @@ def test_a_film_in_jpeg_2000_has_the_verdict_of_the_same_film_in_rle(
     assert found[0].verdict is found[1].verdict
 
 
+def away_at_first(monkeypatch: pytest.MonkeyPatch, times: int) -> list[object]:
+    """Have the database refuse so many writes of a batch, and return what it was asked to write."""
+    real, asked = Records.repeat, list[object]()
+
+    def repeat(records: Records, work: Callable[[Session], None]) -> None:
+        asked.append(work)
+        if len(asked) <= times:
+            raise RecordsError("the database does not answer")
+        real(records, work)
+
+    monkeypatch.setattr(Records, "repeat", repeat)
+    return asked
+
+
 def test_a_result_waits_for_a_database_that_is_away_for_a_moment(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (image,) = small_study(16, images=1)
     study = room.receive(image)
     pipeline = room.pipeline()
-    monkeypatch.setattr(pipeline_module, "_BETWEEN_TRIES_SECONDS", 0.01)
-    real, asked = Records.repeat, 0
-
-    def away_at_first(records: Records, work: Callable[[Session], None]) -> None:
-        nonlocal asked
-        asked += 1
-        if asked < 4:
-            raise RecordsError("the database does not answer")
-        real(records, work)
-
-    monkeypatch.setattr(Records, "repeat", away_at_first)
+    monkeypatch.setattr(recorder_module, "_BETWEEN_TRIES_SECONDS", 0.01)
+    asked = away_at_first(monkeypatch, times=3)
     assert pipeline.screen(study) == 1
-    assert asked == 4
+    assert len(asked) == 4
     (scored,) = room.dossier(image).images
     assert (scored.state, scored.attempts) == (InstanceState.SCORED, 1)
 
@@ -424,17 +430,8 @@ def test_a_database_that_stays_away_costs_the_next_batch_no_attempt(
     images = list(small_study(17, images=2))
     study = room.receive(*images)
     one_by_one = room.settings.model_copy(update={"batch_images": 1})
-    monkeypatch.setattr(pipeline_module, "_LONGEST_OUTAGE_SECONDS", 0.0)
-    real, asked = Records.repeat, 0
-
-    def away_at_first(records: Records, work: Callable[[Session], None]) -> None:
-        nonlocal asked
-        asked += 1
-        if asked < 2:
-            raise RecordsError("the database does not answer")
-        real(records, work)
-
-    monkeypatch.setattr(Records, "repeat", away_at_first)
+    monkeypatch.setattr(recorder_module, "_LONGEST_OUTAGE_SECONDS", 0.0)
+    away_at_first(monkeypatch, times=1)
     with pytest.raises(RecordsError):
         room.pipeline(settings=one_by_one).screen(study)
     assert sorted(image.attempts for image in room.dossier(images[0]).images) == [0, 1]

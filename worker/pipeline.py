@@ -12,7 +12,6 @@ import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 
 import structlog
 
@@ -24,9 +23,7 @@ from screening.errors import (
     ArchiveAwayError,
     NightreadError,
     RecordsError,
-    UnrecordableError,
 )
-from screening.records.batch import Return, record_batch
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
 from screening.records.results import Result, Scorer
@@ -36,23 +33,14 @@ from worker.batch import Batch, observation
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
 from worker.reading import Excluded, Failed, Reading, Ready, Request
+from worker.recorder import Recorder
 from worker.shadow import Shadow
 
 log = structlog.get_logger(__name__)
 
-# Doubled with each attempt: a disk or a memory that is short now may not be in a few seconds.
-_BACK_OFF = dt.timedelta(seconds=1)
-
-# Between two looks at an archive that is away: it waits for a person, and so may the images.
-_OUTAGE = dt.timedelta(seconds=15)
-
 # A backlog is left to the next message after this long: a worker that is to stop is not held up,
 # and a message is done well before Celery's limit ends a process that hangs.
 _LONGEST_TURN_SECONDS = 20.0
-
-# How long results are kept for a database that is away, and how often it is asked.
-_LONGEST_OUTAGE_SECONDS = 60.0
-_BETWEEN_TRIES_SECONDS = 1.0
 
 # Beyond the time that a batch's images may take to be read: a worker that hangs gives no more signs
 # of life then, and others take its images.
@@ -90,7 +78,8 @@ class Pipeline:
         self._screener = screener
         self._readers = readers
         classifier = screener.classifier
-        self._scorer = Scorer(classifier.identity, classifier.points)
+        scorer = Scorer(classifier.identity, classifier.points)
+        self._recorder = Recorder(records, scorer, worker)
         self._worker = worker
         self._shadow = shadow
         self._lease = dt.timedelta(seconds=settings.lease_seconds)
@@ -121,18 +110,6 @@ class Pipeline:
         finally:
             heartbeat.stop()
 
-    def _give_back(self, batch: Batch, error: BaseException) -> None:
-        """Leave a batch to the next turn; none of its images is to blame."""
-        for reading in batch.reading.values():
-            reading.cancel()
-        now = _now()
-        why = f"{type(error).__name__} in another batch"
-        returns = [Return(row, why, now, counts=False) for row in batch.claimed]
-        try:
-            self._records.repeat(self._writing({}, returns, batch, now))
-        except NightreadError:
-            log.warning("claims_left_to_lapse", images=len(returns))
-
     def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0
         deadline = time.monotonic() + _LONGEST_TURN_SECONDS
@@ -149,7 +126,7 @@ class Pipeline:
                 settled += self._settle(batch, heartbeat)
             except Exception as error:
                 if following is not None:
-                    self._give_back(following, error)
+                    self._recorder.give_back(following, error)
                 raise
             if following is None and time.monotonic() < deadline:
                 # What has just been given back may be due already.
@@ -206,7 +183,7 @@ class Pipeline:
     def _settle(self, batch: Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
         self._score(batch, heartbeat)
-        self._record(batch)
+        self._recorder.record(batch)
         if self._shadow is not None:
             # After the commit: whatever a shadow does, these images are done.
             self._score_in_shadow(self._shadow, batch)
@@ -281,49 +258,6 @@ class Pipeline:
         if prediction.unlike and self._settings.abstain_unlike:
             return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
         return prediction
-
-    def _record(self, batch: Batch) -> None:
-        """Write results, the verdicts that follow, and what is to be tried again."""
-        now = _now()
-        results: dict[int, dict[int, Result]] = {}
-        returns: list[Return] = []
-        for row, outcome in batch.outcomes.items():
-            claimed = batch.claimed[row]
-            if isinstance(outcome, Failed):
-                pause = _BACK_OFF * 2**claimed.attempt if outcome.counts else _OUTAGE
-                returns.append(Return(row, outcome.error, now + pause, outcome.counts))
-            else:
-                results.setdefault(claimed.study_row, {})[row] = outcome
-        write = self._writing(results, returns, batch, now)
-        deadline = time.monotonic() + _LONGEST_OUTAGE_SECONDS
-        while True:
-            try:
-                return self._records.repeat(write)
-            except UnrecordableError:
-                raise
-            except RecordsError as error:
-                # Scores are dear: the database may be back in a moment.
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("results_wait_for_the_database", error=str(error))
-                time.sleep(_BETWEEN_TRIES_SECONDS)
-
-    def _writing(
-        self,
-        results: dict[int, dict[int, Result]],
-        returns: list[Return],
-        batch: Batch,
-        now: dt.datetime,
-    ) -> partial[None]:
-        return partial(
-            record_batch,
-            results=results,
-            returns=returns,
-            worker=self._worker,
-            scorer=self._scorer,
-            now=now,
-            observations=batch.seen,
-        )
 
     def _score_in_shadow(self, shadow: Shadow, batch: Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""
