@@ -2,7 +2,7 @@
 
 A quick pass in bfloat16 moves a logit by some hundredths. Only close to an operating point could
 that change a verdict, so what comes out there is read again in float32: the verdicts are those of
-the exact way, at the cost of the quick one.
+the exact way, at the cost of the quick one, as long as the two differ by less than the margin.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Screener:
             precision is Precision.AUTO and has_bfloat16(self._device)
         )
         self._most_together = _MOST_TOGETHER
-        self._weights = cam_weights(classifier.network)
+        has_map = hasattr(classifier.network, "cell_head")
+        self._weights = None if has_map else cam_weights(classifier.network)
         if self.quick:
             keep_first_blocks(classifier.network)
             if self._device.type == "cpu":
@@ -156,7 +157,7 @@ class Screener:
     def _read(self, images: Sequence[PreparedImage], *, quick: bool) -> list[Evidence]:
         with ExitStack() as stack:
             tap = None
-            if self._weights is not None and not self._has_cells():
+            if self._weights is not None:
                 tap = stack.enter_context(CamTap(self.classifier.network, self._weights))
             if quick:
                 stack.enter_context(torch.autocast(self._device.type, torch.bfloat16))
@@ -164,9 +165,6 @@ class Screener:
         if tap is None:
             return found
         return [each.with_heat(heat) for each, heat in zip(found, tap.maps(), strict=True)]
-
-    def _has_cells(self) -> bool:
-        return hasattr(self.classifier.network, "cell_head")
 
     def _opinion(self, image: PreparedImage, evidence: Evidence) -> Opinion:
         prediction = evidence.prediction

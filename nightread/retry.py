@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 def retry(
     reason: Annotated[
         list[Reason] | None,
-        typer.Option(help="Images with this reason; may be repeated. By default: error."),
+        typer.Option(
+            metavar="REASON",
+            help="Images with this reason, as the README lists them; may be repeated. "
+            "By default: error.",
+        ),
     ] = None,
     study: Annotated[str, typer.Option(help="Only of this Study Instance UID.")] = "",
     dry_run: Annotated[

@@ -6,6 +6,7 @@ import atexit
 import datetime as dt
 
 from pydicom.dataset import Dataset
+from sqlalchemy.orm import Session
 
 import migrations
 from models.classifier import Classifier
@@ -42,24 +43,8 @@ class Room:
             caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
             association = open_association(session, caller, now())
         for ds in datasets:
-            arrived = self.archive.incoming / "arrived.dcm"
-            save(ds, arrived)
-            header = read_header(arrived)
-            content = memoryview(arrived.read_bytes())
-            offset = data_set_offset(arrived)
-            file = self.archive.receive(bytes(content[:offset]), header.transfer_syntax_uid)
-            file.write(content[offset:])
-            arrived.unlink()
-            kept = self.archive.keep(file)
             with self.records.begin() as session:
-                study = take_in(
-                    session.connection(),
-                    header,
-                    kept,
-                    association_row=association,
-                    now=now(),
-                    announce_at=now(),
-                ).study_row
+                study = file_data_set(session, self.archive, ds, association)
         return study
 
     def pipeline(
@@ -87,6 +72,25 @@ class Room:
             dossier = open_dossier(session, str(ds.StudyInstanceUID))
         assert dossier is not None
         return dossier
+
+
+def file_data_set(session: Session, archive: Archive, ds: Dataset, association: int) -> int:
+    """Keep a data set and file its row in an open transaction; return the study's row."""
+    arrived = archive.incoming / "arrived.dcm"
+    save(ds, arrived)
+    header, offset = read_header(arrived), data_set_offset(arrived)
+    content = memoryview(arrived.read_bytes())
+    arrived.unlink()
+    file = archive.receive(bytes(content[:offset]), header.transfer_syntax_uid)
+    file.write(content[offset:])
+    return take_in(
+        session.connection(),
+        header,
+        archive.keep(file),
+        association_row=association,
+        now=now(),
+        announce_at=now(),
+    ).study_row
 
 
 _READERS: dict[object, Readers] = {}

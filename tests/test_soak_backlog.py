@@ -16,17 +16,14 @@ import pytest
 import redis
 from conftest import PostgreSQL
 from installation import Installation
+from reading_room import file_data_set, now
 
 from phantoms.load import small_study
-from phantoms.study import save
 from screening.archive.archive import Archive
-from screening.dicom.header import read_header
-from screening.dicom.part10 import data_set_offset
 from screening.domain.instance import InstanceState
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.association import Caller, open_association
 from screening.records.entries import read_entries
-from screening.records.intake import take_in
 from screening.records.ledger import read_ledger
 from screening.settings import Settings
 
@@ -45,29 +42,14 @@ def own_postgresql(tmp_path: Path) -> Iterator[PostgreSQL]:
 def fill(installation: Installation, studies: int) -> None:
     """Put studies of one image each into archive and records, as a listener would."""
     archive = Archive(installation.settings.archive_dir)
-    arrived = archive.incoming / "arrived.dcm"
-    now = dt.datetime.now(dt.UTC)
     with installation.records.begin() as session:
         caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
-        association = open_association(session, caller, now)
+        association = open_association(session, caller, now())
     for first in range(0, studies, 100):
         with installation.records.begin() as session:
             for index in range(first, min(first + 100, studies)):
                 (ds,) = small_study(index, 1, side=128)
-                save(ds, arrived)
-                header, offset = read_header(arrived), data_set_offset(arrived)
-                content = arrived.read_bytes()
-                file = archive.receive(content[:offset], header.transfer_syntax_uid)
-                file.write(memoryview(content)[offset:])
-                take_in(
-                    session.connection(),
-                    header,
-                    archive.keep(file),
-                    association_row=association,
-                    now=now,
-                    announce_at=now,
-                )
-    arrived.unlink()
+                file_data_set(session, archive, ds, association)
 
 
 class Faults:

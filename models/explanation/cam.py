@@ -8,8 +8,6 @@ two maps differ by a factor alone (a test holds them together).
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import torch
 from torch import Tensor, nn
 
@@ -64,12 +62,7 @@ class CamTap:
         self._handle = self._layer.register_forward_hook(self._listen)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._handle.remove()
 
     def _listen(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
