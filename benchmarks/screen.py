@@ -17,18 +17,17 @@ vs_naive above 1: ours is faster. vs_floor: ours in units of the floor's time; 1
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 import migrations
 from benchmarks.apparatus.archived import copies, take_in_study
 from benchmarks.apparatus.end_to_end import measure_end_to_end
+from benchmarks.apparatus.one_core import one_core
+from benchmarks.apparatus.random_bundle import densenet_bundle
 from benchmarks.apparatus.report import (
     BenchmarkError,
     Report,
@@ -48,18 +47,12 @@ from benchmarks.apparatus.scoring import (
 from benchmarks.apparatus.senders import sender_name
 from benchmarks.read import write_images
 from models.bundle import read_bundle
-from models.calibration import Calibration
 from models.classifier import Classifier
-from models.imported_bundle import Imported, write_imported
-from models.input_settings import InputSettings
-from models.networks.registry import build_network, dotted_name
 from models.screener import Screener
 from screening.archive.archive import Archive
-from screening.domain.verdict import OperatingPoints
 from screening.records.cases import tally
 from screening.records.engine import Records
 from screening.settings import Settings
-from worker.memory import keep_freed_memory
 from worker.pipeline import Pipeline
 from worker.readers import Readers
 
@@ -76,8 +69,8 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as name:
         folder = Path(name)
         images = write_images(folder, 2500, 2000)
-        with _one_core():
-            for model in ("mobilenet_v2", _densenet(folder)):
+        with one_core():
+            for model in ("mobilenet_v2", densenet_bundle(folder)):
                 found = _file_to_row(folder, str(model), images, repeats, options.quick)
                 rows += found[0]
                 ratios |= found[1]
@@ -93,36 +86,6 @@ def measure(options: argparse.Namespace) -> Report:
             "one core": "file to row; end to end on all",
         },
     )
-
-
-def _densenet(folder: Path) -> Path:
-    """Write a bundle of random weights: its scores mean nothing, its time does."""
-    torch.manual_seed(1)
-    network = build_network("densenet121", {})
-    imported = Imported(
-        name="densenet121",
-        target=dotted_name("densenet121"),
-        arguments={},
-        input=InputSettings(size=224),
-        calibration=Calibration(1.0, 0.0, 0.0),
-        points=OperatingPoints(0.0, 0.0),  # everything is flagged, so that each has its heatmap
-        origin="Random weights, for a benchmark.",
-        calibrated=False,
-    )
-    return write_imported(imported, network.state_dict(), folder / "densenet121")
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep this process, and what it starts, on one core and one thread."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def _file_to_row(

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 import torch
 
 from models.classifier import Classifier, Evidence
+from models.compiled import compile_blocks
 from models.explanation.cam import CamTap, cam_weights
 from models.explanation.grad_cam import attend
 from models.explanation.heatmap import Heatmap
@@ -76,6 +78,8 @@ class Screener:
         Whose network is taken over: its first blocks are wrapped for mixed precision.
     precision
         How it computes; by default in bfloat16 where the machine has instructions for it.
+    compiled
+        Whether to have its blocks compiled now, which takes some seconds.
 
     Attributes
     ----------
@@ -83,9 +87,17 @@ class Screener:
         As given: its own ``score`` is the exact way.
     quick : bool
         Whether a first pass is in bfloat16.
+    compiled : bool
+        Whether full parts run compiled.
     """
 
-    def __init__(self, classifier: Classifier, precision: Precision = Precision.AUTO) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        precision: Precision = Precision.AUTO,
+        *,
+        compiled: bool = False,
+    ) -> None:
         self.classifier = classifier
         self._device = next(classifier.network.parameters()).device
         self.quick: bool = precision is Precision.BFLOAT16 or (
@@ -98,6 +110,9 @@ class Screener:
             keep_first_blocks(classifier.network)
             if self._device.type == "cpu":
                 join_clamps(classifier.network)
+        self.compiled: bool = compiled and compile_blocks(
+            classifier.network, self._try, _MOST_TOGETHER, autocast=self.quick
+        )
 
     def score(self, images: Sequence[PreparedImage]) -> list[Opinion]:
         """Score radiographs, in order, and explain those that are not clear.
@@ -138,6 +153,12 @@ class Screener:
             abs(known.strangeness - known.limit) >= _CLOSE_STRANGENESS
         )
         return near or strange
+
+    def _try(self) -> None:
+        """Make a first pass of a full part, of black images."""
+        side = self.classifier.input.size
+        black = self.classifier.prepare(np.zeros((side, side), np.float32))
+        self._pass([black] * _MOST_TOGETHER, quick=self.quick)
 
     def _pass(self, images: Sequence[PreparedImage], *, quick: bool) -> list[Evidence]:
         """Read images in parts that fit into memory; a part that does not is halved."""

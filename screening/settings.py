@@ -163,6 +163,9 @@ class Settings(BaseSettings):
     """How scores are computed: ``float32``; ``bfloat16``, where close calls are repeated in
     float32; or ``auto``, the second on processors that have instructions for it."""
 
+    compile: bool = False
+    """Whether the network is compiled when a worker starts, which needs a C++ compiler there."""
+
     read_seconds: float = Field(default=60.0, ge=1, le=3600)
     """How long one image may take to be decoded. Its process is ended then; the image is tried
     again, and listed as failed after its attempts."""

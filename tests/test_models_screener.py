@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from models.classifier import Classifier, load_classifier
+from models.compiled import CompiledBlock
 from models.explanation.cam import cam_weights
 from models.explanation.grad_cam import attend
 from models.networks.fusion import ClampedConvolution, join_clamps
@@ -93,6 +94,62 @@ def test_close_is_close_to_either_point_and_to_the_limit_of_familiarity(quick: S
     assert quick.is_close(Prediction(0.99, familiarity=Familiarity(1.9, 2.0)), 0.05)
     assert quick.is_close(Prediction(0.99, familiarity=Familiarity(float("nan"), 2.0)), 0.05)
     assert not quick.is_close(Prediction(0.99, familiarity=Familiarity(-9.0, 2.0)), 0.05)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Screener:
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("compiled")
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(cache))
+        screener = Screener(load_classifier("mobilenet_v2"), Precision.BFLOAT16, compiled=True)
+        assert any(cache.rglob("*.so")), "nothing was compiled"
+        return screener
+
+
+def test_a_compiled_network_scores_as_the_other_does_and_hears_the_same(
+    compiled: Screener, exact: Screener, films: list[PreparedImage]
+) -> None:
+    assert compiled.compiled
+    points = exact.classifier.points
+    for ours, theirs in zip(compiled.score(films[:10]), exact.score(films[:10]), strict=True):
+        first, second = ours.prediction, theirs.prediction
+        assert first.probability == pytest.approx(second.probability, abs=0.02)
+        assert points.verdict(first.probability) is points.verdict(second.probability)
+        assert first.familiarity is not None
+        assert second.familiarity is not None
+        assert first.familiarity.strangeness == pytest.approx(
+            second.familiarity.strangeness, abs=0.5
+        )
+        assert (ours.heatmap is None) is (theirs.heatmap is None)
+
+
+def test_only_a_full_part_runs_compiled(compiled: Screener, films: list[PreparedImage]) -> None:
+    features = compiled.classifier.network.features
+    assert isinstance(features, nn.Sequential)
+    assert isinstance(features[5], CompiledBlock)
+    asked: list[int] = []
+    handle = features[5].block.register_forward_pre_hook(
+        lambda _module, given: asked.append(len(given[0]))
+    )
+    try:
+        compiled._pass(films[:6], quick=True)
+    finally:
+        handle.remove()
+    assert set(asked) == {2}, "a full part went through the block itself"
+
+
+def test_without_a_compiler_the_night_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(CompiledBlock, "forward", missing)
+    screener = Screener(load_classifier("mobilenet_v2"), Precision.FLOAT32, compiled=True)
+    assert not screener.compiled
+    assert "NIGHTREAD_COMPILE" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert screener.score([phantom(screener.classifier)])
 
 
 def test_the_first_blocks_keep_their_precision_once(quick: Screener) -> None:

@@ -60,7 +60,9 @@ class ScoringProcess:
         settings = self._settings
         keep_freed_memory()
         torch.set_num_threads(self._threads)
-        screener = Screener(load_classifier(settings.model), settings.precision)
+        screener = Screener(
+            load_classifier(settings.model), settings.precision, compiled=settings.compile
+        )
         classifier = screener.classifier
         log.info(
             "classifier_loaded",
@@ -68,6 +70,7 @@ class ScoringProcess:
             version=classifier.identity.version,
             digest=classifier.identity.digest[:16],
             bfloat16=screener.quick,
+            compiled=screener.compiled,
         )
         shadow = None
         if settings.shadow_model:
