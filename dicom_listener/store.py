@@ -148,6 +148,7 @@ class InstanceStore:
             now=now,
             announce_at=now + self._quiet,
             lane=self._lanes.lane(sender, header.study_date, now.date()),
+            calling_ae_title=sender,
         )
         if intake.arrival is Arrival.CONFLICT:
             log.warning("conflicting_duplicate", sop_instance_uid=header.sop_instance_uid)

@@ -32,13 +32,14 @@ def cases(
     if everything and verdict:
         raise typer.BadParameter("give --all or --verdict, not both")
     from nightread.database import opened
+    from screening.records.case_filter import CaseFilter
     from screening.records.cases import list_cases, tally
     from screening.settings_source import load_settings
 
     moment = parse_since(since) if since else None
-    wanted = tuple(Verdict) if everything else tuple(verdict or FLAGGED)
+    wanted = frozenset(Verdict if everything else verdict or FLAGGED)
     with opened(load_settings()) as records, records.read() as session:
-        found = list_cases(session, verdicts=wanted, since=moment, limit=limit or None)
+        found = list_cases(session, CaseFilter(wanted, since=moment), limit=limit or None)
         counts = tally(session)
     if as_json or as_csv:
         _write(found, as_json)

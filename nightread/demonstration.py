@@ -25,8 +25,8 @@ from nightread.wrap import PICTURES, Particulars, Wrapped, find_pictures, wrap_p
 from pacs.peer import Peer
 from pacs.survey import LeftOut, Part10File, survey
 from screening.domain.instance import InstanceState
-from screening.domain.verdict import Verdict
 from screening.errors import DependencyError, NightreadError
+from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases, tally
 from screening.records.dossier import Image, open_dossier
 from screening.settings import Settings
@@ -196,7 +196,7 @@ class Demonstration:
         """Return the images that the records hold, of those that were sent, by their UID."""
         held_images: dict[str, Image] = {}
         with opened(self._settings) as records, records.read() as session:
-            for case in list_cases(session, verdicts=tuple(Verdict), limit=None):
+            for case in list_cases(session, EVERYTHING, limit=None):
                 dossier = open_dossier(session, case.study_instance_uid)
                 assert dossier is not None
                 held_images |= {image.sop_instance_uid: image for image in dossier.images}

@@ -48,6 +48,7 @@ def file_study(
                 association_row=association,
                 now=now,
                 announce_at=now,
+                calling_ae_title="PACS",
             )
             row = _row(session, header.sop_instance_uid)
             if result is not None:

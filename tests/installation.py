@@ -17,7 +17,7 @@ from raw_peer import RawPeer
 import migrations
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
-from screening.domain.verdict import Verdict
+from screening.records.case_filter import EVERYTHING
 from screening.records.cases import Case, Tally, list_cases, tally
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
@@ -105,13 +105,13 @@ class Installation:
 
     def cases(self) -> list[Case]:
         with self.records.read() as session:
-            return list_cases(session, verdicts=Verdict, limit=None)
+            return list_cases(session, EVERYTHING, limit=None)
 
     def dossiers(self) -> list[Dossier]:
         with self.records.read() as session:
             found = [
                 open_dossier(session, case.study_instance_uid)
-                for case in list_cases(session, verdicts=Verdict, limit=None)
+                for case in list_cases(session, EVERYTHING, limit=None)
             ]
         return [dossier for dossier in found if dossier is not None]
 

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from test_listener_store import Door, associations, kept_files, radiograph
 
 from dicom_listener.settling import Settling
-from screening.domain.verdict import Verdict
 from screening.errors import RecordsError
 from screening.records import outbox
+from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases, tally
 from screening.records.register import Register
 from screening.records.schema import InstanceRow, OutboxRow
@@ -49,7 +49,7 @@ def test_a_file_without_a_row_is_adopted_and_its_study_announced(door: Door) -> 
     assert settle(door) == 0
     with door.records.read() as session:
         assert tally(session).received == 2
-        (case,) = list_cases(session, verdicts=Verdict)
+        (case,) = list_cases(session, EVERYTHING)
         assert (case.patient_id, case.images_waiting) == ("P1", 2)
         assert len(outbox.due(session, dt.datetime.now(dt.UTC))) == 1
     explained = associations(door)[-1].explanation

@@ -43,9 +43,9 @@ from dicom_listener.address import open_ports
 from dicom_listener.listener import Listener
 from screening.archive.archive import Archive
 from screening.dicom.part10 import data_set_offset
-from screening.domain.verdict import Verdict
 from screening.errors import DependencyError
 from screening.records import outbox
+from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases, tally
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
@@ -145,7 +145,7 @@ def test_an_echo_is_answered(door: Door) -> None:
 def test_an_instance_is_durable_recorded_and_due_when_its_association_ends(door: Door) -> None:
     assert door.send(radiograph()) == [0x0000]
     with door.records.read() as session:
-        (case,) = list_cases(session, verdicts=Verdict)
+        (case,) = list_cases(session, EVERYTHING)
         assert (case.patient_id, case.images_waiting) == ("P1", 1)
         assert len(outbox.due(session, dt.datetime.now(dt.UTC))) == 1
         dossier = open_dossier(session, "1.2")
@@ -249,7 +249,7 @@ def test_other_bytes_under_the_same_uid_are_kept_apart(door: Door) -> None:
     with door.records.read() as session:
         dossier = open_dossier(session, "1.2")
         assert dossier is not None
-        assert [c.study_instance_uid for c in list_cases(session, verdicts=Verdict)] == [
+        assert [c.study_instance_uid for c in list_cases(session, EVERYTHING)] == [
             "1.2",
             "9.9",
         ]
@@ -261,7 +261,7 @@ def test_one_study_over_several_associations_is_one_case(door: Door) -> None:
     for number in range(3):
         door.send(radiograph(f"1.2.{number}"), calling=f"PACS{number}")
     with door.records.read() as session:
-        (case,) = list_cases(session, verdicts=Verdict)
+        (case,) = list_cases(session, EVERYTHING)
     assert case.images_received == 3
 
 
@@ -323,7 +323,7 @@ def test_an_odd_header_neither_fails_the_store_nor_breaks_the_list(
     assert assoc.send_c_store(sent).Status == 0x0000
     assoc.release()
     with door.records.read() as session:
-        (listed,) = list_cases(session, verdicts=Verdict)
+        (listed,) = list_cases(session, EVERYTHING)
         assert open_dossier(session, listed.study_instance_uid) is not None
     for path in kept_files(door):
         assert re.fullmatch(r"instances/../[0-9a-f]{64}\.dcm", relative(door, path))

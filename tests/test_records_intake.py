@@ -22,6 +22,7 @@ from screening.records.association import (
     close_lost_associations,
     open_association,
 )
+from screening.records.case_filter import EVERYTHING, CaseFilter
 from screening.records.cases import find_case, list_cases, tally
 from screening.records.claims import claim, release
 from screening.records.dossier import open_dossier
@@ -82,7 +83,7 @@ def test_a_new_instance_waits_and_its_study_is_to_be_announced(records: Records)
     (intake,) = receive(records, header(patient_id="P1", body_part="HAND"))
     assert intake.arrival is Arrival.NEW
     with records.read() as session:
-        (case,) = list_cases(session, verdicts=Verdict)
+        (case,) = list_cases(session, EVERYTHING)
         assert (case.verdict, case.images_received, case.images_waiting) == (Verdict.WAITING, 1, 1)
         assert (case.patient_id, case.body_part) == ("P1", "HAND")
         assert outbox.due(session, LATER) == [intake.study_row]
@@ -153,7 +154,7 @@ def test_a_later_image_fills_what_the_first_left_out_and_overwrites_nothing(
         header("2", accession_number="A7", body_part="FOOT"),
     )
     with records.read() as session:
-        (case,) = list_cases(session, verdicts=Verdict)
+        (case,) = list_cases(session, EVERYTHING)
     assert (case.accession_number, case.body_part) == ("A7", "HAND")
 
 
@@ -179,7 +180,7 @@ def test_a_study_whose_images_all_have_reasons_is_not_scored(records: Records) -
     study = receive(records, header())[0].study_row
     settle(records, study, Exclusion(Reason.NOT_A_RADIOGRAPH, "CT"))
     with records.read() as session:
-        assert [c.verdict for c in list_cases(session, verdicts=Verdict)] == [Verdict.NOT_SCORED]
+        assert [c.verdict for c in list_cases(session, EVERYTHING)] == [Verdict.NOT_SCORED]
         assert list_cases(session) == [], "it is no flagged case"
 
 
@@ -204,10 +205,10 @@ def test_the_most_urgent_case_comes_first(records: Records) -> None:
             settle(records, study, Prediction(score))
     with records.read() as session:
         assert [c.study_instance_uid for c in list_cases(session)] == ["b", "a", "c"]
-        everything = list_cases(session, verdicts=Verdict)
+        everything = list_cases(session, EVERYTHING)
         assert [c.study_instance_uid for c in everything] == ["b", "a", "c", "e", "d"]
         assert len(list_cases(session, limit=2)) == 2
-        assert list_cases(session, since=LATER) == []
+        assert list_cases(session, CaseFilter(since=LATER)) == []
 
 
 def test_a_claim_holds_until_its_lease_lapses(records: Records) -> None:
@@ -346,7 +347,7 @@ def test_the_tally_always_adds_up(
     with records.read() as session:
         counted = tally(session)
         assert counted.received == counted.scored + counted.not_scored + counted.waiting
-        for case in list_cases(session, verdicts=Verdict, limit=None):
+        for case in list_cases(session, EVERYTHING, limit=None):
             dossier = open_dossier(session, case.study_instance_uid)
             assert dossier is not None
             assert case.images_received == len(dossier.images)
@@ -442,4 +443,4 @@ def test_a_study_of_which_nothing_was_scored_waits_when_an_image_comes(records: 
     settle(records, study, Exclusion(Reason.NO_PIXEL_DATA))
     receive(records, header("2"))
     with records.read() as session:
-        assert [c.verdict for c in list_cases(session, verdicts=Verdict)] == [Verdict.WAITING]
+        assert [c.verdict for c in list_cases(session, EVERYTHING)] == [Verdict.WAITING]

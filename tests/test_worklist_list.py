@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 import migrations
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion, Reason
-from screening.domain.verdict import Verdict
+from screening.records.case_filter import EVERYTHING
 from screening.records.cases import Case, list_cases, tally
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
@@ -49,6 +49,10 @@ KEYS = [
     "revision",
     "received_at",
     "decided_at",
+    "lane",
+    "calling_ae_title",
+    "review",
+    "cursor",
 ]
 HOSTILE = "=cmd|' /C calc'!A0\x1b]0;owned\x07\x1b[2J[bold red]\u202eGPJ^EVE\r\n"
 
@@ -62,7 +66,7 @@ def sqlite_records(tmp_path: Path) -> Records:
 
 def every(records: Records) -> list[Case]:
     with records.read() as session:
-        return list_cases(session, verdicts=tuple(Verdict), limit=None)
+        return list_cases(session, EVERYTHING, limit=None)
 
 
 def shown(part: RenderableType, width: int = 160, *, colour: bool = False) -> str:

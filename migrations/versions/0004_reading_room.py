@@ -54,5 +54,4 @@ def downgrade() -> None:
     op.drop_table("heatmaps")
     op.drop_table("qualities")
     op.drop_index("ix_instances_queue", "instances")
-    with op.batch_alter_table("instances") as batch:
-        batch.drop_column("lane")
+    op.drop_column("instances", "lane")

@@ -1,19 +1,22 @@
 """The list of cases: which studies to look at, most urgent first.
 
-The same query serves the console and, later, the page and the REST interface.
+The same query serves the console, the page and the REST interface.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.domain.verdict import FLAGGED, URGENCY, Verdict
+from screening.domain.lane import Lane
+from screening.domain.review import Opinion
+from screening.domain.verdict import Verdict
+from screening.records.case_filter import CaseFilter, Cursor, page_of_rows
 from screening.records.schema import (
     ConflictRow,
     ExclusionRow,
@@ -42,6 +45,14 @@ class Case:
         How many different patients its images name; more than one is a mix-up to look into.
     model, model_version
         Behind the newest revision of the verdict; ``None`` before the first.
+    lane
+        The most urgent of its images.
+    calling_ae_title
+        Who sent its first image.
+    review
+        The opinion of its newest review; ``None`` before the first.
+    cursor
+        Where it stands in the list, for the page that begins behind it.
     """
 
     study_instance_uid: str
@@ -68,6 +79,10 @@ class Case:
     revision: int
     received_at: dt.datetime
     decided_at: dt.datetime | None
+    lane: Lane
+    calling_ae_title: str | None
+    review: Opinion | None
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +112,26 @@ class Tally:
 
 def list_cases(
     session: Session,
+    wanted: CaseFilter = CaseFilter(),  # noqa: B008 - frozen
     *,
-    verdicts: Iterable[Verdict] = FLAGGED,
-    since: dt.datetime | None = None,
     limit: int | None = 50,
+    after: Cursor | None = None,
 ) -> list[Case]:
-    """Return studies, most urgent first.
-
-    Suspected before doubtful before waiting before not scored before clear; within one verdict the
-    higher score first, then the study that came later.
+    """Return studies, most urgent first, by the rule of `screening.domain.triage`.
 
     Parameters
     ----------
     session
         An open transaction.
-    verdicts
+    wanted
         Which studies; by default the flagged ones.
-    since
-        Only studies of which an image came at this time or later. UTC.
     limit
         At most so many; ``None`` for all.
+    after
+        Where the page before ended: :class:`Cursor` of its last case.
     """
-    wanted = [verdict.value for verdict in verdicts]
-    urgency = case({v.value: place for place, v in enumerate(URGENCY)}, value=StudyRow.verdict)
-    query = (
-        _studies()
-        .where(StudyRow.verdict.in_(wanted))
-        .order_by(urgency, StudyRow.top_probability.desc().nulls_last(), StudyRow.id.desc())
-        .limit(limit)
-    )
-    if since is not None:
-        query = query.where(StudyRow.last_received_at >= since)
+    rows = page_of_rows(session, wanted, limit, after).subquery()
+    query = _studies().join(rows, rows.c.id == StudyRow.id).order_by(rows.c.place, rows.c.id)
     return _cases(session, query)
 
 
@@ -182,8 +186,7 @@ def _studies() -> _Selected:
 def _cases(session: Session, query: _Selected) -> list[Case]:
     found = session.execute(query).all()
     studies = [study.id for study, _, _ in found]
-    states = _count(session, studies, InstanceRow.state)
-    reasons = _count(session, studies, ExclusionRow.reason)
+    reasons = _reasons(session, [study.id for study, _, _ in found if study.images_not_scored])
     conflicts = _conflicts(session, studies)
     patients = _patients(session, studies)
     return [
@@ -191,7 +194,6 @@ def _cases(session: Session, query: _Selected) -> list[Case]:
             study,
             patient,
             revision,
-            states.get(study.id, {}),
             reasons.get(study.id, {}),
             conflicts.get(study.id, 0),
             patients.get(study.id, 1),
@@ -200,18 +202,19 @@ def _cases(session: Session, query: _Selected) -> list[Case]:
     ]
 
 
-def _count(session: Session, studies: Sequence[int], by: object) -> dict[int, dict[str, int]]:
-    """Count the images of each study by a column of theirs or of their exclusion."""
+def _reasons(session: Session, studies: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Count the images of each study that have no score, by reason."""
+    if not studies:
+        return {}
     query = (
-        select(InstanceRow.study_row, by, func.count())  # type: ignore[call-overload]
+        select(InstanceRow.study_row, ExclusionRow.reason, func.count())
+        .join(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
         .where(InstanceRow.study_row.in_(studies))
-        .group_by(InstanceRow.study_row, by)
+        .group_by(InstanceRow.study_row, ExclusionRow.reason)
     )
-    if by is ExclusionRow.reason:
-        query = query.join(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
     counted: dict[int, dict[str, int]] = {}
-    for study, value, count in session.execute(query):
-        counted.setdefault(study, {})[value] = count
+    for study, reason, count in session.execute(query):
+        counted.setdefault(study, {})[reason] = count
     return counted
 
 
@@ -244,7 +247,6 @@ def _case(
     study: StudyRow,
     patient: PatientRow,
     revision: RevisionRow | None,
-    states: Mapping[str, int],
     reasons: Mapping[str, int],
     conflicts: int,
     patients: int,
@@ -262,10 +264,10 @@ def _case(
         study_date=study.study_date,
         study_time=study.study_time,
         study_description=study.study_description,
-        images_received=sum(states.values()),
-        images_scored=states.get(InstanceState.SCORED, 0),
-        images_not_scored=states.get(InstanceState.NOT_SCORED, 0),
-        images_waiting=states.get(InstanceState.WAITING, 0),
+        images_received=study.images_received,
+        images_scored=study.images_scored,
+        images_not_scored=study.images_not_scored,
+        images_waiting=study.images_received - study.images_scored - study.images_not_scored,
         reasons=reasons,
         conflicts=conflicts,
         patients=patients,
@@ -274,4 +276,8 @@ def _case(
         revision=study.revision,
         received_at=study.first_received_at,
         decided_at=revision.decided_at if revision else None,
+        lane=Lane(study.lane),
+        calling_ae_title=study.calling_ae_title,
+        review=Opinion(study.review) if study.review else None,
+        cursor=str(Cursor(study.place, study.id)),
     )

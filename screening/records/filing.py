@@ -10,10 +10,13 @@ from typing import cast
 from sqlalchemy import Connection, Executable, bindparam, case, func, select, update
 
 from screening.domain.instance import InstanceHeader
+from screening.domain.lane import Lane
+from screening.domain.search_words import words_of
 from screening.domain.verdict import Verdict
 from screening.records.dialect import Insert
 from screening.records.prepared import Prepared
-from screening.records.schema import PatientRow, SeriesRow, StudyRow
+from screening.records.reasons import settle_reasons
+from screening.records.schema import PatientRow, SeriesRow, StudyRow, StudyWordRow
 
 
 @Prepared
@@ -58,6 +61,7 @@ def _add_study(insert: Insert) -> Executable:
     # The first image describes the study; a later one adds only what the first left out. A study
     # of which nothing could be scored waits again: it has an image to score.
     new = insert(StudyRow)
+    least = case((new.excluded.lane < StudyRow.lane, new.excluded.lane), else_=StudyRow.lane)
     added = {
         name: func.coalesce(getattr(StudyRow, name), new.excluded[name])
         for name in ("accession_number", "study_date", "study_time", "body_part", "age_years")
@@ -70,15 +74,32 @@ def _add_study(insert: Insert) -> Executable:
                 (StudyRow.verdict == Verdict.NOT_SCORED.value, Verdict.WAITING.value),
                 else_=StudyRow.verdict,
             ),
+            "lane": least,
+            "images_received": StudyRow.images_received + new.excluded.images_received,
             **added,
         },
-    ).returning(StudyRow.id)
+    ).returning(StudyRow.id, StudyRow.images_received)
+
+
+@Prepared
+def _add_word(insert: Insert) -> Executable:
+    return insert(StudyWordRow).on_conflict_do_nothing(index_elements=["study_row", "word"])
 
 
 def file_study(
-    connection: Connection, header: InstanceHeader, patient_row: int, now: dt.datetime
+    connection: Connection,
+    header: InstanceHeader,
+    patient_row: int,
+    now: dt.datetime,
+    *,
+    images: int = 1,
+    calling_ae_title: str | None = None,
+    lane: Lane = Lane.STAT,
 ) -> int:
-    """Find or file the study of an image that is to be scored, and note that it grew."""
+    """Find or file the study of some images that are to be scored, and note that it grew.
+
+    It is found by its first image's patient, and by each accession number that an image names.
+    """
     values = {
         "study_instance_uid": header.study_instance_uid,
         "patient_row": patient_row,
@@ -95,8 +116,20 @@ def file_study(
         "last_received_at": now,
         "verdict": Verdict.WAITING.value,
         "revision": 0,
+        "calling_ae_title": calling_ae_title,
+        "lane": lane.value,
+        "images_received": images,
+        "images_scored": 0,
+        "images_not_scored": 0,
     }
-    return cast(int, _add_study.scalar(connection, **values))
+    ((row, received),) = _add_study.run(connection, **values)
+    words = words_of(header.accession_number)
+    if received <= 1:
+        words |= words_of(header.patient_name, header.patient_id)
+        words |= words_of(header.study_instance_uid)
+    for word in words:
+        _add_word.run(connection, study_row=row, word=word)
+    return cast(int, row)
 
 
 @Prepared
@@ -136,13 +169,20 @@ def file_series(connection: Connection, header: InstanceHeader, study_row: int) 
     return cast(int, found)
 
 
-def reopen_study(connection: Connection, study_row: int) -> None:
-    """Let a study of which nothing could be scored wait again: it has an image to score."""
+def reopen_study(connection: Connection, study_row: int, images: int) -> None:
+    """Let some images of a study wait again, and the study where it has no score."""
     connection.execute(
         update(StudyRow)
-        .where(StudyRow.id == study_row, StudyRow.verdict == Verdict.NOT_SCORED.value)
-        .values(verdict=Verdict.WAITING.value)
+        .where(StudyRow.id == study_row)
+        .values(
+            verdict=case(
+                (StudyRow.verdict == Verdict.NOT_SCORED.value, Verdict.WAITING.value),
+                else_=StudyRow.verdict,
+            ),
+            images_not_scored=StudyRow.images_not_scored - images,
+        )
     )
+    settle_reasons(connection, study_row)
 
 
 def file_study_of_conflict(
@@ -153,7 +193,8 @@ def file_study_of_conflict(
         select(StudyRow.id).where(StudyRow.study_instance_uid == header.study_instance_uid)
     )
     if known is None:
-        row = file_study(connection, header, file_patient(connection, header), now)
+        patient_row = file_patient(connection, header)
+        row = file_study(connection, header, patient_row, now, images=0)
         connection.execute(
             update(StudyRow).where(StudyRow.id == row).values(verdict=Verdict.NOT_SCORED.value)
         )

@@ -69,6 +69,7 @@ def take_in(
     now: dt.datetime,
     announce_at: dt.datetime,
     lane: Lane = Lane.STAT,
+    calling_ae_title: str | None = None,
 ) -> Intake:
     """Record one instance whose bytes are safely in the archive.
 
@@ -86,6 +87,8 @@ def take_in(
         The present, and when its study is to be announced if nothing else comes. UTC.
     lane
         In which it waits.
+    calling_ae_title
+        Who sent it.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def take_in(
     """
     intake = _repeated(connection, header, kept, association_row, now)
     if intake is None:
-        intake = _new(connection, header, kept, association_row, now, lane)
+        intake = _new(connection, header, kept, association_row, now, lane, calling_ae_title)
     if intake is None:
         # Another association committed the same UID between our look and our insert.
         intake = _repeated(connection, header, kept, association_row, now)
@@ -123,12 +126,15 @@ def _new(
     association_row: int,
     now: dt.datetime,
     lane: Lane,
+    calling_ae_title: str | None,
 ) -> Intake | None:
     """File the instance in its study, or leave no trace and return ``None`` if it is there."""
     # On SQLite nobody else writes while this transaction is open.
     savepoint = connection.begin_nested() if connection.dialect.name == "postgresql" else None
     patient_row = file_patient(connection, header)
-    study_row = file_study(connection, header, patient_row, now)
+    study_row = file_study(
+        connection, header, patient_row, now, calling_ae_title=calling_ae_title, lane=lane
+    )
     values = {
         "sop_instance_uid": header.sop_instance_uid,
         "sop_class_uid": header.sop_class_uid,

@@ -25,6 +25,7 @@ class _Entry:
     now: dt.datetime
     announce_at: dt.datetime
     lane: Lane
+    calling_ae_title: str | None = None
     intake: Intake | None = None
     error: Exception | None = None
 
@@ -55,12 +56,13 @@ class Register:
         now: dt.datetime,
         announce_at: dt.datetime,
         lane: Lane = Lane.STAT,
+        calling_ae_title: str | None = None,
     ) -> Intake:
         """Record one instance; when this returns, its row survives a loss of power.
 
         Parameters
         ----------
-        header, kept, association_row, now, announce_at, lane
+        header, kept, association_row, now, announce_at, lane, calling_ae_title
             As for :func:`screening.records.intake.take_in`.
 
         Raises
@@ -68,7 +70,7 @@ class Register:
         RecordsError
             If the database refuses this instance or does not answer.
         """
-        entry = _Entry(header, kept, association_row, now, announce_at, lane)
+        entry = _Entry(header, kept, association_row, now, announce_at, lane, calling_ae_title)
         self._waiting.append(entry)
         with self._writing:
             if entry.intake is None and entry.error is None:
@@ -111,6 +113,7 @@ class Register:
                     now=entry.now,
                     announce_at=entry.announce_at,
                     lane=entry.lane,
+                    calling_ae_title=entry.calling_ae_title,
                 )
                 for entry in entries
             ]

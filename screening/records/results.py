@@ -15,6 +15,7 @@ from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion
 from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
 from screening.records.dialect import insert_for
+from screening.records.reasons import settle_reasons
 from screening.records.schema import (
     ExclusionRow,
     HeatmapRow,
@@ -170,15 +171,25 @@ def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) 
         .order_by(RevisionRow.revision.desc())
         .limit(1)
     ).one_or_none()
-    if newest is not None and _says(newest) == _says(row):
-        return
-    row.revision = newest.revision + 1 if newest is not None else 1
-    session.add(row)
+    if newest is None or _says(newest) != _says(row):
+        row.revision = newest.revision + 1 if newest is not None else 1
+        session.add(row)
+    else:
+        row.revision = newest.revision
+    # In any case: a study that was let wait again may end where it was before.
     session.execute(
         update(StudyRow)
         .where(StudyRow.id == study_row)
-        .values(verdict=row.verdict, top_probability=row.top_probability, revision=row.revision)
+        .values(
+            verdict=row.verdict,
+            top_probability=row.top_probability,
+            revision=row.revision,
+            images_received=row.images_received,
+            images_scored=row.images_scored,
+            images_not_scored=row.images_not_scored,
+        )
     )
+    settle_reasons(session.connection(), study_row)
 
 
 def _says(row: RevisionRow) -> tuple[object, ...]:

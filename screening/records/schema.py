@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 
 from sqlalchemy import (
+    Computed,
     ForeignKey,
     Index,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -19,8 +21,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
+from screening.domain.triage import place_in_sql
 from screening.domain.verdict import Verdict
 from screening.records.table import Table
+
+# Ranges of words are compared byte by byte, whatever the database's language.
+WORD = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class AssociationRow(Table):
@@ -67,15 +73,21 @@ class StudyRow(Table):
     """A study, its counts and its living verdict."""
 
     __tablename__ = "studies"
-    # The list of cases: some verdicts, the higher score first.
-    __table_args__ = (Index(None, "verdict", "top_probability", "id"),)
+    # A page of the list is one stretch of one of these, whichever of its filters is set.
+    __table_args__ = (
+        Index(None, "place", "id", "study_date"),
+        Index(None, "review", "place", "id"),
+        Index(None, "body_part", "place", "id"),
+        Index(None, "calling_ae_title", "place", "id"),
+        Index(None, "study_date", "place", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(unique=True)
     patient_row: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
     """As its first image names the patient."""
     accession_number: Mapped[str | None] = mapped_column(index=True)
-    study_date: Mapped[dt.date | None] = mapped_column(index=True)
+    study_date: Mapped[dt.date | None]
     study_time: Mapped[dt.time | None]
     study_id: Mapped[str | None]
     study_description: Mapped[str | None]
@@ -91,6 +103,39 @@ class StudyRow(Table):
     """The highest among its scored images."""
     revision: Mapped[int] = mapped_column(default=0)
     """Number of the newest verdict revision; 0 before the first."""
+    lane: Mapped[int] = mapped_column(default=Lane.STAT.value, server_default="0")
+    """The most urgent of its images."""
+    calling_ae_title: Mapped[str | None]
+    """Who sent its first image."""
+    images_received: Mapped[int] = mapped_column(default=0, server_default="0")
+    images_scored: Mapped[int] = mapped_column(default=0, server_default="0")
+    images_not_scored: Mapped[int] = mapped_column(default=0, server_default="0")
+    review: Mapped[str | None] = mapped_column(String(16))
+    """The opinion of its newest review; empty before the first."""
+    place: Mapped[int] = mapped_column(Computed(place_in_sql()), nullable=True)
+    """In the list, by the rule of `screening.domain.triage`. The database computes it, so that a
+    study that an older release scores is in its place as well."""
+
+
+class StudyWordRow(Table):
+    """A word by which a study is found in free text."""
+
+    __tablename__ = "study_words"
+    __table_args__ = (Index(None, "word", "study_row"),)
+
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    word: Mapped[str] = mapped_column(WORD, primary_key=True)
+
+
+class StudyReasonRow(Table):
+    """A reason for which images of a study have no score, with the study's place in the list."""
+
+    __tablename__ = "study_reasons"
+    __table_args__ = (Index(None, "reason", "place", "study_row"),)
+
+    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32), primary_key=True)
+    place: Mapped[int]
 
 
 class SeriesRow(Table):
