@@ -18,6 +18,8 @@ next. No message holds patient data: instances and studies are named by UID or r
     │   └── DecodeError          this transfer syntax cannot be decoded here
     ├── BundleError              a model bundle is refused
     ├── TrainingError            a training set or a recipe cannot be used
+    ├── AccountError             a user or a token cannot be made or changed
+    ├── ReviewError              a review cannot be recorded
     └── SendError                a DICOM peer refused, or did not answer
         └── AssociationError     it let no association come about
 """
@@ -83,6 +85,14 @@ class BundleError(NightreadError):
 
 class TrainingError(NightreadError):
     """A training set or a recipe cannot be used."""
+
+
+class AccountError(NightreadError):
+    """A user or a token cannot be made or changed."""
+
+
+class ReviewError(NightreadError):
+    """A review cannot be recorded: what it names is not there, or it says too much."""
 
 
 class SendError(NightreadError):

@@ -1,4 +1,4 @@
-"""What a page of the worklist needs: each study's place, counts, words, reasons and review.
+"""The desk: what a page of the list needs, users, reviews and the audit.
 
 Safe while release 0004 runs. The place of what it scores is computed by the database; what it takes
 in can be found by free text, by its sender and by a reason once this release scores or sees it
@@ -73,6 +73,9 @@ def upgrade() -> None:
         op.create_index(_name(columns), "studies", list(columns))
     _add_words()
     _add_reasons()
+    _add_users()
+    _add_reviews()
+    _add_audit()
 
 
 def _add_words() -> None:
@@ -127,7 +130,141 @@ def _add_reasons() -> None:
     )
 
 
+def _add_users() -> None:
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
+    )
+    op.create_table(
+        "web_sessions",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_row", sa.Integer(), nullable=False),
+        sa.Column("form_secret", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_row"], ["users.id"], name=op.f("fk_web_sessions_user_row_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_web_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_web_sessions_digest")),
+    )
+    op.create_index("ix_web_sessions_user_row", "web_sessions", ["user_row"])
+    op.create_table(
+        "sign_in_links",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_row", sa.Integer(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_row"], ["users.id"], name=op.f("fk_sign_in_links_user_row_users")
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sign_in_links")),
+    )
+    op.create_index("ix_sign_in_links_user_row", "sign_in_links", ["user_row"])
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("name", name=op.f("uq_tokens_name")),
+        sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
+    )
+    op.create_table(
+        "sign_in_failures",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_failures")),
+    )
+    op.create_index("ix_sign_in_failures_name_at", "sign_in_failures", ["name", "at"])
+    op.create_index("ix_sign_in_failures_address_at", "sign_in_failures", ["address", "at"])
+
+
+def _add_reviews() -> None:
+    op.create_table(
+        "reviews",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("study_row", sa.Integer(), nullable=False),
+        sa.Column("instance_row", sa.Integer(), nullable=True),
+        sa.Column("user_row", sa.Integer(), nullable=False),
+        sa.Column("opinion", sa.String(length=16), nullable=True),
+        sa.Column("finding", sa.String(length=32), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.String(length=16), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["study_row"], ["studies.id"], name=op.f("fk_reviews_study_row_studies")
+        ),
+        sa.ForeignKeyConstraint(
+            ["instance_row"], ["instances.id"], name=op.f("fk_reviews_instance_row_instances")
+        ),
+        sa.ForeignKeyConstraint(["user_row"], ["users.id"], name=op.f("fk_reviews_user_row_users")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
+    )
+    op.create_index("ix_reviews_study_row_id", "reviews", ["study_row", "id"])
+    op.create_index("ix_reviews_instance_row", "reviews", ["instance_row"])
+    op.create_index("ix_reviews_user_row", "reviews", ["user_row"])
+    op.create_index("ix_reviews_at", "reviews", ["at"])
+
+
+def _add_audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("study_instance_uid", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+    )
+    op.create_index("ix_audit_at", "audit", ["at"])
+    op.create_index("ix_audit_study_instance_uid", "audit", ["study_instance_uid"])
+    for statement in _APPEND_ONLY[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
+_APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'the audit can only be added to'); END"
+        for verb in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit can only be added to'; END $$",
+        "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
+    ],
+}
+
+
 def downgrade() -> None:
+    op.drop_table("audit")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_is_append_only()")
+    for table in ("reviews", "sign_in_failures", "tokens", "sign_in_links", "web_sessions"):
+        op.drop_table(table)
+    op.drop_table("users")
     op.drop_table("study_reasons")
     op.drop_table("study_words")
     for columns in _INDEXES:
