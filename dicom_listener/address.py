@@ -39,18 +39,28 @@ def open_ports(settings: Settings) -> list[Port]:
     return ports
 
 
-def require_free(host: str, port: int) -> None:
+_SETTINGS = "NIGHTREAD_DICOM_PORT, NIGHTREAD_TLS_PORT or NIGHTREAD_DICOM_HOST"
+
+
+def require_free(host: str, port: int, settings: str = _SETTINGS) -> None:
     """Refuse an address that cannot be had.
+
+    Parameters
+    ----------
+    host, port
+        The address.
+    settings
+        By which another can be chosen.
 
     Raises
     ------
     DependencyError
         If somebody listens there, or it is not ours; the message names the settings.
     """
-    _bind(host, port, listen=False).close()
+    _bind(host, port, listen=False, settings=settings).close()
 
 
-def _bind(host: str, port: int, *, listen: bool) -> socket.socket:
+def _bind(host: str, port: int, *, listen: bool, settings: str = _SETTINGS) -> socket.socket:
     bound = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -67,7 +77,6 @@ def _bind(host: str, port: int, *, listen: bool) -> socket.socket:
             bound.close()
         raise DependencyError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another with "
-            "NIGHTREAD_DICOM_PORT, NIGHTREAD_TLS_PORT or NIGHTREAD_DICOM_HOST, or stop who "
-            "listens there"
+            f"{settings}, or stop who listens there"
         ) from None
     return bound

@@ -10,6 +10,7 @@ import warnings
 import typer
 
 from nightread.associations import associations
+from nightread.audit import audit
 from nightread.broker import broker
 from nightread.bundle import bundle
 from nightread.cases import cases
@@ -24,10 +25,13 @@ from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.retry import retry
 from nightread.send import send
+from nightread.serve import serve
 from nightread.shortcuts import shortcuts
 from nightread.study import study
+from nightread.token import token
 from nightread.train import train
 from nightread.up import up
+from nightread.user import user
 from nightread.version import version
 from nightread.work import work
 from nightread.wrap import wrap
@@ -47,6 +51,7 @@ _COMMANDS = (
     doctor,
     listen,
     work,
+    serve,
     migrate,
     dataset,
     train,
@@ -86,7 +91,8 @@ def make_console() -> typer.Typer:
         console.command()(command)
     for command in _HIDDEN:
         console.command(hidden=True)(command)
-    console.add_typer(bundle, name="bundle")
+    for name, group in (("user", user), ("token", token), ("audit", audit), ("bundle", bundle)):
+        console.add_typer(group, name=name)
     return console
 
 

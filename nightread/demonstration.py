@@ -21,18 +21,24 @@ from nightread.send import send_with_progress
 from nightread.shutdown import Shutdown
 from nightread.supervisor import Supervisor
 from nightread.terminal import print_result, progress, remark, remarks, results, write
+from nightread.user import worklist_address
 from nightread.wrap import PICTURES, Particulars, Wrapped, find_pictures, wrap_pictures
 from pacs.peer import Peer
 from pacs.survey import LeftOut, Part10File, survey
+from screening.domain.account import Role
 from screening.domain.instance import InstanceState
 from screening.errors import DependencyError, NightreadError
 from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases, tally
 from screening.records.dossier import Image, open_dossier
+from screening.records.sign_in import make_link
+from screening.records.users import add_user, find_user
 from screening.settings import Settings
 from worklist.file_table import file_table
 
 _POLL_SECONDS = 0.3
+_READER = "demo"
+_LINK_VALID = dt.timedelta(hours=1)
 _LINES = 50
 # Without one more result in so long something is broken; the slowest image takes seconds.
 _PATIENCE_SECONDS = 180.0
@@ -75,7 +81,9 @@ class Demonstration:
             logs = self._folder / "logs"
             logs.mkdir(exist_ok=True)
             self._supervisor = Supervisor(self._settings, remark, logs=logs)
-            with remarks().status("starting the listener, the worker and a private Redis"):
+            with remarks().status(
+                "starting the listener, the worker, the worklist and a private Redis"
+            ):
                 self._supervisor.start(wanted=self._is_wanted)
             try:
                 remark(
@@ -125,10 +133,20 @@ class Demonstration:
     def serve(self) -> None:
         """Keep on receiving and scoring until somebody asks to end."""
         if self._is_wanted():
+            remark(f"the worklist, for one sign-in: {self._link()}")
             remark("serving; Ctrl-C stops")
         while self._is_wanted():
             self._supervisor.watch()
             time.sleep(_POLL_SECONDS)
+
+    def _link(self) -> str:
+        """Return a link that signs the person at this machine in as a radiologist, once."""
+        now = dt.datetime.now(dt.UTC)
+        with opened(self._settings) as records, records.begin() as session:
+            found = find_user(session, _READER)
+            user = found[0] if found else add_user(session, _READER, Role.RADIOLOGIST, None, now)
+            secret = make_link(session, user, now, _LINK_VALID)
+        return f"{worklist_address(self._settings)}sign-in/{secret}"
 
     def _is_wanted(self) -> bool:
         return not self._shutdown.requested

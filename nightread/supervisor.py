@@ -18,13 +18,13 @@ from screening.settings import Settings
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 # The longest that each process may take to finish what it is at.
-_STOP_SECONDS = {"listener": 10.0, "worker": 30.0, "private Redis": 15.0}
+_STOP_SECONDS = {"worklist": 10.0, "listener": 10.0, "worker": 30.0, "private Redis": 15.0}
 
 Say = Callable[[str], None]
 
 
 class Supervisor:
-    """The listener, the worker and, where no Redis is named, a private one.
+    """The listener, the worker, the worklist and, where no Redis is named, a private one.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ class Supervisor:
         self._redis = None if settings.redis_url else child("broker", "private Redis")
         self._worker = child("work", "worker")
         self._listener = child("listen", "listener")
+        self._worklist = child("serve", "worklist") if settings.worklist_port else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -73,6 +74,12 @@ class Supervisor:
         """
         for port in filter(None, (self._settings.dicom_port, self._settings.tls_port)):
             require_free(self._settings.dicom_host, port)
+        if self._worklist is not None:
+            require_free(
+                self._settings.worklist_host,
+                self._settings.worklist_port,
+                "NIGHTREAD_WORKLIST_PORT",
+            )
         migrate_records(self._settings)
         try:
             if self._redis is not None:
@@ -80,7 +87,11 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
+            if self._worklist is not None:
+                self._worklist.start()
             self._wait_for(self._listener, self._door_answers, wanted)
+            if self._worklist is not None:
+                self._wait_for(self._worklist, self._worklist_answers, wanted)
             self._wait_for(self._worker, self._worker_answers, wanted)
         except BaseException:
             self.stop()
@@ -114,7 +125,9 @@ class Supervisor:
 
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
-        return [self._listener, self._worker, *([self._redis] if self._redis else [])]
+        both = (self._worklist, self._redis)
+        worklist, redis = ([child] if child else [] for child in both)
+        return [*worklist, self._listener, self._worker, *redis]
 
     def _wait_for(
         self, child: Child, answers: Callable[[], bool], wanted: Callable[[], bool]
@@ -144,13 +157,10 @@ class Supervisor:
 
     def _door_answers(self) -> bool:
         settings = self._settings
-        port = settings.dicom_port or settings.tls_port
-        address = (own_address(settings.dicom_host), port)
-        try:
-            with socket.create_connection(address, timeout=1):
-                return True
-        except OSError:
-            return False
+        return _answers(settings.dicom_host, settings.dicom_port or settings.tls_port)
+
+    def _worklist_answers(self) -> bool:
+        return _answers(self._settings.worklist_host, self._settings.worklist_port)
 
     def _worker_answers(self) -> bool:
         from kombu.exceptions import OperationalError
@@ -164,3 +174,11 @@ class Supervisor:
             return False
         finally:
             app.close()
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((own_address(host), port), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -17,6 +17,7 @@ def up() -> None:
     from nightread.shutdown import on_signals
     from nightread.supervisor import Supervisor
     from nightread.terminal import remark
+    from nightread.user import worklist_address
     from screening.settings_source import load_settings
 
     settings = load_settings()
@@ -30,6 +31,11 @@ def up() -> None:
                     f"ready: {settings.ae_title} listens on {settings.dicom_host} "
                     f"{_ports(settings)}; nightread cases lists what is flagged; Ctrl-C stops"
                 )
+                if settings.worklist_port:
+                    remark(
+                        f"the worklist is at {worklist_address(settings)}; nightread user add "
+                        "makes an account for it"
+                    )
             while not shutdown.requested:
                 supervisor.watch()
                 time.sleep(_POLL_SECONDS)

@@ -183,6 +183,23 @@ class Settings(BaseSettings):
     maximum_attempts: int = Field(default=3, ge=1, le=100)
     """Attempts at an image before it is listed as failed, with its error."""
 
+    worklist_host: str = "127.0.0.1"
+    """Address that the worklist is served on. Beyond loopback somebody must have an account."""
+
+    worklist_port: int = Field(default=8080, ge=0, le=65535)
+    """TCP port of the worklist. 0: none is served."""
+
+    worklist_behind_https: bool = False
+    """Whether browsers reach the worklist over HTTPS, by a proxy in front of it: the cookie is then
+    sent over nothing else."""
+
+    idle_minutes: float = Field(default=30.0, ge=1, le=720)
+    """After so long without a request somebody is signed out."""
+
+    viewer_links: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    """Links to the PACS's own viewers, as ``OHIF=https://pacs/viewer?StudyInstanceUIDs={study}``,
+    separated by blanks. ``{study}``, ``{accession}`` and ``{patient}`` are filled in."""
+
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """DEBUG, INFO, WARNING or ERROR."""
 
@@ -217,6 +234,26 @@ class Settings(BaseSettings):
             if not (title and host and port.isdigit() and 0 < int(port) < 65536):
                 raise ValueError(f"{part} is not of the form PACS=10.1.2.3:104")
             found[title] = (host.strip("[]"), int(port))
+        return found
+
+    @field_validator("viewer_links", mode="before")
+    @classmethod
+    def _split_links(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
+        if not isinstance(value, str):
+            return value
+        found = {}
+        for part in value.split():
+            name, _, address = part.partition("=")
+            filled = address
+            for placeholder in ("{study}", "{accession}", "{patient}"):
+                filled = filled.replace(placeholder, "")
+            if "{" in filled or "}" in filled:
+                raise ValueError(
+                    f"{part} may hold {{study}}, {{accession}} and {{patient}}, no other braces"
+                )
+            if not name or not address.startswith(("https://", "http://", "weasis://")):
+                raise ValueError(f"{part} is not of the form NAME=https://...")
+            found[name] = address
         return found
 
     @field_validator("tls_certificate", "tls_key", "tls_authorities", mode="before")

@@ -195,6 +195,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         data_dir=tmp_path / "data",
         dicom_port=free_port(),
+        worklist_port=free_port(),
         minimum_free_gigabytes=0,
         study_quiet_seconds=1,
         sweep_seconds=1,

@@ -29,6 +29,7 @@ class Up:
         self.chosen = {
             "data_dir": folder / "data",
             "dicom_port": self.port,
+            "worklist_port": free_port(),
             "minimum_free_gigabytes": 0,
         }
         with self.log.open("wb") as log:
@@ -121,7 +122,7 @@ def test_nothing_outlives_a_killed_supervisor(up: Up, tmp_path: Path) -> None:
 
 
 def test_a_second_one_on_the_same_folder_is_refused(up: Up, tmp_path: Path) -> None:
-    other = up.chosen | {"dicom_port": free_port()}
+    other = up.chosen | {"dicom_port": free_port(), "worklist_port": free_port()}
     ran = nightread("up", cwd=tmp_path, **other)
     assert ran.returncode == 1
     assert f"nightread up already runs on {up.chosen['data_dir']}" in ran.stderr
@@ -142,7 +143,9 @@ def test_the_doctor_finds_everything_running(up: Up, tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ran = nightread("up", cwd=tmp_path, data_dir=tmp_path / "data", dicom_port=port)
+        ran = nightread(
+            "up", cwd=tmp_path, data_dir=tmp_path / "data", dicom_port=port, worklist_port=0
+        )
     assert ran.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {port}: " in ran.stderr
     assert "NIGHTREAD_DICOM_PORT" in ran.stderr
@@ -155,6 +158,7 @@ def test_a_process_that_does_not_start_ends_it_with_the_reason(tmp_path: Path) -
         cwd=tmp_path,
         data_dir=tmp_path / "data",
         dicom_port=free_port(),
+        worklist_port=free_port(),
         model=tmp_path / "no-such-bundle",
     )
     assert ran.returncode == 1
@@ -165,7 +169,9 @@ def test_a_process_that_does_not_start_ends_it_with_the_reason(tmp_path: Path) -
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ran = nightread("up", cwd=tmp_path, data_dir=tmp_path / "file/data", dicom_port=free_port())
+    ran = nightread(
+        "up", cwd=tmp_path, data_dir=tmp_path / "file/data", dicom_port=free_port(), worklist_port=0
+    )
     assert ran.returncode == 1
     assert "cannot make NIGHTREAD_DATA_DIR" in ran.stderr
 

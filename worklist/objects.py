@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from screening.domain.review import Review
+from screening.records.audit import AuditEntry
 from screening.records.calls import Call
 from screening.records.cases import Case
 from screening.records.dossier import Dossier
@@ -40,6 +42,16 @@ def entry_object(entry: Entry) -> dict[str, Any]:
 def unscored_object(image: Unscored) -> dict[str, Any]:
     """Return an image that was not scored as an object of JSON's own types."""
     return _object(image)
+
+
+def review_object(review: Review) -> dict[str, Any]:
+    """Return a review as an object of JSON's own types."""
+    return _object(review)
+
+
+def audit_object(entry: AuditEntry) -> dict[str, Any]:
+    """Return an entry of the audit as an object of JSON's own types."""
+    return _object(entry)
 
 
 def ledger_object(ledger: Ledger) -> dict[str, Any]:

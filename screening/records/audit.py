@@ -174,6 +174,12 @@ def verify(session: Session) -> ChainState:
     return ChainState(entries, digest, None)
 
 
+def holds(session: Session, digest: str) -> bool:
+    """Say whether an entry with this digest is there, or it is that of the empty audit."""
+    found = select(AuditRow.id).where(AuditRow.digest == digest).limit(1)
+    return digest == BEGINNING or session.scalar(found) is not None
+
+
 def _rows(session: Session) -> Iterator[AuditRow]:
     found = session.scalars(select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=500))
     for row in found:

@@ -29,7 +29,8 @@ from screening.domain.reason import Reason
 from screening.domain.search_words import queried
 from screening.domain.triage import places
 from screening.domain.verdict import FLAGGED, Verdict
-from screening.records.schema import StudyReasonRow, StudyRow, StudyWordRow
+from screening.records.desk_schema import ReviewRow
+from screening.records.schema import RevisionRow, StudyReasonRow, StudyRow, StudyWordRow
 
 MOST_MERGED_DAYS = 62
 """A longer span of days is so large a part of all studies that the list is read in its order."""
@@ -213,3 +214,12 @@ def count_by_verdict(session: Session) -> dict[Verdict, int]:
         count = select(func.count()).where(StudyRow.place.between(first, last))
         counted[verdict] = session.scalar(count) or 0
     return counted
+
+
+def state_of_list(session: Session) -> str:
+    """Return a text that changes whenever a line of the list may have come to look otherwise."""
+    newest = [
+        session.scalar(select(func.max(column))) or 0
+        for column in (StudyRow.id, RevisionRow.id, ReviewRow.id)
+    ]
+    return ".".join(map(str, newest))

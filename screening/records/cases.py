@@ -141,6 +141,13 @@ def find_case(session: Session, study_instance_uid: str) -> Case | None:
     return next(iter(_cases(session, query)), None)
 
 
+def cases_of_rows(session: Session, rows: Sequence[int]) -> list[Case]:
+    """Return studies by their rows, in the order of these."""
+    place = {row: index for index, row in enumerate(rows)}
+    found = _cases(session, _studies().where(StudyRow.id.in_(rows)))
+    return sorted(found, key=lambda case: place[Cursor.parse(case.cursor).row])
+
+
 def tally(session: Session, since: dt.datetime | None = None) -> Tally:
     """Count every image that we ever acknowledged, or those that came ``since`` a moment."""
     images = select(InstanceRow.state, func.count()).group_by(InstanceRow.state)

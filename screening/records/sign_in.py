@@ -18,7 +18,8 @@ MOST_FAILURES_OF_AN_ADDRESS = 20
 FAILURES_COUNT_FOR = dt.timedelta(minutes=15)
 """Further sign-ins under a name, or from an address, are refused so long."""
 
-_SEEN_EVERY = dt.timedelta(minutes=1)
+SEEN_EVERY = dt.timedelta(minutes=1)
+"""How often a session that is in use is prolonged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class WebSession:
         Whose it is.
     form_secret
         What their forms must repeat.
+    seen_at
+        When it was last prolonged.
     """
 
     row: int
     user: User
     form_secret: str
+    seen_at: dt.datetime
 
 
 def must_wait(session: Session, name: str, address: str, now: dt.datetime) -> bool:
@@ -101,14 +105,15 @@ def find_session(
     if found is None:
         return None
     row, user = found
-    return WebSession(row.id, User(user.id, user.name, Role(user.role)), row.form_secret)
+    signed_in = User(user.id, user.name, Role(user.role))
+    return WebSession(row.id, signed_in, row.form_secret, row.seen_at)
 
 
 def note_seen(session: Session, row: int, now: dt.datetime) -> None:
     """Prolong a session, at most once a minute."""
     session.execute(
         update(WebSessionRow)
-        .where(WebSessionRow.id == row, WebSessionRow.seen_at < now - _SEEN_EVERY)
+        .where(WebSessionRow.id == row, WebSessionRow.seen_at < now - SEEN_EVERY)
         .values(seen_at=now)
     )
 

@@ -1,0 +1,41 @@
+"""Where an image's bytes lie, and its newest heatmap, by its UID."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedImage:
+    """An image that we hold: its study, and the digest under which the archive has it."""
+
+    study_instance_uid: str
+    digest: str
+
+
+def locate_image(session: Session, sop_instance_uid: str) -> LocatedImage | None:
+    """Return where an image is, ``None`` if we never received it."""
+    found = session.execute(
+        select(StudyRow.study_instance_uid, InstanceRow.digest)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .where(InstanceRow.sop_instance_uid == sop_instance_uid)
+    ).one_or_none()
+    return None if found is None else LocatedImage(*found)
+
+
+def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
+    """Return the heatmap of an image's newest score as PNG, ``None`` where that has none."""
+    newest = (
+        select(ScoreRow.id)
+        .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
+        .where(InstanceRow.sop_instance_uid == sop_instance_uid)
+        .order_by(ScoreRow.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return session.scalar(select(HeatmapRow.picture).where(HeatmapRow.score_row == newest))

@@ -1,0 +1,12 @@
+"""REST: the same queries as the pages and the console, for machines."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from worklist.api import cases, images, ledger, reviews, studies
+from worklist.api.problem import PROBLEMS
+
+router = APIRouter(responses=PROBLEMS)
+for part in (cases, studies, images, reviews, ledger):
+    router.include_router(part.router)

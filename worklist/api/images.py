@@ -1,0 +1,94 @@
+"""``/images``: pictures of them, frames with every bit, and heatmaps."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from screening.records import audit
+from screening.records.located import LocatedImage, locate_image, newest_heatmap
+from worklist.api.problem import Problem
+from worklist.desk import AtDesk, Desk
+from worklist.frame import UnshowableError
+from worklist.refusal import RefusalError
+from worklist.uid import Uid
+from worklist.visitor import Looks, Visitor
+
+router = APIRouter(
+    tags=["images"],
+    responses={415: {"model": Problem, "description": "It has no picture, or a damaged one."}},
+)
+
+
+def _located(desk: Desk, visitor: Visitor, uid: str, what: str) -> LocatedImage:
+    """Find an image and note that somebody looks at it."""
+    with desk.records.begin() as session:
+        image = locate_image(session, uid)
+        if image is None:
+            raise RefusalError(404, "no such image was received")
+        audit.note(
+            session,
+            visitor.actor,
+            audit.Event.IMAGE_SHOWN,
+            desk.clock(),
+            study_instance_uid=image.study_instance_uid,
+            detail=f"{what} of {uid}",
+        )
+    return image
+
+
+@router.get(
+    "/images/{sop_instance_uid}/frame",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "A frame."}},
+)
+def read_frame(desk: AtDesk, visitor: Looks, sop_instance_uid: Uid) -> Response:
+    """Return a frame with its full depth.
+
+    Four bytes, little endian, say how long the description is that follows: JSON with rows,
+    columns, slope and intercept (a pixel's value is `word * slope + intercept`), windows or a VOI
+    LUT, the lowest and highest value, whether low values are bright, padding, and the spacing in
+    mm. Then the words: unsigned, 16 bits, little endian, row by row.
+    """
+    image = _located(desk, visitor, sop_instance_uid, "frame")
+    try:
+        frame = desk.frames.frame(desk.archive.path(image.digest))
+    except UnshowableError as error:
+        raise RefusalError(415, str(error)) from None
+    return Response(frame, media_type="application/octet-stream")
+
+
+@router.get(
+    "/images/{sop_instance_uid}/picture",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "A picture."}},
+)
+def read_picture(
+    desk: AtDesk,
+    visitor: Looks,
+    sop_instance_uid: Uid,
+    side: Annotated[int, Query(ge=16, le=4096, description="Longer side, in pixels.")] = 1024,
+) -> Response:
+    """Return an image as PNG of 8 bits, windowed as its file asks for."""
+    image = _located(desk, visitor, sop_instance_uid, "picture")
+    try:
+        picture = desk.frames.picture(desk.archive.path(image.digest), side)
+    except UnshowableError as error:
+        raise RefusalError(415, str(error)) from None
+    return Response(picture, media_type="image/png")
+
+
+@router.get(
+    "/images/{sop_instance_uid}/heatmap",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "A heatmap."}},
+)
+def read_heatmap(desk: AtDesk, visitor: Looks, sop_instance_uid: Uid) -> Response:
+    """Return where the classifier saw a fracture: PNG of 8 bits, from edge to edge of the image."""
+    _located(desk, visitor, sop_instance_uid, "heatmap")
+    with desk.records.read() as session:
+        picture = newest_heatmap(session, sop_instance_uid)
+    if picture is None:
+        raise RefusalError(404, "its newest score has no heatmap: only flagged images have one")
+    return Response(picture, media_type="image/png")

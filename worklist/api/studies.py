@@ -1,0 +1,54 @@
+"""``/studies``: all that is known of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from screening.domain.review import Review
+from screening.records import audit
+from screening.records.cases import Case
+from screening.records.dossier import Conflict, Image, Revision, open_dossier
+from screening.records.priors import priors
+from screening.records.reviews import reviews_of
+from worklist.desk import AtDesk
+from worklist.objects import case_object, dossier_object, review_object
+from worklist.refusal import RefusalError
+from worklist.uid import Uid
+from worklist.visitor import Looks
+
+router = APIRouter(tags=["studies"])
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study, whole; heatmaps are PNG in base 64."""
+
+    case: Case
+    images: tuple[Image, ...]
+    conflicts: tuple[Conflict, ...]
+    revisions: tuple[Revision, ...]
+    reviews: tuple[Review, ...]
+    priors: tuple[Case, ...]
+
+
+@router.get("/studies/{study_instance_uid}", responses={200: {"model": Study}})
+def read_study(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Response:
+    """Return a study with its images, scores, reasons, revisions, reviews and priors."""
+    with desk.records.begin() as session:
+        dossier = open_dossier(session, study_instance_uid)
+        if dossier is None:
+            raise RefusalError(404, "no image of this study was received")
+        found = dossier_object(dossier)
+        found["reviews"] = [review_object(each) for each in reviews_of(session, study_instance_uid)]
+        found["priors"] = [case_object(each) for each in priors(session, study_instance_uid)]
+        audit.note(
+            session,
+            visitor.actor,
+            audit.Event.OPENED,
+            desk.clock(),
+            study_instance_uid=study_instance_uid,
+        )
+    return JSONResponse(found)

@@ -1,0 +1,61 @@
+"""What every request of the desk needs: settings, records, archive, frames."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from fastapi.templating import Jinja2Templates
+
+from screening.archive.archive import Archive
+from screening.records.engine import Records
+from screening.settings import Settings
+from worklist.frames import Frames
+from worklist.shown import filters, span
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _templates() -> Jinja2Templates:
+    made = Jinja2Templates(directory=_TEMPLATES)
+    made.env.filters |= filters()
+    made.env.globals["span"] = span
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Parts that requests share.
+
+    Attributes
+    ----------
+    settings, records, archive, frames
+        As their names say.
+    clock
+        Returns the present, UTC.
+    templates
+        Of the pages.
+    """
+
+    settings: Settings
+    records: Records
+    archive: Archive
+    frames: Frames
+    clock: Callable[[], dt.datetime] = _now
+    templates: Jinja2Templates = field(default_factory=_templates)
+
+
+def _desk(request: Request) -> Desk:
+    return cast(Desk, request.app.state.desk)
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+"""A parameter of an endpoint that wants the desk."""

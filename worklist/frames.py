@@ -1,0 +1,103 @@
+"""Frames for the browser: decoded in processes of their own, and kept for a moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import TimeoutError as LateError
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TypeVar
+
+from worklist.frame import UnshowableError, frame_bytes, limit_memory, picture_bytes
+
+_PROCESSES = 2
+_MOST_KEPT_BYTES = 200_000_000
+
+_Made = TypeVar("_Made")
+
+
+class Frames:
+    """Decodes images on demand; one that crashes or hangs costs its process and nothing else.
+
+    Parameters
+    ----------
+    longest_seconds
+        What one image may take.
+    most_bytes
+        Memory that it may take.
+    """
+
+    def __init__(self, longest_seconds: float, most_bytes: int) -> None:
+        self._seconds = longest_seconds
+        self._most_bytes = most_bytes
+        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def frame(self, path: Path) -> bytes:
+        """Return a frame as :func:`worklist.frame.frame_bytes` does.
+
+        Raises
+        ------
+        UnshowableError
+            If it cannot be shown, crashed its process or took too long.
+        """
+        key = path.name
+        with self._lock:
+            if key in self._kept and path.exists():
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = self._run(frame_bytes, path)
+        with self._lock:
+            self._kept[key] = made
+            while sum(map(len, self._kept.values())) > _MOST_KEPT_BYTES and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+        return made
+
+    def picture(self, path: Path, longer_side: int) -> bytes:
+        """Return a frame as :func:`worklist.frame.picture_bytes` does, or raise as `frame`."""
+        return self._run(picture_bytes, path, longer_side)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._give_up()
+
+    def _run(self, make: Callable[..., _Made], *arguments: object) -> _Made:
+        pool = self._open()
+        try:
+            return pool.submit(make, *arguments).result(self._seconds)
+        except LateError:
+            self._give_up(pool)
+            raise UnshowableError(
+                f"decoding took more than {self._seconds:g} s (NIGHTREAD_READ_SECONDS)"
+            ) from None
+        except BrokenProcessPool:
+            self._give_up(pool)
+            raise UnshowableError("its decoder crashed") from None
+
+    def _open(self) -> ProcessPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    _PROCESSES,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=limit_memory,
+                    initargs=(self._most_bytes,),
+                )
+            return self._pool
+
+    def _give_up(self, pool: ProcessPoolExecutor | None = None) -> None:
+        """End a pool's processes, what hangs in them included, unless another did already."""
+        with self._lock:
+            if pool is not None and pool is not self._pool:
+                return
+            given_up, self._pool = self._pool, None
+        if given_up is None:
+            return
+        for process in list((given_up._processes or {}).values()):
+            process.kill()
+        given_up.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,79 @@
+"""The desk as a process: from its settings to the signal that ends it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import uvicorn
+
+from screening import logs
+from screening.archive.archive import Archive
+from screening.errors import SettingsError
+from screening.records.engine import Records
+from screening.records.users import has_users
+from screening.settings import Settings
+from worklist.app import make_app
+from worklist.desk import Desk
+from worklist.frames import Frames
+
+
+def run(settings: Settings) -> None:
+    """Serve the worklist until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    SettingsError
+        If it would be served beyond this machine and nobody has an account.
+    NightreadError
+        If the database or the archive cannot be had.
+    """
+    logs.configure(settings)
+    records = Records(settings.records_url)
+    records.check_schema()
+    require_users(settings, records)
+    frames = Frames(settings.read_seconds, int(settings.read_gigabytes * 1e9))
+    app = make_app(Desk(settings, records, Archive(settings.archive_dir), frames))
+    config = uvicorn.Config(
+        app,
+        host=settings.worklist_host,
+        port=settings.worklist_port,
+        log_config=None,
+        # Its lines would hold every address that somebody searched for.
+        access_log=False,
+        server_header=False,
+        # Behind a proxy on this machine the visitor's own address counts.
+        forwarded_allow_ips="127.0.0.1",
+        timeout_graceful_shutdown=5,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        frames.close()
+        records.close()
+
+
+def require_users(settings: Settings, records: Records) -> None:
+    """Refuse to serve patients to whoever reaches the port.
+
+    Raises
+    ------
+    SettingsError
+        If the address is not of loopback and nobody could sign in.
+    """
+    if is_loopback(settings.worklist_host):
+        return
+    with records.read() as session:
+        if has_users(session):
+            return
+    raise SettingsError(
+        f"NIGHTREAD_WORKLIST_HOST is {settings.worklist_host}, beyond this machine, and nobody has "
+        "an account: make one with nightread user add, or serve on 127.0.0.1"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address reaches this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
