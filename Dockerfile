@@ -1,4 +1,4 @@
-# One image for every process: docker run IMAGE listen, work, migrate, or up for all of them.
+# One image for every process: docker run IMAGE listen, work, serve, migrate, or up for all of them.
 
 FROM python:3.11-slim AS build
 # PyPI's torch brings gigabytes of CUDA libraries: give PyTorch's index of CPU builds with
@@ -26,6 +26,6 @@ ENV PATH=/opt/nightread/bin:$PATH \
 USER nightread
 WORKDIR /data
 VOLUME /data
-EXPOSE 11112
+EXPOSE 11112 8080
 ENTRYPOINT ["nightread"]
 CMD ["up"]

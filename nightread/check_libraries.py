@@ -37,6 +37,19 @@ LIBRARIES = {
         "safetensors",
         "torch",
     ),
+    "worklist": (
+        "fastapi",
+        "imagecodecs",
+        "jinja2",
+        "pillow",
+        "pwdlib",
+        "pyjpegls",
+        "pylibjpeg",
+        "pylibjpeg-openjpeg",
+        "pylibjpeg-rle",
+        "python-multipart",
+        "uvicorn",
+    ),
     "postgres": ("psycopg",),
 }
 _STRANGERS = ("torchvision", "timm")
@@ -54,6 +67,8 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
     """Look for every library that the processes with these settings import."""
     for extra, names in LIBRARIES.items():
         if extra == "postgres" and not settings.database_url.startswith("postgresql"):
+            continue
+        if extra == "worklist" and not settings.worklist_port:
             continue
         for name in names:
             yield _check_library(name, extra)

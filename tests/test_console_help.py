@@ -14,8 +14,9 @@ from nightread.console import make_console
 
 COMMANDS = [
     *("demo", "up", "cases", "study", "ledger", "associations", "retry", "send", "wrap", "doctor"),
-    *("listen", "work", "migrate"),
-    *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version", "bundle"),
+    *("listen", "work", "serve", "migrate"),
+    *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
+    *("user", "token", "audit", "bundle"),
 ]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -62,6 +64,7 @@ def make_app(desk: Desk) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
     )
     app.state.desk = desk
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     app.include_router(api, prefix=API)
     app.include_router(pages, include_in_schema=False)
     static = StaticFiles(directory=Path(__file__).parent / "static")
@@ -73,6 +76,26 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(NightreadError, _failed)
     app.add_exception_handler(Exception, _crashed)
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """Return OpenAPI's description, in which a study's time has no zone: DICOM's TM has none."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        app.openapi_schema = _local_times(made)
+    return app.openapi_schema
+
+
+def _local_times(part: Any) -> Any:  # noqa: ANN401 - any part of JSON
+    if isinstance(part, list):
+        return [_local_times(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("format") == "time":
+        return {"type": "string", "description": "Local, without a zone.", "examples": ["21:30:00"]}
+    return {name: _local_times(value) for name, value in part.items()}
 
 
 async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -150,7 +150,8 @@ def _display(
 
 
 def _windows(data_set: DataSet) -> list[tuple[str, Window]]:
-    function = _texts(data_set, VOI_LUT_FUNCTION)[0].upper()
+    named = _texts(data_set, VOI_LUT_FUNCTION)[0].upper()
+    function = named if named in ("LINEAR_EXACT", "SIGMOID") else "LINEAR"
     names = _texts(data_set, WINDOW_EXPLANATION)
     centers, widths = _texts(data_set, WINDOW_CENTER), _texts(data_set, WINDOW_WIDTH)
     found = []

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -166,11 +167,12 @@ def read_audit(
 def verify(session: Session) -> ChainState:
     """Follow the chain from its first entry to its last."""
     digest, entries = BEGINNING, 0
-    for row in _rows(session):
-        entries += 1
-        if _digest(digest, row) != row.digest:
-            return ChainState(entries, row.digest, row.id)
-        digest = row.digest
+    with closing(_rows(session)) as rows:
+        for row in rows:
+            entries += 1
+            if _digest(digest, row) != row.digest:
+                return ChainState(entries, row.digest, row.id)
+            digest = row.digest
     return ChainState(entries, digest, None)
 
 
@@ -180,11 +182,14 @@ def holds(session: Session, digest: str) -> bool:
     return digest == BEGINNING or session.scalar(found) is not None
 
 
-def _rows(session: Session) -> Iterator[AuditRow]:
+def _rows(session: Session) -> Generator[AuditRow, None, None]:
     found = session.scalars(select(AuditRow).order_by(AuditRow.id).execution_options(yield_per=500))
-    for row in found:
-        yield row
-        session.expunge(row)
+    try:
+        for row in found:
+            yield row
+            session.expunge(row)
+    finally:
+        found.close()
 
 
 def _entry(row: AuditRow) -> AuditEntry:
