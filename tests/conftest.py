@@ -5,14 +5,9 @@ On a person's machine a test whose server is missing skips with the reason; with
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
-import random
 import shutil
-import signal
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +18,7 @@ import psycopg
 import pytest
 
 import migrations
+from benchmarks.apparatus.postgresql import PostgreSQL, find_programs
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.settings import Settings
@@ -81,85 +77,11 @@ def test_data() -> Path:
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL cluster of its own, as the URL of its maintenance database."""
+    require(find_programs(), "no PostgreSQL: install Debian's postgresql")
     server = PostgreSQL(tmp_path_factory.mktemp("postgresql"))
     server.start()
     yield server.url
     server.stop()
-
-
-class PostgreSQL:
-    """A cluster in a folder of its own, that a test may restart."""
-
-    def __init__(self, folder: Path) -> None:
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        found = str(programs[-1]) if programs else shutil.which("initdb")
-        require(found, "no PostgreSQL: install Debian's postgresql")
-        assert found is not None
-        self._programs, self._folder = Path(found).parent, folder
-        self._user = _unprivileged_user(folder)
-        self._port = _lasting_port()
-        self.url = f"postgresql://test@127.0.0.1:{self._port}/postgres"
-        subprocess.run(
-            [
-                *(self._programs / "initdb", "-D", folder / "data"),
-                *("-U", "test", "-A", "trust", "--no-sync"),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            user=self._user,
-            cwd=folder,
-        )
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        folder = self._folder
-        self._server = subprocess.Popen(
-            [
-                *(self._programs / "postgres", "-D", folder / "data"),
-                *("-p", str(self._port), "-k", folder),
-                *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=self._user,
-            cwd=folder,
-        )
-        wait_until(lambda: _connects(self.url), 120, "PostgreSQL answers")
-
-    def stop(self) -> None:
-        """End it at once, its clients' connections too."""
-        self._server.send_signal(signal.SIGINT)
-        self._server.wait(30)
-
-
-def _lasting_port() -> int:
-    """Return a port for a server that is restarted.
-
-    Below those that the kernel gives to clients (ip_local_port_range): one that knocks while the
-    server is away could be given the very port that it calls, and would keep it.
-    """
-    while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-
-
-def _unprivileged_user(folder: Path) -> str | None:
-    """Debian's initdb refuses root: let the package's own user have the folder."""
-    if os.geteuid() != 0:
-        return None
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    shutil.chown(folder, "postgres")
-    return pwd.getpwnam("postgres").pw_name
-
-
-def _connects(url: str) -> bool:
-    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url):
-        return True
-    return False
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from conftest import PostgreSQL
+from conftest import require
 from installation import Installation
 from reading_room import file_data_set, now
 
+from benchmarks.apparatus.postgresql import PostgreSQL, find_programs
 from phantoms.load import small_study
 from screening.archive.archive import Archive
 from screening.domain.instance import InstanceState
@@ -33,6 +34,7 @@ def own_postgresql(tmp_path: Path) -> Iterator[PostgreSQL]:
     """A cluster that may be restarted."""
     folder = tmp_path / "postgresql"
     folder.mkdir()
+    require(find_programs(), "no PostgreSQL: install Debian's postgresql")
     server = PostgreSQL(folder)
     server.start()
     yield server

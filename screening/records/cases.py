@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -176,12 +177,44 @@ def tally(session: Session, since: dt.datetime | None = None) -> Tally:
     )
 
 
-_Selected = Select[StudyRow, PatientRow, RevisionRow]
+_Selected = Select[*tuple[Any, ...]]
+
+# Columns and no objects of the tables: for a page these cost more than the database.
+_STUDY = (
+    StudyRow.id,
+    StudyRow.place,
+    StudyRow.study_instance_uid,
+    StudyRow.verdict,
+    StudyRow.top_probability,
+    StudyRow.age_years,
+    StudyRow.accession_number,
+    StudyRow.body_part,
+    StudyRow.study_date,
+    StudyRow.study_time,
+    StudyRow.study_description,
+    StudyRow.images_received,
+    StudyRow.images_scored,
+    StudyRow.images_not_scored,
+    StudyRow.revision,
+    StudyRow.first_received_at,
+    StudyRow.lane,
+    StudyRow.calling_ae_title,
+    StudyRow.review,
+)
+_PATIENT = (PatientRow.patient_name, PatientRow.patient_id, PatientRow.patient_sex)
+_REVISION = (RevisionRow.model_name, RevisionRow.model_version, RevisionRow.decided_at)
 
 
 def _studies() -> _Selected:
+    held = InstanceRow.study_row == StudyRow.id
+    patients = select(func.count(InstanceRow.patient_row.distinct())).where(held)
     return (
-        select(StudyRow, PatientRow, RevisionRow)
+        select(
+            *_STUDY,
+            *_PATIENT,
+            *_REVISION,
+            patients.correlate(StudyRow).scalar_subquery().label("patients"),
+        )
         .join(PatientRow, PatientRow.id == StudyRow.patient_row)
         .outerjoin(
             RevisionRow,
@@ -192,21 +225,14 @@ def _studies() -> _Selected:
 
 def _cases(session: Session, query: _Selected) -> list[Case]:
     found = session.execute(query).all()
-    studies = [study.id for study, _, _ in found]
-    reasons = _reasons(session, [study.id for study, _, _ in found if study.images_not_scored])
-    conflicts = _conflicts(session, studies)
-    patients = _patients(session, studies)
-    return [
-        _case(
-            study,
-            patient,
-            revision,
-            reasons.get(study.id, {}),
-            conflicts.get(study.id, 0),
-            patients.get(study.id, 1),
-        )
-        for study, patient, revision in found
-    ]
+    reasons = _reasons(session, [row.id for row in found if row.images_not_scored])
+    conflicts = _conflicts(session, [row.id for row in found]) if _any_conflict(session) else {}
+    return [_case(row, reasons.get(row.id, {}), conflicts.get(row.id, 0)) for row in found]
+
+
+def _any_conflict(session: Session) -> bool:
+    """Say whether there is any in the records at all: mostly there is none to look for."""
+    return session.scalar(select(ConflictRow.id).limit(1)) is not None
 
 
 def _reasons(session: Session, studies: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -241,50 +267,34 @@ def _conflicts(session: Session, studies: Sequence[int]) -> dict[int, int]:
     return dict(session.execute(query).all())
 
 
-def _patients(session: Session, studies: Sequence[int]) -> dict[int, int]:
-    query = (
-        select(InstanceRow.study_row, func.count(InstanceRow.patient_row.distinct()))
-        .where(InstanceRow.study_row.in_(studies))
-        .group_by(InstanceRow.study_row)
-    )
-    return dict(session.execute(query).all())
-
-
-def _case(
-    study: StudyRow,
-    patient: PatientRow,
-    revision: RevisionRow | None,
-    reasons: Mapping[str, int],
-    conflicts: int,
-    patients: int,
-) -> Case:
+def _case(row: Any, reasons: Mapping[str, int], conflicts: int) -> Case:  # noqa: ANN401 - a row
     return Case(
-        study_instance_uid=study.study_instance_uid,
-        verdict=Verdict(study.verdict),
-        score=study.top_probability,
-        patient_name=patient.patient_name,
-        patient_id=patient.patient_id,
-        patient_sex=patient.patient_sex,
-        age_years=study.age_years,
-        accession_number=study.accession_number,
-        body_part=study.body_part,
-        study_date=study.study_date,
-        study_time=study.study_time,
-        study_description=study.study_description,
-        images_received=study.images_received,
-        images_scored=study.images_scored,
-        images_not_scored=study.images_not_scored,
-        images_waiting=study.images_received - study.images_scored - study.images_not_scored,
+        study_instance_uid=row.study_instance_uid,
+        verdict=Verdict(row.verdict),
+        score=row.top_probability,
+        patient_name=row.patient_name,
+        patient_id=row.patient_id,
+        patient_sex=row.patient_sex,
+        age_years=row.age_years,
+        accession_number=row.accession_number,
+        body_part=row.body_part,
+        study_date=row.study_date,
+        study_time=row.study_time,
+        study_description=row.study_description,
+        images_received=row.images_received,
+        images_scored=row.images_scored,
+        images_not_scored=row.images_not_scored,
+        images_waiting=row.images_received - row.images_scored - row.images_not_scored,
         reasons=reasons,
         conflicts=conflicts,
-        patients=patients,
-        model=revision.model_name if revision else None,
-        model_version=revision.model_version if revision else None,
-        revision=study.revision,
-        received_at=study.first_received_at,
-        decided_at=revision.decided_at if revision else None,
-        lane=Lane(study.lane),
-        calling_ae_title=study.calling_ae_title,
-        review=Opinion(study.review) if study.review else None,
-        cursor=str(Cursor(study.place, study.id)),
+        patients=row.patients or 1,
+        model=row.model_name,
+        model_version=row.model_version,
+        revision=row.revision,
+        received_at=row.first_received_at,
+        decided_at=row.decided_at,
+        lane=Lane(row.lane),
+        calling_ae_title=row.calling_ae_title,
+        review=Opinion(row.review) if row.review else None,
+        cursor=str(Cursor(row.place, row.id)),
     )
