@@ -6,5 +6,7 @@ row with ``records/intake.py``, and answers. When the association closes, ``queu
 sends the study's number to the workers. ``worker/pipeline.py`` claims its waiting images with
 ``records/claims.py``, reads their pixels with ``dicom/pixels.py``, has them scored by
 ``models/classifier.py``, and writes scores, reasons and the study's verdict with
-``records/results.py``. ``records/cases.py`` lists the flagged cases.
+``records/results.py``. ``records/cases.py`` lists the flagged cases, in the order of
+``domain/triage.py``; a radiologist opens one at the desk and says what they think of it, which
+``records/reviews.py`` keeps, and ``records/audit.py`` that they looked.
 """

@@ -71,7 +71,7 @@ def _explain(error: ValidationError) -> str:
             name = PREFIX + str(problem["loc"][0]).upper()
             message = f"{name}={_without_password(str(problem['input']))}: {message}"
         lines.append(message)
-    return "\n".join(lines)
+    return "; ".join(lines)
 
 
 def _without_password(value: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import shutil
@@ -33,7 +34,8 @@ from screening.settings import Settings
 
 def findings(tmp_path: Path, code: int, **settings: object) -> dict[str, dict[str, str]]:
     """Run the doctor, and return what it found by subject."""
-    chosen = {"dicom_port": free_port(), "minimum_free_gigabytes": 0} | settings
+    ports = {"dicom_port": free_port(), "worklist_port": free_port()}
+    chosen = {**ports, "minimum_free_gigabytes": 0} | settings
     ran = nightread("doctor", "--json", cwd=tmp_path, **chosen)
     assert ran.returncode == code, ran.stdout + ran.stderr
     return {found["subject"]: found for found in json.loads(ran.stdout)}
@@ -46,6 +48,22 @@ def test_on_a_whole_installation_nothing_fails(tmp_path: Path) -> None:
     assert found["model"]["detail"].startswith("mobilenet_v2 ")
     assert "nightread up will start" in found["Redis"]["detail"]
     assert list(tmp_path.iterdir()) == [], "it only looks"
+
+
+def test_a_worklist_port_that_somebody_else_has_fails(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=hang_up, args=(server,), daemon=True)
+        thread.start()
+        found = findings(tmp_path, 1, worklist_port=port)
+    assert found["worklist port"]["level"] == "FAIL"
+    assert "NIGHTREAD_WORKLIST_PORT" in found["worklist port"]["detail"]
+
+
+def hang_up(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            server.accept()[0].close()
 
 
 def test_an_altered_model_fails(tmp_path: Path) -> None:

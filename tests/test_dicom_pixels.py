@@ -23,8 +23,15 @@ from PIL import Image, ImageFile
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
+from phantoms.load import small_study
+from phantoms.study import save
 from screening.dicom.image_pixel import ImagePixel
 from screening.dicom.jpeg2000 import decode_reduced
 from screening.dicom.pixels import read_pixels
@@ -660,3 +667,23 @@ def test_the_size_is_looked_for_behind_a_short_first_fragment(
     ds.save_as(path)
     with pytest.raises(DecodeError, match="the header"):
         read_pixels(path, least_side=100)
+
+
+def test_rle_that_makes_its_decoder_panic_is_damaged(tmp_path: Path) -> None:
+    """The decoder is in Rust: its panic is no Exception, and would end the process."""
+    (ds,) = small_study(1, 1)
+    ds.compress(RLELossless)
+    path = tmp_path / "damaged.dcm"
+    save(ds, path)
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(30):
+        third = len(whole) // 3
+        noise = np.random.default_rng(seed).integers(0, 256, third, dtype=np.uint8).tobytes()
+        path.write_bytes(whole[:third] + noise + whole[2 * third :])
+        try:
+            read_pixels(path)
+        except DecodeError as error:
+            assert "damaged" in str(error)  # noqa: PT017 - it may also decode to noise
+            refused += 1
+    assert refused > 0

@@ -176,7 +176,7 @@ def test_an_image_whose_file_is_gone_is_listed_after_its_attempts(
     assert missing.exclusion is not None
     assert missing.exclusion.reason is Reason.ERROR
     assert "send the image again" in missing.exclusion.detail
-    assert missing.attempts == room.settings.maximum_attempts + 1
+    assert missing.attempts == room.settings.maximum_attempts
     assert scored.state is InstanceState.SCORED
 
 
@@ -244,6 +244,7 @@ def test_a_worker_that_dies_each_time_leaves_a_reason(room: Room) -> None:
     assert pipeline.screen(study) == 1
     (left,) = room.dossier(image).images
     assert left.exclusion == Exclusion(Reason.ERROR, "the worker died at each attempt")
+    assert left.attempts == room.settings.maximum_attempts
 
 
 def test_no_error_quotes_the_patient(
@@ -321,7 +322,7 @@ def test_a_poisoned_image_takes_down_neither_its_study_nor_the_worker(
     images = {image.sop_instance_uid: image for image in room.dossier(poison).images}
     left = images[str(poison.SOPInstanceUID)]
     assert left.exclusion == Exclusion(Reason.ERROR, "its reader died of SIGKILL while reading")
-    assert left.attempts == room.settings.maximum_attempts + 1
+    assert left.attempts == room.settings.maximum_attempts
     assert images[str(ordinary.SOPInstanceUID)].state is InstanceState.SCORED
 
     monkeypatch.setattr(Readers, "read", real)

@@ -79,7 +79,7 @@ class Pipeline:
         self._readers = readers
         classifier = screener.classifier
         scorer = Scorer(classifier.identity, classifier.points)
-        self._recorder = Recorder(records, scorer, worker)
+        self._recorder = Recorder(records, scorer, worker, settings.maximum_attempts)
         self._worker = worker
         self._shadow = shadow
         self._lease = dt.timedelta(seconds=settings.lease_seconds)
@@ -162,6 +162,7 @@ class Pipeline:
                 now=_now(),
                 lease=self._lease,
                 limit=self._settings.batch_images,
+                maximum_attempts=self._settings.maximum_attempts,
             )
 
     def _start_reading(

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from screening.domain.reason import Exclusion, Reason
 from screening.errors import NightreadError, RecordsError, UnrecordableError
 from screening.records.batch import Return, record_batch
 from screening.records.engine import Records
@@ -40,12 +41,17 @@ class Recorder:
         The classifier, and its operating points.
     worker
         Who claimed what is recorded.
+    maximum_attempts
+        After which an image that failed is not given back, but has its reason.
     """
 
-    def __init__(self, records: Records, scorer: Scorer, worker: str) -> None:
+    def __init__(
+        self, records: Records, scorer: Scorer, worker: str, maximum_attempts: int
+    ) -> None:
         self._records = records
         self._scorer = scorer
         self._worker = worker
+        self._maximum_attempts = maximum_attempts
 
     def record(self, batch: Batch) -> None:
         """Write results, the verdicts that follow, and what is to be tried again.
@@ -61,6 +67,10 @@ class Recorder:
         for row, outcome in batch.outcomes.items():
             claimed = batch.claimed[row]
             if isinstance(outcome, Failed):
+                if outcome.counts and claimed.attempt >= self._maximum_attempts:
+                    given_up = Exclusion(Reason.ERROR, outcome.error)
+                    results.setdefault(claimed.study_row, {})[row] = given_up
+                    continue
                 pause = _BACK_OFF * 2**claimed.attempt if outcome.counts else _OUTAGE
                 returns.append(Return(row, outcome.error, now + pause, outcome.counts))
             else:

@@ -102,7 +102,8 @@ def bind(app: Celery, process: ScoringProcess) -> None:
             time.sleep(_OUTAGE_SECONDS)
             return
         if settled:
-            log.info("study_screened", study_row=study_row, images=settled)
+            # With those of other studies that waited.
+            log.info("batch_screened", called_for=study_row, images=settled)
 
 
 def processes(settings: Settings) -> int:

@@ -7,8 +7,9 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
+from screening.domain.agreement import Share
 from screening.domain.review import Review
 from screening.records.audit import AuditEntry
 from screening.records.calls import Call
@@ -17,6 +18,7 @@ from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
 from screening.records.retry import Unscored
+from worklist.statistics import Statistics
 
 
 def case_object(case: Case) -> dict[str, Any]:
@@ -52,6 +54,25 @@ def review_object(review: Review) -> dict[str, Any]:
 def audit_object(entry: AuditEntry) -> dict[str, Any]:
     """Return an entry of the audit as an object of JSON's own types."""
     return _object(entry)
+
+
+def statistics_object(statistics: Statistics) -> dict[str, Any]:
+    """Return the statistics; each share with its value and its 95 % interval."""
+    return cast(dict[str, Any], _with_shares(statistics))
+
+
+def _with_shares(value: Any) -> Any:  # noqa: ANN401 - any part of the statistics
+    if isinstance(value, Share):
+        interval = value.interval or (None, None)
+        counts = {"count": value.count, "of": value.of, "value": value.value}
+        return counts | {"low": interval[0], "high": interval[1]}
+    if isinstance(value, tuple):
+        return [_with_shares(each) for each in value]
+    if not dataclasses.is_dataclass(value):
+        return _value(value)
+    return {
+        field.name: _with_shares(getattr(value, field.name)) for field in dataclasses.fields(value)
+    }
 
 
 def ledger_object(ledger: Ledger) -> dict[str, Any]:

@@ -166,7 +166,12 @@ def _decoded_words(
         )
     except MemoryError:
         raise  # of this machine, and not of the image
-    except Exception as error:  # Decoders raise whatever they like, of every kind, on damaged data.
+    except (
+        BaseException
+    ) as error:  # Decoders raise whatever they like, of every kind, on damaged data.
+        # What is no Exception ends the process on purpose, but for the panic of a library in Rust.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         own = isinstance(error, DecodeError)
         said = str(error) if own else f"the decoder gave up with {type(error).__name__}"
         raise DecodeError(

@@ -61,7 +61,7 @@ def blank_or_saturated(quality: Quality) -> str | None:
         A detail for `screening.domain.reason.Reason.BLANK_OR_SATURATED`.
     """
     if quality.contrast < BLANK_SPREAD:
-        return f"blank: 98 % of the pixels are within {quality.contrast:.3f} of one brightness"
+        return f"blank: 98 % of the pixels are alike, to {quality.contrast:.3f} of the scale"
     black, white = quality.black_share, quality.white_share
     if black + white > SATURATED_SHARE or white > WHITE_SHARE:
         return f"saturated: {white:.1%} of the pixels are white and {black:.1%} black"

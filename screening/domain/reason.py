@@ -31,7 +31,7 @@ _SENTENCES = {
     Reason.NOT_A_RADIOGRAPH: "not a radiograph for reading",
     Reason.BODY_PART_OUT_OF_SCOPE: "body part out of scope",
     Reason.NO_PIXEL_DATA: "no pixel data",
-    Reason.CANNOT_DECODE: "cannot decode the transfer syntax",
+    Reason.CANNOT_DECODE: "cannot be decoded",
     Reason.TOO_SMALL: "too small",
     Reason.BLANK_OR_SATURATED: "blank or saturated",
     Reason.MULTI_FRAME: "multi-frame",

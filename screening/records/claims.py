@@ -40,6 +40,7 @@ def claim(
     now: dt.datetime,
     lease: dt.timedelta,
     limit: int,
+    maximum_attempts: int | None = None,
 ) -> list[ClaimedInstance]:
     """Claim up to ``limit`` waiting images, fewer or none if others hold them.
 
@@ -53,6 +54,8 @@ def claim(
         Its images count as announced, whatever the outbox says of it yet.
     worker
         Who claims.
+    maximum_attempts
+        An image that has had them is claimed to be given up, which is no attempt.
 
     Returns
     -------
@@ -76,23 +79,25 @@ def claim(
     if claimed and claimed[0].attempts == 0:
         untried = candidates.where(InstanceRow.attempts == 0)
         claimed = session.scalars(untried.limit(limit)).all()
+    found = []
     for row in claimed:
-        row.attempts += 1
+        attempt = row.attempts + 1
+        row.attempts = attempt if maximum_attempts is None else min(attempt, maximum_attempts)
         row.claimed_until = now + lease
         row.claimed_by = worker
-    session.flush()
-    return [
-        ClaimedInstance(
-            row=row.id,
-            study_row=row.study_row,
-            digest=row.digest,
-            sop_instance_uid=row.sop_instance_uid,
-            sop_class_uid=row.sop_class_uid,
-            attempt=row.attempts,
-            last_error=row.last_error,
+        found.append(
+            ClaimedInstance(
+                row=row.id,
+                study_row=row.study_row,
+                digest=row.digest,
+                sop_instance_uid=row.sop_instance_uid,
+                sop_class_uid=row.sop_class_uid,
+                attempt=attempt,
+                last_error=row.last_error,
+            )
         )
-        for row in claimed
-    ]
+    session.flush()
+    return found
 
 
 def _is_waiting() -> ColumnElement[bool]:

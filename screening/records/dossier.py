@@ -56,7 +56,8 @@ class Score:
 class Image:
     """One instance of the study: waiting, scored, or not scored with its reason.
 
-    The doubts say why its score deserves less trust; its quality is ``None`` where it was not seen.
+    The doubts say why its score deserves less trust; its quality is ``None`` where it was not seen,
+    and the view spread, how far its mirror image scores otherwise, where it has no score.
     The patient is the one whom its own header names. What a shadow model said stands apart from
     the scores and is behind no verdict.
     """
@@ -84,6 +85,7 @@ class Image:
     last_error: str | None
     exclusion: Exclusion | None
     quality: Quality | None
+    view_spread: float | None
     doubts: tuple[str, ...]
     scores: tuple[Score, ...]
     shadow_scores: tuple[ShadowScore, ...]
@@ -188,6 +190,7 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             last_error=row.last_error,
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
             quality=_quality(seen),
+            view_spread=seen.view_spread if seen else None,
             doubts=_doubts(seen, scores.get(row.id, [])),
             scores=tuple(scores.get(row.id, ())),
             shadow_scores=tuple(shadows.get(row.id, ())),

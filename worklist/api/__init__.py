@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.api import cases, images, ledger, reviews, studies
+from worklist.api import cases, images, ledger, reviews, statistics, studies
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, ledger):
+for part in (cases, studies, images, reviews, statistics, ledger):
     router.include_router(part.router)

@@ -1,11 +1,11 @@
-"""Pages: the list, a case, signing in, the audit."""
+"""Pages: the list, a case, statistics, signing in, the audit."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.pages import audit, case, cases, sign_in
+from worklist.pages import audit, case, cases, sign_in, statistics
 
 router = APIRouter()
-for part in (sign_in, cases, case, audit):
+for part in (sign_in, cases, case, statistics, audit):
     router.include_router(part.router)

@@ -1,0 +1,67 @@
+"""What was reviewed, for the statistics; and how the scores of all studies are spread."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from screening.domain.agreement import ReviewedCase
+from screening.domain.alert_budget import STEPS
+from screening.domain.review import Finding, Opinion
+from screening.domain.verdict import Verdict
+from screening.records.desk_schema import ReviewRow
+from screening.records.reviews import standing
+from screening.records.schema import SeriesRow, StudyRow
+
+
+def reviewed_cases(session: Session) -> list[ReviewedCase]:
+    """Return each study that has a standing review, with its newest one, by study."""
+    of_studies = (
+        select(ReviewRow)
+        .where(ReviewRow.instance_row.is_(None))
+        .order_by(ReviewRow.study_row, ReviewRow.id)
+    )
+    newest = {}
+    for study, rows in groupby(session.scalars(of_studies), lambda row: row.study_row):
+        kept = standing(list(rows))
+        if kept:
+            newest[study] = kept[-1]
+    first = (
+        select(func.min(SeriesRow.id))
+        .where(SeriesRow.study_row == StudyRow.id)
+        .correlate(StudyRow)
+        .scalar_subquery()
+    )
+    studies = session.execute(
+        select(StudyRow, SeriesRow.manufacturer_model)
+        .outerjoin(SeriesRow, SeriesRow.id == first)
+        .where(StudyRow.review.is_not(None))
+        .order_by(StudyRow.id)
+    )
+    return [
+        _case(study, scanner, newest[study.id]) for study, scanner in studies if study.id in newest
+    ]
+
+
+def _case(study: StudyRow, scanner: str | None, review: ReviewRow) -> ReviewedCase:
+    return ReviewedCase(
+        study_instance_uid=study.study_instance_uid,
+        verdict=Verdict(review.verdict),
+        score=study.top_probability,
+        opinion=Opinion(review.opinion or ""),
+        finding=Finding(review.finding) if review.finding else None,
+        body_part=study.body_part or "",
+        scanner=scanner or "",
+        day=review.at.date(),
+    )
+
+
+def spread_of_scores(session: Session) -> dict[int, int]:
+    """Return how many studies have which score, in thousandths."""
+    step = func.round(StudyRow.top_probability * STEPS)
+    found = session.execute(
+        select(step, func.count()).where(StudyRow.top_probability.is_not(None)).group_by(step)
+    )
+    return {int(score): count for score, count in found}

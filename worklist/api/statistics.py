@@ -1,0 +1,35 @@
+"""``/statistics``: agreement, and what another threshold would cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from screening.records import audit
+from worklist.desk import AtDesk
+from worklist.objects import statistics_object
+from worklist.statistics import FLAGS, read_statistics
+from worklist.visitor import Looks
+
+router = APIRouter(tags=["statistics"])
+
+
+@router.get("/statistics")
+def read_all(
+    desk: AtDesk,
+    visitor: Looks,
+    flags: Annotated[
+        list[Annotated[float, Query(ge=0, le=100)]] | None,
+        Query(description="Flags per hundred studies, each of which gives a budget."),
+    ] = None,
+) -> dict[str, Any]:
+    """Return agreement, precision and sensitivity of what was reviewed, with 95 % intervals.
+
+    By body part, scanner and week; the discordant studies; and the threshold on a study's score for
+    each number of flags per hundred studies, with what it costs on local, reviewed studies.
+    """
+    found = read_statistics(desk.records, tuple(flags or FLAGS)[:50])
+    with desk.records.begin() as session:
+        audit.note(session, visitor.actor, audit.Event.LISTED, desk.clock(), detail="statistics")
+    return statistics_object(found)
