@@ -12,6 +12,8 @@ from fastapi import Depends, Request
 from fastapi.templating import Jinja2Templates
 
 from screening.archive.archive import Archive
+from screening.domain.account import Actor
+from screening.records.audit import Event, note
 from screening.records.engine import Records
 from screening.settings import Settings
 from worklist.frames import Frames
@@ -51,6 +53,17 @@ class Desk:
     frames: Frames
     clock: Callable[[], dt.datetime] = _now
     templates: Jinja2Templates = field(default_factory=_templates)
+
+    def note(
+        self, actor: Actor, event: Event, *, study: str | None = None, detail: str = ""
+    ) -> None:
+        """Record what somebody does, in a transaction of its own.
+
+        What they are shown is read in another one, before: on SQLite who writes keeps the door
+        waiting.
+        """
+        with self.records.begin() as session:
+            note(session, actor, event, self.clock(), study_instance_uid=study, detail=detail)
 
 
 def _desk(request: Request) -> Desk:

@@ -6,7 +6,7 @@ import multiprocessing
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -18,6 +18,10 @@ _PROCESSES = 2
 _MOST_KEPT_BYTES = 200_000_000
 
 _Made = TypeVar("_Made")
+
+
+class _CrashedError(Exception):
+    """The process that was at work on an image ended."""
 
 
 class Frames:
@@ -67,7 +71,21 @@ class Frames:
         self._give_up()
 
     def _run(self, make: Callable[..., _Made], *arguments: object) -> _Made:
-        pool = self._open()
+        try:
+            return self._try(self._open(), make, *arguments)
+        except _CrashedError:
+            pass  # perhaps another image's crash, which ends what is at work beside it
+        alone = self._make(1)
+        try:
+            return self._try(alone, make, *arguments)
+        except _CrashedError:
+            raise UnshowableError("its decoder crashed") from None
+        finally:
+            _end(alone)
+
+    def _try(
+        self, pool: ProcessPoolExecutor, make: Callable[..., _Made], *arguments: object
+    ) -> _Made:
         try:
             return pool.submit(make, *arguments).result(self._seconds)
         except LateError:
@@ -75,20 +93,25 @@ class Frames:
             raise UnshowableError(
                 f"decoding took more than {self._seconds:g} s (NIGHTREAD_READ_SECONDS)"
             ) from None
-        except BrokenProcessPool:
+        except MemoryError:
+            raise UnshowableError("it needs more memory than NIGHTREAD_READ_GIGABYTES") from None
+        except (BrokenProcessPool, CancelledError, RuntimeError):  # it ended, or is ending
             self._give_up(pool)
-            raise UnshowableError("its decoder crashed") from None
+            raise _CrashedError from None
 
     def _open(self) -> ProcessPoolExecutor:
         with self._lock:
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(
-                    _PROCESSES,
-                    mp_context=multiprocessing.get_context("spawn"),
-                    initializer=limit_memory,
-                    initargs=(self._most_bytes,),
-                )
+                self._pool = self._make(_PROCESSES)
             return self._pool
+
+    def _make(self, processes: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            processes,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=limit_memory,
+            initargs=(self._most_bytes,),
+        )
 
     def _give_up(self, pool: ProcessPoolExecutor | None = None) -> None:
         """End a pool's processes, what hangs in them included, unless another did already."""
@@ -96,8 +119,11 @@ class Frames:
             if pool is not None and pool is not self._pool:
                 return
             given_up, self._pool = self._pool, None
-        if given_up is None:
-            return
-        for process in list((given_up._processes or {}).values()):
-            process.kill()
-        given_up.shutdown(wait=False, cancel_futures=True)
+        if given_up is not None:
+            _end(given_up)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)

@@ -11,7 +11,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from screening.domain.account import Actor, Right
-from screening.records import audit, sign_in, tokens
+from screening.records import sign_in, tokens
+from screening.records.audit import Event
 from worklist.desk import AtDesk, Desk
 from worklist.refusal import RefusalError
 
@@ -134,9 +135,8 @@ async def _require_own_form(request: Request, visitor: Visitor) -> None:
 
 
 def _note_refusal(request: Request, desk: Desk, visitor: Visitor) -> None:
-    with desk.records.begin() as session:
-        what = f"{request.method} {request.url.path}"[:200]
-        audit.note(session, visitor.actor, audit.Event.REFUSED, desk.clock(), detail=what)
+    what = f"{request.method} {request.url.path}"[:200]
+    desk.note(visitor.actor, Event.REFUSED, detail=what)
 
 
 Looks = Annotated[Visitor, Depends(Allowed(Right.LOOK))]

@@ -8,6 +8,9 @@ import unicodedata
 LONGEST = 64
 """Characters of a word that count; a value of VR LO or SH has no more (PS3.5 6.2)."""
 
+MOST_WORDS = 8
+"""That are looked for: more of them narrow nothing, and each is a query."""
+
 _PIECES = re.compile(r"\w+")
 # Between the parts of a person's name and between its writings (PS3.5 6.2.1.1), and blanks.
 _PARTS = re.compile(r"[\s^=]+")
@@ -32,6 +35,6 @@ def words_of(*values: str | None) -> set[str]:
 
 
 def queried(text: str) -> list[str]:
-    """Return the beginnings of words that a person asks for, the longest first."""
+    """Return the beginnings of words that a person asks for, the longest first, at most eight."""
     parts = {part[:LONGEST] for part in _PARTS.split(normal(text)) if part}
-    return sorted(parts, key=lambda part: (-len(part), part))
+    return sorted(parts, key=lambda part: (-len(part), part))[:MOST_WORDS]

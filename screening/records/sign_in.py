@@ -54,7 +54,9 @@ def must_wait(session: Session, name: str, address: str, now: dt.datetime) -> bo
 
 
 def note_failure(session: Session, name: str, address: str, now: dt.datetime) -> None:
-    """Remember that a sign-in failed."""
+    """Remember that a sign-in failed, and forget those that count no more."""
+    forgotten = SignInFailureRow.at < now - FAILURES_COUNT_FOR
+    session.execute(delete(SignInFailureRow).where(forgotten))
     session.add(SignInFailureRow(name=name[:64], address=address, at=now))
 
 

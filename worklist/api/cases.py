@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from screening.domain.verdict import Verdict
-from screening.records import audit
+from screening.records.audit import Event
 from screening.records.case_filter import count_by_verdict
 from screening.records.cases import Case, list_cases
 from worklist.case_query import After, Wanted, address_of
@@ -52,15 +52,10 @@ def read_cases(
     limit: Annotated[int, Query(ge=1, le=500, description="Cases of one page.")] = 50,
 ) -> Response:
     """Return studies, most urgent first: verdict, then stat before overnight, then score."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         found = list_cases(session, wanted, limit=limit, after=after)
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.LISTED,
-            desk.clock(),
-            detail=f"{len(found)} cases: {address_of(wanted) or 'flagged'}",
-        )
+    detail = f"{len(found)} cases: {address_of(wanted) or 'flagged'}"
+    desk.note(visitor.actor, Event.LISTED, detail=detail)
     end = found[-1].cursor if len(found) == limit else None
     return JSONResponse({"cases": [case_object(case) for case in found], "next": end})
 
@@ -72,15 +67,10 @@ def read_cases(
 )
 def export_cases(desk: AtDesk, visitor: Looks, wanted: Wanted) -> Response:
     """Return what a filter finds as a table for a spreadsheet, at most 10,000 lines."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         found = list_cases(session, wanted, limit=MOST_EXPORTED)
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.EXPORTED,
-            desk.clock(),
-            detail=f"{len(found)} cases: {address_of(wanted) or 'flagged'}",
-        )
+    detail = f"{len(found)} cases: {address_of(wanted) or 'flagged'}"
+    desk.note(visitor.actor, Event.EXPORTED, detail=detail)
     name = f"nightread-{desk.clock().astimezone():%Y-%m-%d-%H%M}.csv"
     return Response(
         spreadsheet(found),

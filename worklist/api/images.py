@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from screening.records import audit
+from screening.records.audit import Event
 from screening.records.located import LocatedImage, locate_image, newest_heatmap
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk, Desk
@@ -23,18 +23,12 @@ router = APIRouter(
 
 def _located(desk: Desk, visitor: Visitor, uid: str, what: str) -> LocatedImage:
     """Find an image and note that somebody looks at it."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         image = locate_image(session, uid)
-        if image is None:
-            raise RefusalError(404, "no such image was received")
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.IMAGE_SHOWN,
-            desk.clock(),
-            study_instance_uid=image.study_instance_uid,
-            detail=f"{what} of {uid}",
-        )
+    if image is None:
+        raise RefusalError(404, "no such image was received")
+    detail = f"{what} of {uid}"
+    desk.note(visitor.actor, Event.IMAGE_SHOWN, study=image.study_instance_uid, detail=detail)
     return image
 
 

@@ -40,18 +40,11 @@ class NewReview(BaseModel):
 @router.get("/studies/{study_instance_uid}/reviews", responses={200: {"model": list[Review]}})
 def read_reviews(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Response:
     """Return every review of a study, and what was taken back: `opinion` is null then."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         if find_case(session, study_instance_uid) is None:
             raise RefusalError(404, "no image of this study was received")
         found = reviews_of(session, study_instance_uid)
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.OPENED,
-            desk.clock(),
-            study_instance_uid=study_instance_uid,
-            detail="reviews",
-        )
+    desk.note(visitor.actor, audit.Event.OPENED, study=study_instance_uid, detail="reviews")
     return JSONResponse([review_object(each) for each in found])
 
 

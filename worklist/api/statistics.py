@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from screening.records import audit
+from screening.records.audit import Event
 from worklist.desk import AtDesk
 from worklist.objects import statistics_object
 from worklist.statistics import FLAGS, read_statistics
@@ -30,6 +30,5 @@ def read_all(
     each number of flags per hundred studies, with what it costs on local, reviewed studies.
     """
     found = read_statistics(desk.records, tuple(flags or FLAGS)[:50])
-    with desk.records.begin() as session:
-        audit.note(session, visitor.actor, audit.Event.LISTED, desk.clock(), detail="statistics")
+    desk.note(visitor.actor, Event.LISTED, detail="statistics")
     return statistics_object(found)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from screening.domain.review import Review
-from screening.records import audit
+from screening.records.audit import Event
 from screening.records.cases import Case
 from screening.records.dossier import Conflict, Image, Revision, open_dossier
 from screening.records.priors import priors
@@ -37,18 +37,12 @@ class Study:
 @router.get("/studies/{study_instance_uid}", responses={200: {"model": Study}})
 def read_study(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Response:
     """Return a study with its images, scores, reasons, revisions, reviews and priors."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         dossier = open_dossier(session, study_instance_uid)
         if dossier is None:
             raise RefusalError(404, "no image of this study was received")
         found = dossier_object(dossier)
         found["reviews"] = [review_object(each) for each in reviews_of(session, study_instance_uid)]
         found["priors"] = [case_object(each) for each in priors(session, study_instance_uid)]
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.OPENED,
-            desk.clock(),
-            study_instance_uid=study_instance_uid,
-        )
+    desk.note(visitor.actor, Event.OPENED, study=study_instance_uid)
     return JSONResponse(found)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from screening.domain.instance import InstanceState
 from screening.domain.review import Finding, Opinion, Review
-from screening.records import audit
+from screening.records.audit import Event
 from screening.records.case_filter import Cursor
 from screening.records.cases import Case, find_case, list_cases
 from screening.records.dossier import Dossier, Image, open_dossier
@@ -31,7 +31,7 @@ def show_case(
     request: Request, desk: AtDesk, visitor: Looks, study_instance_uid: Uid, wanted: Wanted
 ) -> Response:
     """Show a study, and which one comes next in the list that somebody works on."""
-    with desk.records.begin() as session:
+    with desk.records.read() as session:
         dossier = open_dossier(session, study_instance_uid)
         if dossier is None:
             raise RefusalError(404, "no image of this study was received")
@@ -39,13 +39,7 @@ def show_case(
         others = priors(session, study_instance_uid)
         here = Cursor.parse(dossier.case.cursor)
         following = list_cases(session, wanted, limit=1, after=here)
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.OPENED,
-            desk.clock(),
-            study_instance_uid=study_instance_uid,
-        )
+    desk.note(visitor.actor, Event.OPENED, study=study_instance_uid)
     next_case = following[0] if following else None
     return render(
         request,

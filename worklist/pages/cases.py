@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from screening.domain.reason import Reason
 from screening.domain.verdict import FLAGGED, URGENCY, Verdict
-from screening.records import audit
+from screening.records.audit import Event
 from screening.records.case_filter import CaseFilter, Cursor, count_by_verdict, state_of_list
 from screening.records.cases import Case, list_cases
 from screening.records.choices import body_parts, senders
@@ -70,19 +70,13 @@ def _read(
     desk: Desk, visitor: Visitor, wanted: CaseFilter, after: Cursor | None, quietly: bool = False
 ) -> tuple[list[Case], str]:
     """Return a page of cases and the state of the list; a page that renews itself is one look."""
-    if quietly:
-        with desk.records.read() as session:
-            return list_cases(session, wanted, limit=_LINES), state_of_list(session)
-    with desk.records.begin() as session:
-        found = list_cases(session, wanted, limit=_LINES, after=after)
-        audit.note(
-            session,
-            visitor.actor,
-            audit.Event.LISTED,
-            desk.clock(),
-            detail=f"{len(found)} cases: {address_of(wanted) or 'flagged'}",
-        )
-        return found, state_of_list(session)
+    with desk.records.read() as session:
+        state = state_of_list(session)
+        found = list_cases(session, wanted, limit=_LINES, after=None if quietly else after)
+    if not quietly:
+        detail = f"{len(found)} cases: {address_of(wanted) or 'flagged'}"
+        desk.note(visitor.actor, Event.LISTED, detail=detail)
+    return found, state
 
 
 def _lines(found: list[Case], wanted: CaseFilter, state: str) -> dict[str, object]:

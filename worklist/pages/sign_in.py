@@ -37,7 +37,8 @@ def sign_in_by_password(
 ) -> Response:
     """Sign somebody in, or say no more than that it was not right."""
     _require_same_site(request)
-    now, address, name = desk.clock(), address_of(request), name.replace("\0", "")
+    now, address = desk.clock(), address_of(request)
+    name = name.replace("\0", "").strip()  # as it is looked up: no other spelling counts apart
     with desk.records.read() as session:
         waits = sign_in.must_wait(session, name, address, now)
         found = find_user(session, name)

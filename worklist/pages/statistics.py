@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from screening.records import audit
+from screening.records.audit import Event
 from worklist.desk import AtDesk
 from worklist.pages.page import render
 from worklist.statistics import read_statistics
@@ -17,6 +17,5 @@ router = APIRouter()
 def show_statistics(request: Request, desk: AtDesk, visitor: Looks) -> Response:
     """Show how far radiologists share the verdicts, and what another threshold would cost."""
     found = read_statistics(desk.records)
-    with desk.records.begin() as session:
-        audit.note(session, visitor.actor, audit.Event.LISTED, desk.clock(), detail="statistics")
+    desk.note(visitor.actor, Event.LISTED, detail="statistics")
     return render(request, desk, visitor, "statistics.html", statistics=found)
