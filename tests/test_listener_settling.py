@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from conftest import wait_until
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from test_listener_store import Door, associations, kept_files, radiograph
 
@@ -19,7 +19,7 @@ from screening.records import outbox
 from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases, tally
 from screening.records.register import Register
-from screening.records.schema import InstanceRow, OutboxRow
+from screening.records.schema import InstanceRow, OutboxRow, StudyRow
 from screening.settings import Settings
 
 
@@ -35,6 +35,7 @@ def forget_rows(door: Door) -> None:
     with door.records.begin() as session:
         session.execute(delete(OutboxRow))
         session.execute(delete(InstanceRow))
+        session.execute(update(StudyRow).values(images_received=0))
 
 
 def settle(door: Door, patience: float = 0.0) -> int:

@@ -73,6 +73,12 @@ def test_a_neighbour_of_a_crash_is_shown_all_the_same(frames: Frames, film: Path
         assert all(future.result().startswith(b"\x89PNG") for future in shown)
 
 
+def test_the_processes_are_there_before_the_first_image(frames: Frames) -> None:
+    frames.warm_up()
+    assert frames._pool is not None
+    assert len(frames._pool._processes) == 2
+
+
 def test_a_frame_is_decoded_once(
     frames: Frames, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,15 @@ def limit_memory(most_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
 
 
+def import_decoders() -> None:
+    """Import what decoding needs, so that the first image does not wait for it."""
+    from PIL import Image  # noqa: F401
+
+    from screening.dicom.frame import installed_decoders
+
+    installed_decoders()
+
+
 def frame_bytes(path: Path) -> bytes:
     """Return a frame for the viewer, every bit of it.
 

@@ -12,7 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
-from worklist.frame import UnshowableError, frame_bytes, limit_memory, picture_bytes
+from worklist.frame import (
+    UnshowableError,
+    frame_bytes,
+    import_decoders,
+    limit_memory,
+    picture_bytes,
+)
 
 _PROCESSES = 2
 _MOST_KEPT_BYTES = 200_000_000
@@ -41,6 +47,12 @@ class Frames:
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def warm_up(self) -> None:
+        """Start the processes now: the first image would wait seconds for them."""
+        pool = self._open()
+        for _ in range(_PROCESSES):
+            pool.submit(import_decoders)
 
     def frame(self, path: Path) -> bytes:
         """Return a frame as :func:`worklist.frame.frame_bytes` does.

@@ -32,6 +32,7 @@ def run(settings: Settings) -> None:
     records.check_schema()
     require_users(settings, records)
     frames = Frames(settings.read_seconds, int(settings.read_gigabytes * 1e9))
+    frames.warm_up()
     app = make_app(Desk(settings, records, Archive(settings.archive_dir), frames))
     config = uvicorn.Config(
         app,
