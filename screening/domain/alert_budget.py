@@ -17,6 +17,8 @@ class Budget:
 
     Attributes
     ----------
+    allowed
+        Flags per hundred studies, at most.
     threshold
         From which on a study is flagged, in [0, 1].
     flags_per_hundred
@@ -26,6 +28,7 @@ class Budget:
         that it flags.
     """
 
+    allowed: float
     threshold: float
     flags_per_hundred: float
     precision: Share
@@ -46,10 +49,9 @@ def budgets(
     most
         Flags per hundred studies that are allowed, each of which gives one budget.
     """
-    total = sum(scores.values())
-    if not total:
+    if not scores:
         return []
-    return [_budget(scores, total, reviewed, _threshold(scores, total, each)) for each in most]
+    return [_budget(scores, reviewed, allowed) for allowed in most]
 
 
 def _threshold(scores: Mapping[int, int], total: int, most: float) -> int:
@@ -61,14 +63,15 @@ def _threshold(scores: Mapping[int, int], total: int, most: float) -> int:
     return 0
 
 
-def _budget(
-    scores: Mapping[int, int], total: int, reviewed: Sequence[ReviewedCase], step: int
-) -> Budget:
+def _budget(scores: Mapping[int, int], reviewed: Sequence[ReviewedCase], allowed: float) -> Budget:
+    total = sum(scores.values())
+    step = _threshold(scores, total, allowed)
     flags = sum(count for score, count in scores.items() if score >= step)
     known = [case for case in reviewed if case.fractured is not None and case.score is not None]
     above = [case for case in known if round((case.score or 0.0) * STEPS) >= step]
     hits = sum(case.fractured is True for case in above)
     return Budget(
+        allowed=allowed,
         threshold=step / STEPS,
         flags_per_hundred=100 * flags / total,
         precision=Share(hits, len(above)),
