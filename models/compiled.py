@@ -38,6 +38,7 @@ class CompiledBlock(nn.Module):
         self.block = block
         self._images = images
         self._autocast = autocast
+        self._failed = False
         self._compiled: Callable[[Tensor], Tensor] = torch.compile(
             block.forward, dynamic=False, options={"freezing": True}
         )
@@ -45,8 +46,14 @@ class CompiledBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return what the block makes of (N, C, H, W)."""
         fits = len(x) == self._images and not torch.is_grad_enabled()
-        if fits and torch.is_autocast_enabled(x.device.type) is self._autocast:
-            return self._compiled(x)
+        if fits and not self._failed and torch.is_autocast_enabled(x.device.type) is self._autocast:
+            try:
+                return self._compiled(x)
+            except torch.OutOfMemoryError:
+                raise  # the part is halved, and goes the other way then
+            except Exception as error:
+                self._failed = True
+                log.error("not_compiled", error=type(error).__name__, advice=_ADVICE)
         out: Tensor = self.block(x)
         return out
 

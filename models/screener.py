@@ -158,7 +158,7 @@ class Screener:
         """Make a first pass of a full part, of black images."""
         side = self.classifier.input.size
         black = self.classifier.prepare(np.zeros((side, side), np.float32))
-        self._pass([black] * _MOST_TOGETHER, quick=self.quick)
+        self._read([black] * _MOST_TOGETHER, quick=self.quick)
 
     def _pass(self, images: Sequence[PreparedImage], *, quick: bool) -> list[Evidence]:
         """Read images in parts that fit into memory; a part that does not is halved."""

@@ -20,6 +20,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── TrainingError            a training set or a recipe cannot be used
     ├── AccountError             a user or a token cannot be made or changed
     ├── ReviewError              a review cannot be recorded
+    │   └── RevisedError         the verdict that was reviewed is not the one that stands
     └── SendError                a DICOM peer refused, or did not answer
         └── AssociationError     it let no association come about
 """
@@ -93,6 +94,10 @@ class AccountError(NightreadError):
 
 class ReviewError(NightreadError):
     """A review cannot be recorded: what it names is not there, or it says too much."""
+
+
+class RevisedError(ReviewError):
+    """The verdict that was reviewed is not the one that stands."""
 
 
 class SendError(NightreadError):

@@ -18,7 +18,13 @@ from screening.domain.reason import Exclusion, Reason
 from screening.domain.search_words import queried, words_of
 from screening.domain.triage import place, place_in_sql, places
 from screening.domain.verdict import URGENCY, Verdict
-from screening.records.case_filter import EVERYTHING, CaseFilter, Cursor, count_by_verdict
+from screening.records.case_filter import (
+    EVERYTHING,
+    CaseFilter,
+    Cursor,
+    count_by_verdict,
+    state_of_list,
+)
 from screening.records.cases import list_cases
 from screening.records.engine import Records
 from screening.records.results import record_results
@@ -222,6 +228,19 @@ def test_a_retried_study_that_fails_again_is_where_it_was(records: Records) -> N
         1,
     )
     assert uids(records, CaseFilter(ALL, reason=Reason.ERROR)) == ["1.2"]
+
+
+def test_a_late_image_moves_its_study_and_what_it_is_found_by(records: Records) -> None:
+    file_study(records, "1.2", BLANK)
+    with records.read() as session:
+        before = state_of_list(session)
+    file_study(records, "1.2", BLANK, None)
+    waiting = CaseFilter(frozenset({Verdict.WAITING}), reason=Reason.BLANK_OR_SATURATED)
+    assert uids(records, waiting) == ["1.2"]
+    with records.read() as session:
+        (case,) = list_cases(session, waiting, limit=1)
+        assert list_cases(session, waiting, after=Cursor.parse(case.cursor)) == []
+        assert state_of_list(session) != before
 
 
 def test_what_an_older_release_filed_is_in_the_list_after_the_migration(

@@ -243,7 +243,7 @@ def test_a_worker_that_dies_each_time_leaves_a_reason(room: Room) -> None:
         assert len(claimed) == 1
     assert pipeline.screen(study) == 1
     (left,) = room.dossier(image).images
-    assert left.exclusion == Exclusion(Reason.ERROR, "the worker died at each attempt")
+    assert left.exclusion == Exclusion(Reason.ERROR, "no attempt came to its end")
     assert left.attempts == room.settings.maximum_attempts
 
 

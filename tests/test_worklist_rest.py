@@ -246,6 +246,17 @@ def test_a_review_that_says_nothing_is_refused(
     assert review_of(anna, studies[0]) is None
 
 
+def test_a_verdict_that_was_revised_meanwhile_is_not_reviewed(
+    anna: TestClient, studies: list[str]
+) -> None:
+    address = f"/api/v1/studies/{studies[0]}/reviews"
+    stale = anna.post(address, json={"opinion": "agree", "revision": 99})
+    assert stale.status_code == 409
+    assert "revised" in stale.json()["detail"]
+    assert anna.post(address, json={"opinion": "agree", "revision": 1}).status_code == 201
+    anna.delete(f"{address}/newest")
+
+
 def test_a_machine_cannot_review(desk: TestDesk, studies: list[str]) -> None:
     machine = desk.machine(Role.RADIOLOGIST, "reviewer")
     answer = machine.post(f"/api/v1/studies/{studies[0]}/reviews", json={"opinion": "agree"})

@@ -120,7 +120,7 @@ class Pipeline:
                 batch.read[row] = reading.result()
                 heartbeat.came_on()
             # The next is read while this one is scored.
-            following = self._begin_next(study_row) if time.monotonic() < deadline else None
+            following = self._begin_next(study_row, batch) if time.monotonic() < deadline else None
             heartbeat.hold([*batch.claimed, *(following.claimed if following else ())])
             try:
                 settled += self._settle(batch, heartbeat)
@@ -145,8 +145,14 @@ class Pipeline:
                 batch.read[row] = reading
         return batch if batch.claimed else None
 
-    def _begin_next(self, study_row: int) -> Batch | None:
-        """Begin another batch beside the one at hand, which must not suffer if that fails."""
+    def _begin_next(self, study_row: int, at_hand: Batch) -> Batch | None:
+        """Begin another batch beside the one at hand, which must not suffer if that fails.
+
+        Beside an image that failed before there is none: if it takes this process with it, that is
+        nobody else's attempt.
+        """
+        if any(instance.attempt > 1 for instance in at_hand.claimed.values()):
+            return None
         try:
             return self._begin(study_row)
         except RecordsError as error:
@@ -170,7 +176,7 @@ class Pipeline:
     ) -> Future[Reading] | Reading:
         if instance.attempt > self._settings.maximum_attempts:
             return Excluded(
-                Exclusion(Reason.ERROR, instance.last_error or "the worker died at each attempt")
+                Exclusion(Reason.ERROR, instance.last_error or "no attempt came to its end")
             )
         try:
             path = self._archive.open_path(instance.digest)

@@ -69,6 +69,7 @@ class Recorder:
             if isinstance(outcome, Failed):
                 if outcome.counts and claimed.attempt >= self._maximum_attempts:
                     given_up = Exclusion(Reason.ERROR, outcome.error)
+                    batch.outcomes[row] = given_up
                     results.setdefault(claimed.study_row, {})[row] = given_up
                     continue
                 pause = _BACK_OFF * 2**claimed.attempt if outcome.counts else _OUTAGE
@@ -94,7 +95,11 @@ class Recorder:
             reading.cancel()
         now = dt.datetime.now(dt.UTC)
         why = f"{type(error).__name__} in another batch"
-        returns = [Return(row, why, now, counts=False) for row in batch.claimed]
+        returns = [
+            # One that was claimed to be given up had all its attempts before.
+            Return(row, why, now, counts=claimed.attempt > self._maximum_attempts)
+            for row, claimed in batch.claimed.items()
+        ]
         try:
             self._write(batch, {}, returns, now)
         except NightreadError:

@@ -46,6 +46,8 @@ class Frames:
         self._most_bytes = most_bytes
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
+        # An image's time begins when a process is free for it.
+        self._turns = threading.BoundedSemaphore(_PROCESSES)
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def warm_up(self) -> None:
@@ -83,6 +85,10 @@ class Frames:
         self._give_up()
 
     def _run(self, make: Callable[..., _Made], *arguments: object) -> _Made:
+        with self._turns:
+            return self._in_turn(make, *arguments)
+
+    def _in_turn(self, make: Callable[..., _Made], *arguments: object) -> _Made:
         try:
             return self._try(self._open(), make, *arguments)
         except _CrashedError:

@@ -42,7 +42,8 @@ def run(settings: Settings) -> None:
         # Its lines would hold every address that somebody searched for.
         access_log=False,
         server_header=False,
-        # Behind a proxy on this machine the visitor's own address counts.
+        # Behind a proxy on this machine it names the visitor's address; else anybody could.
+        proxy_headers=settings.worklist_behind_https,
         forwarded_allow_ips="127.0.0.1",
         timeout_graceful_shutdown=5,
     )

@@ -1,8 +1,9 @@
 """The desk: what a page of the list needs, users, reviews and the audit.
 
 Safe while release 0004 runs. The place of what it scores is computed by the database; what it takes
-in can be found by free text, by its sender and by a reason once this release scores or sees it
-again. On PostgreSQL the table of studies is written anew, under a lock, for its computed column.
+in can be found by free text, by its sender and by a reason, and has its counts, once this release
+scores or sees it again. On PostgreSQL the table of studies is written anew, under a lock, for its
+computed column.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def budgets(
     Parameters
     ----------
     scores
-        How many studies have which score, in thousandths.
+        How many studies have which score, in whole thousandths.
     reviewed
         Studies whose truth is known or not; those with a score and a truth count.
     most
@@ -68,7 +68,7 @@ def _budget(scores: Mapping[int, int], reviewed: Sequence[ReviewedCase], allowed
     step = _threshold(scores, total, allowed)
     flags = sum(count for score, count in scores.items() if score >= step)
     known = [case for case in reviewed if case.fractured is not None and case.score is not None]
-    above = [case for case in known if round((case.score or 0.0) * STEPS) >= step]
+    above = [case for case in known if (case.score or 0.0) >= step / STEPS]
     hits = sum(case.fractured is True for case in above)
     return Budget(
         allowed=allowed,

@@ -15,6 +15,8 @@ from screening.records.desk_schema import ReviewRow
 from screening.records.reviews import standing
 from screening.records.schema import SeriesRow, StudyRow
 
+_HALF = 0.499999
+
 
 def reviewed_cases(session: Session) -> list[ReviewedCase]:
     """Return each study that has a standing review, with its newest one, by study."""
@@ -60,8 +62,10 @@ def _case(study: StudyRow, scanner: str | None, review: ReviewRow) -> ReviewedCa
 
 def spread_of_scores(session: Session) -> dict[int, int]:
     """Return how many studies have which score, in thousandths."""
-    step = func.round(StudyRow.top_probability * STEPS)
+    # Down to the thousandth, without floor, which not every SQLite has; halves go to even ones in
+    # one database and up in the other, so none may be left.
+    step = func.round(StudyRow.top_probability * STEPS - _HALF)
     found = session.execute(
         select(step, func.count()).where(StudyRow.top_probability.is_not(None)).group_by(step)
     )
-    return {int(score): count for score, count in found}
+    return {max(0, int(score)): count for score, count in found}

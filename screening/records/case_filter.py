@@ -30,12 +30,19 @@ from screening.domain.search_words import queried
 from screening.domain.triage import places
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.records.desk_schema import ReviewRow
-from screening.records.schema import RevisionRow, StudyReasonRow, StudyRow, StudyWordRow
+from screening.records.schema import (
+    InstanceRow,
+    RevisionRow,
+    StudyReasonRow,
+    StudyRow,
+    StudyWordRow,
+)
 
 MOST_MERGED_DAYS = 14
 """A longer span of days is so large a part of all studies that the list is read in its order."""
 
 _FEW = 1000
+_RECENT = 200
 # Sorts after every character that a word may hold.
 _LAST = chr(0x10FFFF)
 # A row of SQLite and PostgreSQL has no more.
@@ -223,6 +230,12 @@ def state_of_list(session: Session) -> str:
     """Return a text that changes whenever a line of the list may have come to look otherwise."""
     newest = [
         session.scalar(select(func.max(column))) or 0
-        for column in (StudyRow.id, RevisionRow.id, ReviewRow.id)
+        for column in (InstanceRow.id, RevisionRow.id, ReviewRow.id)
     ]
-    return ".".join(map(str, newest))
+    # Rows are not committed in the order of their numbers: the last of them are counted as well.
+    recent = select(func.count()).where(RevisionRow.id > newest[1] - _RECENT)
+    newest.append(session.scalar(recent) or 0)
+    # A study that is let wait again, or ends as before, has no new revision.
+    ((first, last),) = places([Verdict.WAITING])
+    waiting = select(func.count()).where(StudyRow.place.between(first, last))
+    return ".".join(map(str, [*newest, session.scalar(waiting) or 0]))

@@ -12,7 +12,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, literal, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -139,6 +139,8 @@ def release(
         Whether it was an attempt at the image. It was not, if the machine was at fault.
     """
     attempts = InstanceRow.attempts if counts else InstanceRow.attempts - 1
+    # What the image itself did is not forgotten for a fault of the machine.
+    said = literal(error) if counts else func.coalesce(InstanceRow.last_error, error)
     session.execute(
         update(InstanceRow)
         .where(
@@ -146,5 +148,5 @@ def release(
             InstanceRow.state == InstanceState.WAITING.value,
             InstanceRow.claimed_by == worker,
         )
-        .values(claimed_until=retry_at, claimed_by=None, last_error=error, attempts=attempts)
+        .values(claimed_until=retry_at, claimed_by=None, last_error=said, attempts=attempts)
     )

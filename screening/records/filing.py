@@ -9,14 +9,21 @@ from typing import cast
 
 from sqlalchemy import Connection, Executable, bindparam, case, func, select, update
 
-from screening.domain.instance import InstanceHeader
+from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.lane import Lane
 from screening.domain.search_words import words_of
 from screening.domain.verdict import Verdict
 from screening.records.dialect import Insert
 from screening.records.prepared import Prepared
 from screening.records.reasons import settle_reasons
-from screening.records.schema import PatientRow, SeriesRow, StudyRow, StudyWordRow
+from screening.records.schema import (
+    InstanceRow,
+    PatientRow,
+    SeriesRow,
+    StudyReasonRow,
+    StudyRow,
+    StudyWordRow,
+)
 
 
 @Prepared
@@ -64,7 +71,10 @@ def _add_study(insert: Insert) -> Executable:
     least = case((new.excluded.lane < StudyRow.lane, new.excluded.lane), else_=StudyRow.lane)
     added = {
         name: func.coalesce(getattr(StudyRow, name), new.excluded[name])
-        for name in ("accession_number", "study_date", "study_time", "body_part", "age_years")
+        for name in (
+            *("accession_number", "study_date", "study_time", "body_part", "age_years"),
+            "calling_ae_title",
+        )
     }
     return new.on_conflict_do_update(
         index_elements=["study_instance_uid"],
@@ -84,6 +94,14 @@ def _add_study(insert: Insert) -> Executable:
 @Prepared
 def _add_word(insert: Insert) -> Executable:
     return insert(StudyWordRow).on_conflict_do_nothing(index_elements=["study_row", "word"])
+
+
+@Prepared
+def _move_reasons(_: Insert) -> Executable:
+    # A study of which nothing could be scored has another place while it waits again.
+    place = select(StudyRow.place).where(StudyRow.id == bindparam("row")).scalar_subquery()
+    of_study = StudyReasonRow.study_row == bindparam("row")
+    return update(StudyReasonRow).where(of_study).values(place=place)
 
 
 def file_study(
@@ -123,6 +141,8 @@ def file_study(
         "images_not_scored": 0,
     }
     ((row, received),) = _add_study.run(connection, **values)
+    if received > images:
+        _move_reasons.run(connection, row=row)
     words = words_of(header.accession_number)
     if received <= 1:
         words |= words_of(header.patient_name, header.patient_id)
@@ -169,8 +189,16 @@ def file_series(connection: Connection, header: InstanceHeader, study_row: int) 
     return cast(int, found)
 
 
-def reopen_study(connection: Connection, study_row: int, images: int) -> None:
-    """Let some images of a study wait again, and the study where it has no score."""
+def reopen_study(connection: Connection, study_row: int) -> None:
+    """Let a study wait again of which some images do, and count those that still have no score."""
+    not_scored = (
+        select(func.count())
+        .where(
+            InstanceRow.study_row == study_row,
+            InstanceRow.state == InstanceState.NOT_SCORED.value,
+        )
+        .scalar_subquery()
+    )
     connection.execute(
         update(StudyRow)
         .where(StudyRow.id == study_row)
@@ -179,7 +207,7 @@ def reopen_study(connection: Connection, study_row: int, images: int) -> None:
                 (StudyRow.verdict == Verdict.NOT_SCORED.value, Verdict.WAITING.value),
                 else_=StudyRow.verdict,
             ),
-            images_not_scored=StudyRow.images_not_scored - images,
+            images_not_scored=not_scored,
         )
     )
     settle_reasons(connection, study_row)
@@ -194,7 +222,9 @@ def file_study_of_conflict(
     )
     if known is None:
         patient_row = file_patient(connection, header)
-        row = file_study(connection, header, patient_row, now, images=0)
+        row = file_study(connection, header, patient_row, now, images=0, lane=Lane.OVERNIGHT)
+        # Unless an image of it came in this very moment.
+        is_empty = StudyRow.id == row, StudyRow.images_received == 0
         connection.execute(
-            update(StudyRow).where(StudyRow.id == row).values(verdict=Verdict.NOT_SCORED.value)
+            update(StudyRow).where(*is_empty).values(verdict=Verdict.NOT_SCORED.value)
         )

@@ -114,7 +114,7 @@ def wait_again(
         .values(state=InstanceState.WAITING.value, **fresh)
     )
     if rows:
-        reopen_study(connection, study_row, len(rows))
+        reopen_study(connection, study_row)
     return len(rows)
 
 

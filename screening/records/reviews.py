@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.account import User
 from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review
-from screening.errors import ReviewError
+from screening.errors import ReviewError, RevisedError
 from screening.records.desk_schema import ReviewRow, UserRow
 from screening.records.schema import InstanceRow, StudyRow
 
@@ -25,6 +25,7 @@ def add_review(
     finding: Finding | None = None,
     note: str = "",
     sop_instance_uid: str | None = None,
+    revision: int | None = None,
 ) -> Review:
     """Record what a reviewer says of a study, or of one of its images.
 
@@ -38,15 +39,21 @@ def add_review(
         What they see, and in their own words.
     sop_instance_uid
         Of the image that is meant; ``None`` for the study.
+    revision
+        Of the verdict that the reviewer saw; ``None`` for that which stands.
 
     Raises
     ------
     ReviewError
         If there is no such study or image in it, or the note is too long.
+    RevisedError
+        If the verdict was revised since.
     """
     if len(note) > LONGEST_NOTE:
         raise ReviewError(f"a note has at most {LONGEST_NOTE} characters, not {len(note)}")
     study = _study(session, study_instance_uid)
+    if revision is not None and revision != study.revision:
+        raise RevisedError("the verdict was revised since this page was loaded: look once more")
     image = _image(session, study, sop_instance_uid) if sop_instance_uid else None
     row = ReviewRow(
         study_row=study.id,

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from screening.domain.account import User
 from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review
-from screening.errors import ReviewError
+from screening.errors import ReviewError, RevisedError
 from screening.records import audit
 from screening.records.cases import find_case
 from screening.records.reviews import add_review, reviews_of, take_back
+from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import review_object
 from worklist.refusal import RefusalError
@@ -35,6 +36,9 @@ class NewReview(BaseModel):
     sop_instance_uid: str | None = Field(
         default=None, max_length=64, description="Of one image; null for the study."
     )
+    revision: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="Of the verdict that was seen; null for any."
+    )
 
 
 @router.get("/studies/{study_instance_uid}/reviews", responses={200: {"model": list[Review]}})
@@ -51,7 +55,10 @@ def read_reviews(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Respo
 @router.post(
     "/studies/{study_instance_uid}/reviews",
     status_code=201,
-    responses={201: {"model": Review}},
+    responses={
+        201: {"model": Review},
+        409: {"model": Problem, "description": "The verdict was revised since it was seen."},
+    },
 )
 def write_review(
     desk: AtDesk, visitor: Reviews, study_instance_uid: Uid, given: NewReview
@@ -72,6 +79,7 @@ def write_review(
                 finding=given.finding,
                 note=given.note,
                 sop_instance_uid=given.sop_instance_uid,
+                revision=given.revision,
             )
             audit.note(
                 session,
@@ -81,6 +89,8 @@ def write_review(
                 study_instance_uid=study_instance_uid,
                 detail=f"review {review.number}: {given.opinion.value}",
             )
+    except RevisedError as error:
+        raise RefusalError(409, str(error)) from None
     except ReviewError as error:
         raise RefusalError(404, str(error)) from None
     return JSONResponse(review_object(review), 201)

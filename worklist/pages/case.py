@@ -79,13 +79,16 @@ def show_reviews(
     state = _state(case, reviews)
     if state == seen:
         return Response(status_code=204)
+    desk.note(visitor.actor, Event.OPENED, study=study_instance_uid, detail="renewed")
     values = {"case": case, "reviews": reviews, "state": state}
     return render(request, desk, visitor, "renewed_case.html", **values)
 
 
 def _state(case: Case, reviews: tuple[Review, ...]) -> str:
     """Return a text that changes when something new is to be shown of a case."""
-    return f"{case.revision}.{case.images_received}.{reviews[-1].number if reviews else 0}"
+    counts = case.images_received, case.images_scored, case.images_not_scored
+    newest = reviews[-1].number if reviews else 0
+    return ".".join(map(str, (case.revision, case.verdict.value, *counts, newest)))
 
 
 def _shown(image: Image) -> dict[str, object]:

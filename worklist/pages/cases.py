@@ -69,13 +69,14 @@ def show_lines(
 def _read(
     desk: Desk, visitor: Visitor, wanted: CaseFilter, after: Cursor | None, quietly: bool = False
 ) -> tuple[list[Case], str]:
-    """Return a page of cases and the state of the list; a page that renews itself is one look."""
+    """Return a page of cases and the state of the list; a renewed one starts at the top."""
     with desk.records.read() as session:
         state = state_of_list(session)
         found = list_cases(session, wanted, limit=_LINES, after=None if quietly else after)
-    if not quietly:
-        detail = f"{len(found)} cases: {address_of(wanted) or 'flagged'}"
-        desk.note(visitor.actor, Event.LISTED, detail=detail)
+    detail = (
+        f"{len(found)} cases: {address_of(wanted) or 'flagged'}{' (renewed)' if quietly else ''}"
+    )
+    desk.note(visitor.actor, Event.LISTED, detail=detail)
     return found, state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from functools import cache
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from worklist.refusal import RefusalError
 from worklist.visitor import COOKIE, LONGEST_SESSION, Looks, address_of, find_visitor
 
 router = APIRouter()
+
+_TURN = threading.Lock()
 
 
 @router.get("/sign-in")
@@ -37,6 +40,13 @@ def sign_in_by_password(
 ) -> Response:
     """Sign somebody in, or say no more than that it was not right."""
     _require_same_site(request)
+    # One at a time: however many guess at once, each failure counts before the next is looked at,
+    # and a hash that is slow and large on purpose is worked out once at a time.
+    with _TURN:
+        return _sign_in(request, desk, name, password)
+
+
+def _sign_in(request: Request, desk: Desk, name: str, password: str) -> Response:
     now, address = desk.clock(), address_of(request)
     name = name.replace("\0", "").strip()  # as it is looked up: no other spelling counts apart
     with desk.records.read() as session:
@@ -64,6 +74,8 @@ def sign_in_by_link(request: Request, desk: AtDesk, secret: str) -> Response:
     with desk.records.begin() as session:
         user = sign_in.use_link(session, secret, now)
     if user is None:
+        nobody = Actor("a link", Role.VIEWER, address_of(request))
+        desk.note(nobody, audit.Event.SIGN_IN_FAILED)
         raise RefusalError(403, "this link was used already or is too old: start nightread again")
     return _welcome(request, desk, user, now, "with a link")
 

@@ -60,7 +60,7 @@ function tableOf(page) {
 
 async function renewList() {
   const lines = find("#lines");
-  if (!lines || lines.dataset.pages) return;
+  if (!lines) return;
   const found = await ask(`/lines?${lines.dataset.query}&seen=${lines.dataset.state}`, true).catch(() => null);
   const page = found && tableOf(found);
   if (!page || find("#lines") !== lines) return;
@@ -69,6 +69,12 @@ async function renewList() {
   const hadFocus = lines.contains(document.activeElement);
   const arrived = [...page.querySelectorAll("tr.case")].filter((row) => !known.has(row.dataset.uid));
   arrived.forEach((row) => row.classList.add("arrived"));
+  if (lines.dataset.pages) {
+    // Further pages were fetched: they stay as they are until somebody goes back to the top.
+    lines.dataset.state = page.dataset.state;
+    find("#counts").replaceWith(found.querySelector("#counts"));
+    return said(`The list has changed${arrived.length ? `, ${arrived.length} new` : ""}: reload to see it.`);
+  }
   lines.replaceWith(page);
   find("#counts").replaceWith(found.querySelector("#counts"));
   const again = uid && page.querySelector(`tr[data-uid="${CSS.escape(uid)}"]`);
@@ -82,16 +88,40 @@ async function renewList() {
 const before = [];
 
 function openCase(address) {
-  if (find("#case")) before.push(location.pathname + location.search);
-  return go(address);
+  return alone(async () => {
+    const here = find("#case") && location.pathname + location.search;
+    await go(address);
+    if (here && location.pathname + location.search !== here) before.push(here);
+  });
+}
+
+// One thing after the other: a key that comes while something is on its way is not taken.
+let busy = false;
+
+async function alone(act) {
+  if (busy) return;
+  busy = true;
+  try {
+    await act();
+  } catch {
+    said("That did not reach the desk: NOTHING was noted. Try once more.");
+  } finally {
+    busy = false;
+  }
 }
 
 async function go(address) {
   await htmx.ajax("GET", address, { target: "body", swap: "innerHTML show:window:top" });
+  const uid = decodeURIComponent(new URL(address, location.href).pathname.split("/").pop());
+  if (find("#case")?.dataset.uid !== uid) return said("This case cannot be shown just now.");
   if (location.pathname + location.search !== address) history.pushState({}, "", address);
 }
 
-async function review(opinion) {
+function review(opinion) {
+  return alone(() => sendReview(opinion));
+}
+
+async function sendReview(opinion) {
   const form = find("#review");
   if (!form) return;
   const address = `/api/v1/studies/${find("#case").dataset.uid}/reviews`;
@@ -102,12 +132,16 @@ async function review(opinion) {
     finding: form.finding.value || null,
     note: form.note.value,
     sop_instance_uid: form.this_image.checked ? stage.view.image.uid : null,
+    revision: Number(find("#says").dataset.revision),
   });
   const response = opinion
     ? await fetch(address, { method: "POST", headers, body })
     : await fetch(`${address}/newest`, { method: "DELETE", headers });
   const answer = await response.json();
-  if (!response.ok) return said(answer.detail);
+  if (!response.ok) {
+    said(`NOT noted: ${answer.detail}.`);
+    return renewCase();
+  }
   form.reset();
   said(opinion ? `Noted: ${opinion}. z takes it back, j goes on.` : "Taken back.");
   await renewCase();
@@ -125,11 +159,11 @@ async function renewCase() {
 // ---- keys
 
 function inField(target) {
-  return target.closest?.("input:not([type=checkbox]), select, textarea, dialog[open]");
+  return target.closest?.("input:not([type=checkbox]):not([type=range]), select:not([data-tool]), textarea, dialog[open]");
 }
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !"jk".includes(event.key))) return;
   if (event.key === "Escape" && inField(event.target)) return event.target.blur();
   if (inField(event.target)) return;
   const act = find("#case") ? keyInCase(event.key) : keyInList(event.key);
@@ -159,7 +193,7 @@ function keyInCase(key) {
     "[": () => stage.step(-1),
     "]": () => stage.step(1),
     j: () => find("#next-case") ? openCase(find("#next-case").getAttribute("href")) : said("This was the last of the list."),
-    k: () => before.length ? go(before.pop()) : said("This is where you began."),
+    k: () => before.length ? alone(() => go(before.pop())) : said("This is where you began."),
     Escape: () => location.assign(find("#to-list").getAttribute("href")),
   }[key];
 }

@@ -188,6 +188,7 @@ class View {
     this.image = image;
     this.frame = null;
     this.element.querySelector(".problem")?.remove();
+    this.wipe();
     this.element.dataset.uid = image.uid;
     delete this.element.dataset.shown;
     this.turns = 0;
@@ -210,6 +211,14 @@ class View {
     if (image.has_heatmap) this.loadHeat(image);
   }
 
+  // Nothing of one image stays under the name of the next.
+  wipe() {
+    this.gl?.clearColor(0, 0, 0, 1);
+    this.gl?.clear(this.gl.COLOR_BUFFER_BIT);
+    this.overlay.getContext("2d").clearRect(0, 0, this.overlay.width, this.overlay.height);
+    for (const corner of Object.values(this.corners)) corner.textContent = "";
+  }
+
   take(frame) {
     this.frame = frame;
     const gl = this.gl;
@@ -220,6 +229,7 @@ class View {
       this.upload(1, gl.R16UI, 256, 256, gl.RED_INTEGER, gl.UNSIGNED_SHORT, table);
     }
     this.presets = presetsOf(frame);
+    this.preset = 0;
     this.window = { ...this.presets[0] };
     this.fit();
     this.element.dataset.shown = "yes";
@@ -400,7 +410,7 @@ class View {
       if (from.pans) {
         this.shift = [from.shift[0] + right, from.shift[1] + down];
         this.fitted = false;
-      } else if (this.measures) {
+      } else if (this.measures && this.line) {
         this.line[1] = this.ways().toImage(...to);
       } else {
         this.drag(from.window, right, down);
@@ -430,7 +440,7 @@ class View {
     this.window = {
       name: "by hand",
       function: start.function,
-      center: start.center + sense * down * range,
+      center: start.center - sense * down * range,
       width: Math.max(2, start.width + right * range),
     };
   }
@@ -538,6 +548,7 @@ class Stage {
     this.tools.heat.disabled = this.tools.opacity.disabled = !view.image?.has_heatmap;
     const choices = (view.frame ? view.presets : []).map((preset, index) => new Option(preset.name, index));
     this.tools.window.replaceChildren(...choices);
+    this.tools.window.selectedIndex = view.preset ?? 0;
   }
 
   listen() {
@@ -567,7 +578,10 @@ class Stage {
     if (name === "flip") view.flipped = !view.flipped;
     if (name === "measure") this.measure(view);
     if (name === "heat") view.heatmap = !view.heatmap && view.image.has_heatmap;
-    if (name === "window") view.window = { ...view.presets[Number(this.tools.window.value)] };
+    if (name === "window") {
+      view.preset = this.tools.window.selectedIndex;
+      view.window = { ...view.presets[view.preset] };
+    }
     this.views.forEach((each) => each.draw());
     if (name !== "window") this.mirror();
   }
