@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from typing import TypeVar
 
 from worklist.frame import (
     UnshowableError,
+    begin,
     frame_bytes,
     import_decoders,
-    limit_memory,
     picture_bytes,
 )
 
@@ -127,8 +128,8 @@ class Frames:
         return ProcessPoolExecutor(
             processes,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=limit_memory,
-            initargs=(self._most_bytes,),
+            initializer=begin,
+            initargs=(os.getpid(), self._most_bytes),
         )
 
     def _give_up(self, pool: ProcessPoolExecutor | None = None) -> None:

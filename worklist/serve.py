@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
+import sys
 
 import uvicorn
 
@@ -47,6 +49,9 @@ def run(settings: Settings) -> None:
         forwarded_allow_ips="127.0.0.1",
         timeout_graceful_shutdown=5,
     )
+    # Uvicorn raises the signal that ended it once more: then we end, and clean up.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         uvicorn.Server(config).run()
     finally:
