@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import require
+from conftest import require, wait_until
 from desk import PASSWORD, TestDesk
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -167,7 +167,9 @@ def test_window_and_level_change_pixels_as_computed(page: Page, desk: TestDesk) 
 
 def test_the_heatmap_is_a_layer_that_comes_and_goes(page: Page) -> None:
     first_case(page)
-    page.wait_for_function("nightread.stage.view.hasHeat")
+    # Not wait_for_function, which has the page evaluate a text: its policy forbids that.
+    has_heat = "Boolean(nightread.stage.view.hasHeat)"
+    wait_until(lambda: page.evaluate(has_heat), 20, "the heatmap is there")
     plain = page.locator(".view").screenshot()
     page.keyboard.press("h")
     expect(page.locator('[data-tool="heat"]')).to_have_attribute("aria-pressed", "true")
