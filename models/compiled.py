@@ -23,6 +23,8 @@ _GRAPHS = 256
 class CompiledBlock(nn.Module):
     """A block that runs compiled where the pass is the one that it was compiled for.
 
+    Once it has run compiled, a failure costs no image: it goes on as it was before.
+
     Parameters
     ----------
     block
@@ -38,7 +40,7 @@ class CompiledBlock(nn.Module):
         self.block = block
         self._images = images
         self._autocast = autocast
-        self._failed = False
+        self._has_run = self._failed = False
         self._compiled: Callable[[Tensor], Tensor] = torch.compile(
             block.forward, dynamic=False, options={"freezing": True}
         )
@@ -48,12 +50,17 @@ class CompiledBlock(nn.Module):
         fits = len(x) == self._images and not torch.is_grad_enabled()
         if fits and not self._failed and torch.is_autocast_enabled(x.device.type) is self._autocast:
             try:
-                return self._compiled(x)
+                compiled = self._compiled(x)
             except torch.OutOfMemoryError:
                 raise  # the part is halved, and goes the other way then
             except Exception as error:
+                if not self._has_run:
+                    raise  # as it warms up: who compiles it says so, once
                 self._failed = True
-                log.error("not_compiled", error=type(error).__name__, advice=_ADVICE)
+                log.error("compiled_block_failed", error=type(error).__name__)
+            else:
+                self._has_run = True
+                return compiled
         out: Tensor = self.block(x)
         return out
 

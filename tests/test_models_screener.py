@@ -138,18 +138,36 @@ def test_only_a_full_part_runs_compiled(compiled: Screener, films: list[Prepared
     assert set(asked) == {2}, "a full part went through the block itself"
 
 
+def no_compiler(*_: object, **__: object) -> None:
+    raise RuntimeError("no C++ compiler")
+
+
 def test_without_a_compiler_the_night_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing(*_: object, **__: object) -> None:
-        raise RuntimeError("no C++ compiler")
-
-    monkeypatch.setattr(CompiledBlock, "forward", missing)
+    # torch compiles, and finds no compiler, when a block is first asked.
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: no_compiler)
     screener = Screener(load_classifier("mobilenet_v2"), Precision.FLOAT32, compiled=True)
     assert not screener.compiled
-    assert "NIGHTREAD_COMPILE" in capsys.readouterr().out
-    monkeypatch.undo()
+    assert capsys.readouterr().out.count("NIGHTREAD_COMPILE") == 1
+    assert not any(
+        isinstance(each, CompiledBlock) for each in screener.classifier.network.modules()
+    )
     assert screener.score([phantom(screener.classifier)])
+
+
+def test_a_compiled_block_that_fails_later_goes_on_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    block = CompiledBlock(nn.Conv2d(3, 4, 3), 2, autocast=False).eval()
+    part = torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        before = block(part)
+        monkeypatch.setattr(block, "_compiled", no_compiler)
+        for _ in range(2):
+            assert torch.equal(block(part), before)
+    assert capsys.readouterr().out.count("compiled_block_failed") == 1
 
 
 def test_the_first_blocks_keep_their_precision_once(quick: Screener) -> None:
