@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from screening.records import desk_schema, schema  # noqa: F401 - they declare the tables
+from screening.records import desk_schema, list_schema, schema  # noqa: F401 - declare tables
 from screening.records.table import Table
 
 

@@ -21,7 +21,7 @@ from nightread.send import send_with_progress
 from nightread.shutdown import Shutdown
 from nightread.supervisor import Supervisor
 from nightread.terminal import print_result, progress, remark, remarks, results, write
-from nightread.user import worklist_address
+from nightread.worklist_address import worklist_address
 from nightread.wrap import PICTURES, Particulars, Wrapped, find_pictures, wrap_pictures
 from pacs.peer import Peer
 from pacs.survey import LeftOut, Part10File, survey

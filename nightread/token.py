@@ -46,22 +46,12 @@ def list_all(
     from nightread.terminal import write, write_json
     from screening.records.tokens import list_tokens
     from screening.settings_source import load_settings
+    from worklist.objects import token_object
 
     with opened(load_settings()) as records, records.read() as session:
         found = list_tokens(session)
     if as_json:
-        write_json(
-            [
-                {
-                    "name": each.name,
-                    "role": each.role.value,
-                    "created_at": each.created_at.isoformat(),
-                    "expires_at": each.expires_at.isoformat() if each.expires_at else None,
-                    "revoked_at": each.revoked_at.isoformat() if each.revoked_at else None,
-                }
-                for each in found
-            ]
-        )
+        write_json([token_object(each) for each in found])
         return
     for each in found:
         until = f"until {each.expires_at:%Y-%m-%d}" if each.expires_at else "for ever"

@@ -17,7 +17,7 @@ def up() -> None:
     from nightread.shutdown import on_signals
     from nightread.supervisor import Supervisor
     from nightread.terminal import remark
-    from nightread.user import worklist_address
+    from nightread.worklist_address import worklist_address
     from screening.settings_source import load_settings
 
     settings = load_settings()

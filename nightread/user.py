@@ -56,22 +56,12 @@ def list_all(
     from nightread.terminal import write, write_json
     from screening.records.users import list_users
     from screening.settings_source import load_settings
+    from worklist.objects import account_object
 
     with opened(load_settings()) as records, records.read() as session:
         found = list_users(session)
     if as_json:
-        write_json(
-            [
-                {
-                    "name": each.name,
-                    "role": each.role.value,
-                    "has_password": each.has_password,
-                    "created_at": each.created_at.isoformat(),
-                    "disabled_at": each.disabled_at.isoformat() if each.disabled_at else None,
-                }
-                for each in found
-            ]
-        )
+        write_json([account_object(each) for each in found])
     elif not found:
         write("Nobody has an account: nightread user add NAME\n")
     for each in [] if as_json else found:
@@ -117,6 +107,7 @@ def link(name: Name) -> None:
     """Print a link that signs an account in, once, within a quarter of an hour."""
     from nightread.administration import administering, now
     from nightread.terminal import write
+    from nightread.worklist_address import worklist_address
     from screening.errors import AccountError
     from screening.records import audit
     from screening.records.sign_in import make_link
@@ -131,15 +122,6 @@ def link(name: Name) -> None:
         detail = f"a link for {name}"
         audit.note(session, actor, audit.Event.USER_CHANGED, now(), detail=detail)
     write(f"{worklist_address(load_settings())}sign-in/{secret}\n")
-
-
-def worklist_address(settings: object) -> str:
-    """Return the address at which the worklist is served."""
-    from screening.settings import Settings
-
-    assert isinstance(settings, Settings)
-    host = settings.worklist_host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.worklist_port}/"
 
 
 def _password() -> str:

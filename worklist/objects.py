@@ -18,6 +18,8 @@ from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
 from screening.records.retry import Unscored
+from screening.records.tokens import Token
+from screening.records.users import Account
 from worklist.statistics import Statistics
 
 
@@ -49,6 +51,16 @@ def unscored_object(image: Unscored) -> dict[str, Any]:
 def review_object(review: Review) -> dict[str, Any]:
     """Return a review as an object of JSON's own types."""
     return _object(review)
+
+
+def account_object(account: Account) -> dict[str, Any]:
+    """Return an account as an object of JSON's own types; there is no password in it."""
+    return _object(account)
+
+
+def token_object(token: Token) -> dict[str, Any]:
+    """Return a token as an object of JSON's own types; there is no secret in it."""
+    return _object(token)
 
 
 def audit_object(entry: AuditEntry) -> dict[str, Any]:

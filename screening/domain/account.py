@@ -33,6 +33,15 @@ _RIGHTS = {
 }
 
 
+LONGEST_NAME = 64
+"""Characters of the name of a user or a token."""
+
+
+def is_name(name: str) -> bool:
+    """Say whether a user or a token can be called this."""
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A person with an account, by the row, the name and the role."""

@@ -30,13 +30,8 @@ from screening.domain.search_words import queried
 from screening.domain.triage import places
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.records.desk_schema import ReviewRow
-from screening.records.schema import (
-    InstanceRow,
-    RevisionRow,
-    StudyReasonRow,
-    StudyRow,
-    StudyWordRow,
-)
+from screening.records.list_schema import StudyReasonRow, StudyWordRow
+from screening.records.schema import InstanceRow, RevisionRow, StudyRow
 
 MOST_MERGED_DAYS = 14
 """A longer span of days is so large a part of all studies that the list is read in its order."""

@@ -14,16 +14,10 @@ from screening.domain.lane import Lane
 from screening.domain.search_words import words_of
 from screening.domain.verdict import Verdict
 from screening.records.dialect import Insert
+from screening.records.list_schema import StudyReasonRow, StudyWordRow
 from screening.records.prepared import Prepared
 from screening.records.reasons import settle_reasons
-from screening.records.schema import (
-    InstanceRow,
-    PatientRow,
-    SeriesRow,
-    StudyReasonRow,
-    StudyRow,
-    StudyWordRow,
-)
+from screening.records.schema import InstanceRow, PatientRow, SeriesRow, StudyRow
 
 
 @Prepared

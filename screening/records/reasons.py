@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select
 
-from screening.records.schema import ExclusionRow, InstanceRow, StudyReasonRow, StudyRow
+from screening.records.list_schema import StudyReasonRow
+from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
 
 def settle_reasons(connection: Connection, study_row: int) -> None:

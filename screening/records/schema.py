@@ -13,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
-    Text,
     UniqueConstraint,
     text,
 )
@@ -24,9 +23,6 @@ from screening.domain.lane import Lane
 from screening.domain.triage import place_in_sql
 from screening.domain.verdict import Verdict
 from screening.records.table import Table
-
-# Ranges of words are compared byte by byte, whatever the database's language.
-WORD = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class AssociationRow(Table):
@@ -115,27 +111,6 @@ class StudyRow(Table):
     place: Mapped[int] = mapped_column(Computed(place_in_sql()), nullable=True)
     """In the list, by the rule of `screening.domain.triage`. The database computes it, so that a
     study that an older release scores is in its place as well."""
-
-
-class StudyWordRow(Table):
-    """A word by which a study is found in free text."""
-
-    __tablename__ = "study_words"
-    __table_args__ = (Index(None, "word", "study_row"),)
-
-    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
-    word: Mapped[str] = mapped_column(WORD, primary_key=True)
-
-
-class StudyReasonRow(Table):
-    """A reason for which images of a study have no score, with the study's place in the list."""
-
-    __tablename__ = "study_reasons"
-    __table_args__ = (Index(None, "reason", "place", "study_row"),)
-
-    study_row: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
-    reason: Mapped[str] = mapped_column(String(32), primary_key=True)
-    place: Mapped[int]
 
 
 class SeriesRow(Table):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from screening.domain.account import Role
+from screening.domain.account import LONGEST_NAME, Role, is_name
 from screening.domain.secret import digest_of
 from screening.errors import AccountError
 from screening.records.desk_schema import TokenRow
@@ -37,8 +37,8 @@ def add_token(
         If the name is taken or no name.
     """
     name = name.strip()
-    if not name or len(name) > 64 or not name.isprintable():
-        raise AccountError("a token's name has 1 to 64 printable characters")
+    if not is_name(name):
+        raise AccountError(f"a token's name has 1 to {LONGEST_NAME} printable characters")
     if session.scalar(select(TokenRow.id).where(TokenRow.name == name)) is not None:
         raise AccountError(f"there is a token {name} already: nightread token list")
     secret = "nr_" + secrets.token_urlsafe(32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from screening.domain.account import Role, User
+from screening.domain.account import LONGEST_NAME, Role, User, is_name
 from screening.errors import AccountError
 from screening.records.desk_schema import UserRow, WebSessionRow
 
@@ -35,8 +35,8 @@ def add_user(
         If the name is taken or no name.
     """
     name = name.strip()
-    if not name or len(name) > 64 or not name.isprintable():
-        raise AccountError("a user's name has 1 to 64 printable characters")
+    if not is_name(name):
+        raise AccountError(f"a user's name has 1 to {LONGEST_NAME} printable characters")
     if session.scalar(select(UserRow.id).where(UserRow.name == name)) is not None:
         raise AccountError(f"there is a user {name} already: nightread user list")
     row = UserRow(name=name, role=role.value, password_hash=password_hash, created_at=now)
