@@ -204,6 +204,7 @@ def test_words_are_found_whole_in_pieces_and_without_accents() -> None:
     }
     assert queried("  José MÜLLER ") == ["muller", "jose"]
     assert words_of(None, "", " ^ ") == set()
+    assert len(words_of("^".join(map(str, range(10_000))))) == 64
 
 
 def test_a_retried_study_that_fails_again_is_where_it_was(records: Records) -> None:

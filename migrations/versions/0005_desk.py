@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from screening.domain.search_words import words_of
+from screening.domain.search_words import LONGEST, normal, words_of
 
 revision = "0005"
 down_revision = "0004"
@@ -99,7 +99,9 @@ def _add_words() -> None:
     after = 0
     while found := connection.execute(query, {"after": after, "most": _TOGETHER}).all():
         rows = [
-            {"study_row": row, "word": word} for row, *values in found for word in words_of(*values)
+            {"study_row": row, "word": word}
+            for row, uid, *values in found
+            for word in words_of(*values) | {normal(uid)[:LONGEST]}
         ]
         op.bulk_insert(table, rows)
         after = found[-1][0]

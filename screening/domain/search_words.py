@@ -11,6 +11,9 @@ LONGEST = 64
 MOST_WORDS = 8
 """That are looked for: more of them narrow nothing, and each is a query."""
 
+_MOST_KEPT = 64
+"""Of one study: a name of a million words must not keep the door busy."""
+
 _PIECES = re.compile(r"\w+")
 # Between the parts of a person's name and between its writings (PS3.5 6.2.1.1), and blanks.
 _PARTS = re.compile(r"[\s^=]+")
@@ -31,7 +34,7 @@ def words_of(*values: str | None) -> set[str]:
     for value in values:
         for part in _PARTS.split(normal(value or "")):
             found |= {part, *_PIECES.findall(part)}
-    return {word[:LONGEST] for word in found if word}
+    return set(sorted({word[:LONGEST] for word in found if word})[:_MOST_KEPT])
 
 
 def queried(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Executable, bindparam, case, func, select, up
 
 from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.lane import Lane
-from screening.domain.search_words import words_of
+from screening.domain.search_words import LONGEST, normal, words_of
 from screening.domain.verdict import Verdict
 from screening.records.dialect import Insert
 from screening.records.list_schema import StudyReasonRow, StudyWordRow
@@ -140,7 +140,8 @@ def file_study(
     words = words_of(header.accession_number)
     if received <= 1:
         words |= words_of(header.patient_name, header.patient_id)
-        words |= words_of(header.study_instance_uid)
+        # Whole: its pieces, as 1 and 840, are those of every study.
+        words.add(normal(header.study_instance_uid)[:LONGEST])
     for word in words:
         _add_word.run(connection, study_row=row, word=word)
     return cast(int, row)
