@@ -26,7 +26,7 @@ from models.precision import has_bfloat16, keep_first_blocks
 from models.transforms import PreparedImage
 from screening.domain.precision import Precision
 from screening.domain.prediction import Prediction
-from screening.domain.verdict import FLAGGED
+from screening.domain.verdict import FLAGGED, OperatingPoints
 from screening.errors import BundleError
 
 log = structlog.get_logger(__name__)
@@ -114,25 +114,40 @@ class Screener:
             classifier.network, self._try, _MOST_TOGETHER, autocast=self.quick
         )
 
-    def score(self, images: Sequence[PreparedImage]) -> list[Opinion]:
+    def score(
+        self, images: Sequence[PreparedImage], points: OperatingPoints | None = None
+    ) -> list[Opinion]:
         """Score radiographs, in order, and explain those that are not clear.
 
         What an image is given does not depend on its neighbours, beyond 0.02 in probability where
         the pass is quick and 1e-4 where it is not; the verdict does not depend on them at all.
+
+        Parameters
+        ----------
+        images
+            As the classifier prepares them.
+        points
+            By which they are judged; by default the classifier's own.
         """
+        points = points or self.classifier.points
         found = self._pass(images, quick=self.quick)
         if self.quick:
             close = [
                 place
                 for place, evidence in enumerate(found)
-                if self.is_close(evidence.prediction, CLOSE_QUICK)
+                if self.is_close(evidence.prediction, CLOSE_QUICK, points)
             ]
             exact = self._pass([images[place] for place in close], quick=False)
             for place, evidence in zip(close, exact, strict=True):
                 found[place] = evidence
-        return [self._opinion(*each) for each in zip(images, found, strict=True)]
+        return [self._opinion(*each, points) for each in zip(images, found, strict=True)]
 
-    def is_close(self, prediction: Prediction, margin: float = CLOSE_REDUCED) -> bool:
+    def is_close(
+        self,
+        prediction: Prediction,
+        margin: float = CLOSE_REDUCED,
+        points: OperatingPoints | None = None,
+    ) -> bool:
         """Say whether a small error could change what is made of a prediction.
 
         Parameters
@@ -141,8 +156,10 @@ class Screener:
             Of a pass that is not exact.
         margin
             How far from an operating point counts as close, in logits.
+        points
+            By which it is judged; by default the classifier's own.
         """
-        points = self.classifier.points
+        points = points or self.classifier.points
         logit = _logit(prediction.probability)
         near = any(
             abs(logit - _logit(point)) < margin
@@ -187,9 +204,11 @@ class Screener:
             return found
         return [each.with_heat(heat) for each, heat in zip(found, tap.maps(), strict=True)]
 
-    def _opinion(self, image: PreparedImage, evidence: Evidence) -> Opinion:
+    def _opinion(
+        self, image: PreparedImage, evidence: Evidence, points: OperatingPoints
+    ) -> Opinion:
         prediction = evidence.prediction
-        verdict = self.classifier.points.verdict(prediction.probability)
+        verdict = points.verdict(prediction.probability)
         heatmap = self._heatmap(image, evidence) if verdict in FLAGGED else None
         return Opinion(prediction, evidence.view_spread, heatmap)
 

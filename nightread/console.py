@@ -23,6 +23,7 @@ from nightread.explain import explain
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
+from nightread.points import points
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
@@ -62,6 +63,13 @@ _COMMANDS = (
     version,
 )
 _HIDDEN = (broker,)
+_GROUPS = (
+    ("user", user),
+    ("token", token),
+    ("points", points),
+    ("audit", audit),
+    ("bundle", bundle),
+)
 # What a place on a disk may answer, whatever the program does right.
 _PLACES = {
     errno.EACCES,
@@ -91,7 +99,7 @@ def make_console() -> typer.Typer:
         console.command()(command)
     for command in _HIDDEN:
         console.command(hidden=True)(command)
-    for name, group in (("user", user), ("token", token), ("audit", audit), ("bundle", bundle)):
+    for name, group in _GROUPS:
         console.add_typer(group, name=name)
     return console
 

@@ -100,6 +100,14 @@ class RevisedError(ReviewError):
     """The verdict that was reviewed is not the one that stands."""
 
 
+class PointsError(NightreadError):
+    """Operating points cannot be set."""
+
+
+class PointsChangedError(PointsError):
+    """Somebody else has set them since they were looked at."""
+
+
 class SendError(NightreadError):
     """A DICOM peer refused an association or an instance, or did not answer."""
 

@@ -16,7 +16,7 @@ COMMANDS = [
     *("demo", "up", "cases", "study", "ledger", "associations", "retry", "send", "wrap", "doctor"),
     *("listen", "work", "serve", "migrate"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("user", "token", "audit", "bundle"),
+    *("user", "token", "points", "audit", "bundle"),
 ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phantoms.load import small_study
 from screening.domain.agreement import ReviewedCase, Share, agreement, agreement_by, week_of
-from screening.domain.alert_budget import budgets
+from screening.domain.alert_budget import LocalStudies
 from screening.domain.prediction import Prediction
 from screening.domain.review import Finding, Opinion
 from screening.domain.verdict import Verdict
@@ -99,14 +99,37 @@ def test_a_budget_is_kept_by_the_lowest_threshold() -> None:
         case(Verdict.DOUBTFUL, AGREE, score=0.5),
         case(Verdict.CLEAR, UNCERTAIN, score=0.1),
     ]
-    five, seven, ten, every = budgets(scores, reviewed, (5, 7, 10, 100))
+    here = LocalStudies(scores, reviewed)
+    five, seven, ten, every = [here.by_flags(most).cost for most in (5, 7, 10, 100)]
+    assert five is not None
+    assert ten is not None
+    assert every is not None
     assert (five.threshold, five.flags_per_hundred) == (0.501, 5.0)
-    assert (seven.allowed, seven.threshold) == (7, five.threshold)
+    assert seven == five
     assert (ten.threshold, ten.flags_per_hundred) == (0.101, 10.0)
     assert (five.precision, five.sensitivity) == (Share(1, 2), Share(1, 2))
     assert (ten.precision, ten.sensitivity) == (Share(2, 3), Share(2, 2))
     assert every.threshold == 0.0
-    assert budgets({}, [], (5,)) == []
+
+
+def test_a_precision_is_reached_by_the_lowest_threshold() -> None:
+    truths = [(0.9, AGREE), (0.8, AGREE), (0.6, DISAGREE), (0.5, AGREE), (0.4, DISAGREE)]
+    reviewed = [case(Verdict.SUSPECTED, opinion, score=score) for score, opinion in truths]
+    here = LocalStudies({900: 1, 800: 1, 600: 1, 500: 1, 400: 1, 100: 95}, reviewed)
+    thresholds = {
+        least: cost.threshold if (cost := here.by_precision(least).cost) else None
+        for least in (0.5, 0.7, 0.75, 0.8, 1.0)
+    }
+    assert thresholds == {0.5: 0.4, 0.7: 0.5, 0.75: 0.5, 0.8: 0.8, 1.0: 0.8}
+
+
+def test_a_budget_that_no_threshold_keeps_has_none() -> None:
+    all_sure = LocalStudies({1000: 10}, [case(Verdict.SUSPECTED, DISAGREE, score=1.0)])
+    assert all_sure.by_flags(50).cost is None
+    assert all_sure.by_precision(0.5).cost is None
+    nothing = LocalStudies({}, [])
+    assert nothing.by_flags(5).cost is None
+    assert nothing.cost(0.5) is None
 
 
 def test_reviews_at_the_desk_are_the_statistics(settings: Settings) -> None:
@@ -123,7 +146,7 @@ def test_reviews_at_the_desk_are_the_statistics(settings: Settings) -> None:
     assert (found["overall"]["precision"]["count"], found["overall"]["precision"]["of"]) == (1, 2)
     assert found["overall"]["sensitivity"]["value"] == 0.5
     assert {case["study_instance_uid"] for case in found["discordant"]} == set(uids[1:])
-    assert found["budgets"][0]["flags_per_hundred"] == pytest.approx(100 / 3)
+    assert found["by_flags"][0]["cost"]["flags_per_hundred"] == pytest.approx(100 / 3)
     anna.delete(f"/api/v1/studies/{uids[0]}/reviews/newest")
     assert anna.get("/api/v1/statistics").json()["overall"]["reviewed"] == 2
     page = anna.get("/statistics")

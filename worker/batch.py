@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from models.explanation.anatomy import outside_share
 from models.screener import Opinion
 from screening.domain.observation import KeptHeatmap, Observation
+from screening.domain.verdict import OperatingPoints
 from screening.records.claims import ClaimedInstance
 from screening.records.results import Result
 from worker.reading import Failed, Reading, Ready
@@ -21,6 +22,8 @@ class Batch:
     ----------
     claimed
         All of its images.
+    points
+        What they are judged by.
     reading, read
         Those that are being read, and what came of it.
     outcomes
@@ -30,6 +33,7 @@ class Batch:
     """
 
     claimed: dict[int, ClaimedInstance]
+    points: OperatingPoints
     reading: dict[int, Future[Reading]] = field(default_factory=dict)
     read: dict[int, Reading] = field(default_factory=dict)
     outcomes: dict[int, Result | Failed] = field(default_factory=dict)

@@ -8,6 +8,7 @@ the pipeline twice changes nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from models.screener import CLOSE_REDUCED, Opinion, Screener
 from screening.archive.archive import Archive
 from screening.domain.observation import Observation
 from screening.domain.reason import Exclusion, Reason
+from screening.domain.verdict import OperatingPoints
 from screening.errors import (
     ArchiveAwayError,
     NightreadError,
@@ -26,7 +28,8 @@ from screening.errors import (
 )
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
-from screening.records.results import Result, Scorer
+from screening.records.operating_points import find_points
+from screening.records.results import Result
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
 from worker.batch import Batch, observation
@@ -77,9 +80,9 @@ class Pipeline:
         self._archive = archive
         self._screener = screener
         self._readers = readers
-        classifier = screener.classifier
-        scorer = Scorer(classifier.identity, classifier.points)
-        self._recorder = Recorder(records, scorer, worker, settings.maximum_attempts)
+        self._model = screener.classifier.identity
+        self._own_points = self._points = screener.classifier.points
+        self._recorder = Recorder(records, self._model, worker, settings.maximum_attempts)
         self._worker = worker
         self._shadow = shadow
         self._lease = dt.timedelta(seconds=settings.lease_seconds)
@@ -136,7 +139,7 @@ class Pipeline:
 
     def _begin(self, study_row: int) -> Batch | None:
         """Claim a batch and have it read; ``None`` if nothing waits for us."""
-        batch = Batch({instance.row: instance for instance in self._claim(study_row)})
+        batch = self._claim(study_row)
         for row, instance in batch.claimed.items():
             reading = self._start_reading(instance)
             if isinstance(reading, Future):
@@ -159,9 +162,10 @@ class Pipeline:
             log.warning("next_batch_not_claimed", error=str(error))
             return None
 
-    def _claim(self, study_row: int) -> list[ClaimedInstance]:
+    def _claim(self, study_row: int) -> Batch:
+        """Claim a batch, with the operating points that are in force as it begins."""
         with self._records.begin() as session:
-            return claim(
+            claimed = claim(
                 session,
                 study_row,
                 worker=self._worker,
@@ -170,6 +174,11 @@ class Pipeline:
                 limit=self._settings.batch_images,
                 maximum_attempts=self._settings.maximum_attempts,
             )
+            points = find_points(session, self._model) or self._own_points
+        if points != self._points:
+            self._points = points
+            log.info("operating_points", **dataclasses.asdict(points))
+        return Batch({instance.row: instance for instance in claimed}, points)
 
     def _start_reading(
         self, instance: ClaimedInstance, *, exact: bool = False
@@ -226,18 +235,19 @@ class Pipeline:
 
     def _conclude(self, batch: Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
         """Score images; what was read at less than its resolution and is close, once more."""
-        opinions = self._opinions_of(ready)
+        opinions = self._opinions_of(ready, batch.points)
         close = [
             row
             for row, item in ready.items()
-            if item.reduced and self._screener.is_close(opinions[row].prediction, CLOSE_REDUCED)
+            if item.reduced
+            and self._screener.is_close(opinions[row].prediction, CLOSE_REDUCED, batch.points)
         ]
         for row, opinion in opinions.items():
             if row not in close:
                 self._note(batch, row, ready[row], opinion)
         if close:
             whole = self._ready(batch, self._read_whole(batch, close, heartbeat))
-            for row, opinion in self._opinions_of(whole).items():
+            for row, opinion in self._opinions_of(whole, batch.points).items():
                 self._note(batch, row, whole[row], opinion)
 
     def _read_whole(
@@ -255,8 +265,10 @@ class Pipeline:
         batch.outcomes[row] = self._result(opinion)
         batch.seen[row] = observation(ready, opinion)
 
-    def _opinions_of(self, ready: Mapping[int, Ready]) -> dict[int, Opinion]:
-        found = self._screener.score([item.image for item in ready.values()])
+    def _opinions_of(
+        self, ready: Mapping[int, Ready], points: OperatingPoints
+    ) -> dict[int, Opinion]:
+        found = self._screener.score([item.image for item in ready.values()], points)
         return dict(zip(ready, found, strict=True))
 
     def _result(self, opinion: Opinion) -> Result:

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from screening.domain.prediction import ModelIdentity
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import NightreadError, RecordsError, UnrecordableError
 from screening.records.batch import Return, record_batch
@@ -37,8 +38,8 @@ class Recorder:
     ----------
     records
         Where it goes.
-    scorer
-        The classifier, and its operating points.
+    model
+        Whose results they are.
     worker
         Who claimed what is recorded.
     maximum_attempts
@@ -46,10 +47,10 @@ class Recorder:
     """
 
     def __init__(
-        self, records: Records, scorer: Scorer, worker: str, maximum_attempts: int
+        self, records: Records, model: ModelIdentity, worker: str, maximum_attempts: int
     ) -> None:
         self._records = records
-        self._scorer = scorer
+        self._model = model
         self._worker = worker
         self._maximum_attempts = maximum_attempts
 
@@ -118,7 +119,7 @@ class Recorder:
                 results=results,
                 returns=returns,
                 worker=self._worker,
-                scorer=self._scorer,
+                scorer=Scorer(self._model, batch.points),
                 now=now,
                 observations=batch.seen,
             )

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, cast
 
 from screening.domain.agreement import Share
+from screening.domain.alert_budget import LocalStudies
 from screening.domain.review import Review
 from screening.records.audit import AuditEntry
 from screening.records.calls import Call
@@ -17,6 +18,7 @@ from screening.records.cases import Case
 from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
+from screening.records.operating_points import ModelPoints
 from screening.records.retry import Unscored
 from screening.records.tokens import Token
 from screening.records.users import Account
@@ -63,6 +65,11 @@ def token_object(token: Token) -> dict[str, Any]:
     return _object(token)
 
 
+def points_object(points: ModelPoints) -> dict[str, Any]:
+    """Return a model and its operating points, the newest first, as an object of JSON's types."""
+    return _object(points)
+
+
 def audit_object(entry: AuditEntry) -> dict[str, Any]:
     """Return an entry of the audit as an object of JSON's own types."""
     return _object(entry)
@@ -83,7 +90,9 @@ def _with_shares(value: Any) -> Any:  # noqa: ANN401 - any part of the statistic
     if not dataclasses.is_dataclass(value):
         return _value(value)
     return {
-        field.name: _with_shares(getattr(value, field.name)) for field in dataclasses.fields(value)
+        field.name: _with_shares(getattr(value, field.name))
+        for field in dataclasses.fields(value)
+        if not isinstance(getattr(value, field.name), LocalStudies)
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from screening.domain.agreement import ReviewedCase, Share
@@ -12,13 +13,11 @@ STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Cost:
     """A threshold on a study's score, and what comes of it.
 
     Attributes
     ----------
-    allowed
-        Flags per hundred studies, at most.
     threshold
         From which on a study is flagged, in [0, 1].
     flags_per_hundred
@@ -28,52 +27,81 @@ class Budget:
         that it flags.
     """
 
-    allowed: float
     threshold: float
     flags_per_hundred: float
     precision: Share
     sensitivity: Share
 
 
-def budgets(
-    scores: Mapping[int, int], reviewed: Sequence[ReviewedCase], most: Iterable[float]
-) -> list[Budget]:
-    """Return the lowest threshold for each number of flags per hundred studies.
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is wanted of a threshold, and the lowest one that keeps to it.
+
+    Attributes
+    ----------
+    wanted
+        Flags per hundred studies, at most; or the precision, at least, in [0, 1].
+    cost
+        ``None`` where no threshold keeps to it.
+    """
+
+    wanted: float
+    cost: Cost | None
+
+
+class LocalStudies:
+    """The scores of the studies here, and what reviewers said of some of them.
 
     Parameters
     ----------
     scores
-        How many studies have which score, in whole thousandths.
+        How many studies have which score, in whole thousandths, rounded down.
     reviewed
         Studies whose truth is known or not; those with a score and a truth count.
-    most
-        Flags per hundred studies that are allowed, each of which gives one budget.
     """
-    if not scores:
-        return []
-    return [_budget(scores, reviewed, allowed) for allowed in most]
+
+    def __init__(self, scores: Mapping[int, int], reviewed: Iterable[ReviewedCase]) -> None:
+        self._scores = scores
+        self._total = sum(scores.values())
+        known = [
+            (int(case.score * STEPS), case.fractured)
+            for case in reviewed
+            if case.fractured is not None and case.score is not None
+        ]
+        self._known = Counter(step for step, _ in known)
+        self._fractured = Counter(step for step, fractured in known if fractured)
+
+    def cost(self, threshold: float) -> Cost | None:
+        """Return what a threshold costs, to a thousandth; ``None`` while nothing is scored."""
+        if not self._total:
+            return None
+        step = round(threshold * STEPS)
+        hits = _from(self._fractured, step)
+        return Cost(
+            threshold=step / STEPS,
+            flags_per_hundred=100 * _from(self._scores, step) / self._total,
+            precision=Share(hits, _from(self._known, step)),
+            sensitivity=Share(hits, self._fractured.total()),
+        )
+
+    def by_flags(self, most: float) -> Budget:
+        """Find the lowest threshold with at most so many flags per hundred studies."""
+        flagged, lowest = 0, STEPS + 1
+        for step in range(STEPS, -1, -1):
+            flagged += self._scores.get(step, 0)
+            if 100 * flagged > most * self._total:
+                break
+            lowest = step
+        return Budget(most, self.cost(lowest / STEPS) if lowest <= STEPS else None)
+
+    def by_precision(self, least: float) -> Budget:
+        """Find the lowest threshold above which so large a part of the reviewed is fractured."""
+        for step in sorted(self._known):
+            cost = self.cost(step / STEPS)
+            if cost is not None and (cost.precision.value or 0.0) >= least:
+                return Budget(least, cost)
+        return Budget(least, None)
 
 
-def _threshold(scores: Mapping[int, int], total: int, most: float) -> int:
-    flagged = 0
-    for step in range(STEPS, -1, -1):
-        flagged += scores.get(step, 0)
-        if 100 * flagged > most * total:
-            return step + 1
-    return 0
-
-
-def _budget(scores: Mapping[int, int], reviewed: Sequence[ReviewedCase], allowed: float) -> Budget:
-    total = sum(scores.values())
-    step = _threshold(scores, total, allowed)
-    flags = sum(count for score, count in scores.items() if score >= step)
-    known = [case for case in reviewed if case.fractured is not None and case.score is not None]
-    above = [case for case in known if (case.score or 0.0) >= step / STEPS]
-    hits = sum(case.fractured is True for case in above)
-    return Budget(
-        allowed=allowed,
-        threshold=step / STEPS,
-        flags_per_hundred=100 * flags / total,
-        precision=Share(hits, len(above)),
-        sensitivity=Share(hits, sum(case.fractured is True for case in known)),
-    )
+def _from(counts: Mapping[int, int], step: int) -> int:
+    return sum(count for score, count in counts.items() if score >= step)

@@ -43,6 +43,7 @@ class Event(StrEnum):
     REFUSED = "refused"
     USER_CHANGED = "user_changed"
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the event's name
+    POINTS_SET = "points_set"
     AUDIT_READ = "audit_read"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.records.table import Table
@@ -97,6 +97,36 @@ class ReviewRow(Table):
     """Of the study, as the reviewer saw it."""
     revision: Mapped[int]
     at: Mapped[dt.datetime] = mapped_column(index=True)
+
+
+class OperatingPointsRow(Table):
+    """Operating points that were set here for a model: the newest revision is in force.
+
+    Revision 0 is the model's own, as they were when the first others were set.
+    """
+
+    __tablename__ = "operating_points"
+    __table_args__ = (
+        UniqueConstraint(
+            "model_name",
+            "model_version",
+            "model_digest",
+            "revision",
+            name="uq_operating_points_revision",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_name: Mapped[str]
+    model_version: Mapped[str]
+    model_digest: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[int]
+    high_sensitivity: Mapped[float]
+    high_specificity: Mapped[float]
+    note: Mapped[str]
+    """Why."""
+    set_by: Mapped[str]
+    set_at: Mapped[dt.datetime]
 
 
 class AuditRow(Table):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.api import cases, images, ledger, reviews, statistics, studies
+from worklist.api import cases, images, ledger, operating_points, reviews, statistics, studies
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, statistics, ledger):
+for part in (cases, studies, images, reviews, statistics, operating_points, ledger):
     router.include_router(part.router)

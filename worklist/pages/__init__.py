@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.pages import audit, case, cases, sign_in, statistics
+from worklist.pages import audit, case, cases, operating_points, sign_in, statistics
 
 router = APIRouter()
-for part in (sign_in, cases, case, statistics, audit):
+for part in (sign_in, cases, case, statistics, operating_points, audit):
     router.include_router(part.router)
