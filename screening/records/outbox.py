@@ -10,7 +10,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from sqlalchemy import Connection, Executable, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -34,28 +45,20 @@ def postpone(connection: Connection, study_row: int, due_at: dt.datetime) -> Non
 
 
 def announce_now(session: Session, study_rows: Collection[int], now: dt.datetime) -> None:
-    """Make studies due at once where they are still to be sent: their association closed."""
+    """Make studies due at once where they are still to be sent: their association closed.
+
+    One that another transaction has in hand is left to it: it grows, is made due or is sent just
+    now. Nobody waits, so no two wait for each other.
+    """
     if study_rows:
-        _lock(session, study_rows)
-        session.execute(
-            update(OutboxRow)
-            .where(
-                OutboxRow.study_row.in_(study_rows),
-                OutboxRow.sent_at.is_(None),
-                OutboxRow.due_at > now,
-            )
-            .values(due_at=now)
-        )
+        free = _free(study_rows, OutboxRow.sent_at.is_(None), OutboxRow.due_at > now)
+        session.execute(update(OutboxRow).where(OutboxRow.study_row.in_(free)).values(due_at=now))
 
 
-def _lock(session: Session, study_rows: Collection[int]) -> None:
-    """Take several rows in one order: else two who take the same wait for each other."""
-    session.execute(
-        select(OutboxRow.study_row)
-        .where(OutboxRow.study_row.in_(study_rows))
-        .order_by(OutboxRow.study_row)
-        .with_for_update()
-    )
+def _free(study_rows: Collection[int], *conditions: ColumnElement[bool]) -> Select[int]:
+    """Take the rows that nobody has in hand."""
+    found = select(OutboxRow.study_row).where(OutboxRow.study_row.in_(study_rows), *conditions)
+    return found.with_for_update(skip_locked=True)
 
 
 def due(session: Session, now: dt.datetime, limit: int = 500) -> list[int]:
@@ -84,11 +87,13 @@ def lanes(session: Session, study_rows: Collection[int]) -> dict[int, Lane]:
 
 
 def mark_sent(session: Session, study_rows: list[int], now: dt.datetime) -> None:
-    """Note that studies were announced, unless a newer image has made them due again later."""
-    _lock(session, study_rows)
+    """Note that studies were announced, unless a newer image has made them due again later.
+
+    One that another transaction has in hand is announced once more: a worker finds nothing to do.
+    """
     session.execute(
         update(OutboxRow)
-        .where(OutboxRow.study_row.in_(study_rows), OutboxRow.due_at <= now)
+        .where(OutboxRow.study_row.in_(_free(study_rows, OutboxRow.due_at <= now)))
         .values(sent_at=now, times_sent=OutboxRow.times_sent + 1)
     )
 
