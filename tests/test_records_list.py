@@ -176,7 +176,7 @@ def test_what_most_studies_have_is_found_without_a_list_of_them(
 ) -> None:
     many(records)
     few = uids(records, CaseFilter(ALL, text="doe"))
-    monkeypatch.setattr("screening.records.case_filter._FEW", 2)
+    monkeypatch.setattr("screening.records.case_page._FEW", 2)
     assert uids(records, CaseFilter(ALL, text="doe")) == few
     assert len(uids(records, CaseFilter(ALL, since=NOW))) == 24
 

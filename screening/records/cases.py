@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -17,7 +18,8 @@ from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
-from screening.records.case_filter import CaseFilter, Cursor, page_of_rows
+from screening.records.case_filter import CaseFilter, Cursor
+from screening.records.case_page import Shape, ask, rows_of
 from screening.records.schema import (
     ConflictRow,
     ExclusionRow,
@@ -131,9 +133,8 @@ def list_cases(
     after
         Where the page before ended: :class:`Cursor` of its last case.
     """
-    rows = page_of_rows(session, wanted, limit, after).subquery()
-    query = _studies().join(rows, rows.c.id == StudyRow.id).order_by(rows.c.place, rows.c.id)
-    return _cases(session, query)
+    shape, values = ask(session, wanted, limit, after)
+    return _cases(session, _page(shape), values)
 
 
 def find_case(session: Session, study_instance_uid: str) -> Case | None:
@@ -180,12 +181,15 @@ def tally(session: Session, since: dt.datetime | None = None) -> Tally:
 _Selected = Select[*tuple[Any, ...]]
 
 # Columns and no objects of the tables: for a page these cost more than the database.
-_STUDY = (
+_COLUMNS = (
     StudyRow.id,
     StudyRow.place,
     StudyRow.study_instance_uid,
     StudyRow.verdict,
     StudyRow.top_probability,
+    PatientRow.patient_name,
+    PatientRow.patient_id,
+    PatientRow.patient_sex,
     StudyRow.age_years,
     StudyRow.accession_number,
     StudyRow.body_part,
@@ -195,26 +199,24 @@ _STUDY = (
     StudyRow.images_received,
     StudyRow.images_scored,
     StudyRow.images_not_scored,
+    RevisionRow.model_name,
+    RevisionRow.model_version,
     StudyRow.revision,
     StudyRow.first_received_at,
+    RevisionRow.decided_at,
     StudyRow.lane,
     StudyRow.calling_ae_title,
     StudyRow.review,
 )
-_PATIENT = (PatientRow.patient_name, PatientRow.patient_id, PatientRow.patient_sex)
-_REVISION = (RevisionRow.model_name, RevisionRow.model_version, RevisionRow.decided_at)
 
 
 def _studies() -> _Selected:
     held = InstanceRow.study_row == StudyRow.id
     patients = select(func.count(InstanceRow.patient_row.distinct())).where(held)
+    # Mostly there is no conflict at all to look for.
+    any_conflict = select(ConflictRow.id).exists()
     return (
-        select(
-            *_STUDY,
-            *_PATIENT,
-            *_REVISION,
-            patients.correlate(StudyRow).scalar_subquery().label("patients"),
-        )
+        select(*_COLUMNS, patients.correlate(StudyRow).scalar_subquery(), any_conflict)
         .join(PatientRow, PatientRow.id == StudyRow.patient_row)
         .outerjoin(
             RevisionRow,
@@ -223,16 +225,20 @@ def _studies() -> _Selected:
     )
 
 
-def _cases(session: Session, query: _Selected) -> list[Case]:
-    found = session.execute(query).all()
+@lru_cache(maxsize=256)
+def _page(shape: Shape) -> _Selected:
+    rows = rows_of(shape).subquery()
+    return _studies().join(rows, rows.c.id == StudyRow.id).order_by(rows.c.place, rows.c.id)
+
+
+def _cases(
+    session: Session, query: _Selected, values: Mapping[str, Any] | None = None
+) -> list[Case]:
+    found = session.execute(query, values).all()
     reasons = _reasons(session, [row.id for row in found if row.images_not_scored])
-    conflicts = _conflicts(session, [row.id for row in found]) if _any_conflict(session) else {}
-    return [_case(row, reasons.get(row.id, {}), conflicts.get(row.id, 0)) for row in found]
-
-
-def _any_conflict(session: Session) -> bool:
-    """Say whether there is any in the records at all: mostly there is none to look for."""
-    return session.scalar(select(ConflictRow.id).limit(1)) is not None
+    any_conflict = bool(found) and found[0][-1]
+    conflicts = _conflicts(session, [row.id for row in found]) if any_conflict else {}
+    return [_case(row, reasons.get(row[0], {}), conflicts.get(row[0], 0)) for row in found]
 
 
 def _reasons(session: Session, studies: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -267,34 +273,45 @@ def _conflicts(session: Session, studies: Sequence[int]) -> dict[int, int]:
     return dict(session.execute(query).all())
 
 
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_LANES = {lane.value: lane for lane in Lane}
+_OPINIONS = {opinion.value: opinion for opinion in Opinion}
+
+
 def _case(row: Any, reasons: Mapping[str, int], conflicts: int) -> Case:  # noqa: ANN401 - a row
+    # By place, as `_COLUMNS` has them: by name a page takes twice as long.
+    (
+        number, place, uid, verdict, score, name, patient_id, sex, age, accession, body_part,
+        date, time, description, received, scored, not_scored, model, version, revision,
+        received_at, decided_at, lane, calling, review, patients, _,
+    ) = row  # fmt: skip
     return Case(
-        study_instance_uid=row.study_instance_uid,
-        verdict=Verdict(row.verdict),
-        score=row.top_probability,
-        patient_name=row.patient_name,
-        patient_id=row.patient_id,
-        patient_sex=row.patient_sex,
-        age_years=row.age_years,
-        accession_number=row.accession_number,
-        body_part=row.body_part,
-        study_date=row.study_date,
-        study_time=row.study_time,
-        study_description=row.study_description,
-        images_received=row.images_received,
-        images_scored=row.images_scored,
-        images_not_scored=row.images_not_scored,
-        images_waiting=row.images_received - row.images_scored - row.images_not_scored,
+        study_instance_uid=uid,
+        verdict=_VERDICTS[verdict],
+        score=score,
+        patient_name=name,
+        patient_id=patient_id,
+        patient_sex=sex,
+        age_years=age,
+        accession_number=accession,
+        body_part=body_part,
+        study_date=date,
+        study_time=time,
+        study_description=description,
+        images_received=received,
+        images_scored=scored,
+        images_not_scored=not_scored,
+        images_waiting=received - scored - not_scored,
         reasons=reasons,
         conflicts=conflicts,
-        patients=row.patients or 1,
-        model=row.model_name,
-        model_version=row.model_version,
-        revision=row.revision,
-        received_at=row.first_received_at,
-        decided_at=row.decided_at,
-        lane=Lane(row.lane),
-        calling_ae_title=row.calling_ae_title,
-        review=Opinion(row.review) if row.review else None,
-        cursor=str(Cursor(row.place, row.id)),
+        patients=patients or 1,
+        model=model,
+        model_version=version,
+        revision=revision,
+        received_at=received_at,
+        decided_at=decided_at,
+        lane=_LANES[lane],
+        calling_ae_title=calling,
+        review=_OPINIONS[review] if review else None,
+        cursor=str(Cursor(place, number)),
     )

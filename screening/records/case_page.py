@@ -1,0 +1,267 @@
+"""The rows of one page of the list, for whatever filter.
+
+A page is one stretch of an index: of that in the list's order, or of that of a filter's column.
+Where a filter is a range, as of days, the stretches of its values are merged. Free text and a
+moment are looked up first: mostly few studies have them.
+
+Filters of one shape, as *a body part and two verdicts*, share a statement and differ by its values:
+to build one costs as much as to run it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from screening.domain.review import Opinion
+from screening.domain.search_words import queried
+from screening.domain.triage import places
+from screening.domain.verdict import Verdict
+from screening.records.case_filter import CaseFilter, Cursor
+from screening.records.list_schema import StudyReasonRow, StudyWordRow
+from screening.records.schema import StudyRow
+
+MOST_MERGED_DAYS = 14
+"""A longer span of days is so large a part of all studies that the list is read in its order."""
+
+_FEW = 1000
+# Sorts after every character that a word may hold.
+_LAST = chr(0x10FFFF)
+
+
+class Clause(NamedTuple):
+    """A condition without its values; these are told apart by its number."""
+
+    kind: str
+    number: int = 0
+
+
+Clauses = tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What filters have in common that differ by their values alone.
+
+    Attributes
+    ----------
+    common
+        What holds for all rows.
+    stretches
+        What holds for the rows of each stretch besides; a row is in one of them.
+    has_reason
+        Whether the stretches are those of a reason, in its own table.
+    is_limited
+        Whether a page has an end.
+    """
+
+    common: Clauses
+    stretches: tuple[Clauses, ...]
+    has_reason: bool
+    is_limited: bool
+
+
+@dataclass(slots=True)
+class Page:
+    """A page that is asked for: its shape follows from what was added."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def clause(self, kind: str, *values: object) -> Clause:
+        """Note the values of a condition, and return it."""
+        number = self._numbers[kind] = self._numbers.get(kind, -1) + 1
+        for letter, value in zip("ab", values, strict=False):
+            self.values[f"{kind}_{number}_{letter}"] = value
+        return Clause(kind, number)
+
+
+def ask(
+    session: Session, wanted: CaseFilter, limit: int | None, after: Cursor | None
+) -> tuple[Shape, dict[str, Any]]:
+    """Return the shape of a page, and the values of its statement.
+
+    Parameters
+    ----------
+    session
+        An open transaction: what few studies have is looked up at once.
+    wanted
+        Which studies.
+    limit
+        At most so many; ``None`` for all.
+    after
+        Where the page before ended.
+    """
+    page = Page()
+    shape = Shape(
+        common=(*_alike(page, wanted), *_few(page, session, wanted)),
+        stretches=tuple(_stretches(page, wanted, after)),
+        has_reason=wanted.reason is not None,
+        is_limited=limit is not None,
+    )
+    if limit is not None:
+        page.values["limit"] = limit
+    return shape, page.values
+
+
+def rows_of(shape: Shape) -> Select[int, int]:
+    """Return the query for rows and places of studies, most urgent first."""
+    if not shape.stretches:
+        return select(StudyRow.id, StudyRow.place).where(StudyRow.id.is_(None))
+    parts = [_part(shape, stretch) for stretch in shape.stretches]
+    if len(parts) == 1:
+        return parts[0]
+    subqueries = [part.subquery() for part in parts]
+    merged = union_all(*(select(part.c.id, part.c.place) for part in subqueries)).subquery()
+    query = select(merged.c.id, merged.c.place).order_by(merged.c.place, merged.c.id)
+    return query.limit(bindparam("limit")) if shape.is_limited else query
+
+
+def _part(shape: Shape, stretch: Clauses) -> Select[int, int]:
+    """Return one stretch in the list's order; of a reason, that of its own table."""
+    conditions = [_condition(clause, shape.has_reason) for clause in (*shape.common, *stretch)]
+    if shape.has_reason:
+        query = (
+            select(StudyReasonRow.study_row.label("id"), StudyReasonRow.place)
+            .join(StudyRow, StudyRow.id == StudyReasonRow.study_row)
+            .where(*conditions)
+            .order_by(StudyReasonRow.place, StudyReasonRow.study_row)
+        )
+    else:
+        query = select(StudyRow.id, StudyRow.place).where(*conditions)
+        query = query.order_by(StudyRow.place, StudyRow.id)
+    return query.limit(bindparam("limit")) if shape.is_limited else query
+
+
+def _alike(page: Page, wanted: CaseFilter) -> Iterator[Clause]:
+    if wanted.reviewed is False:
+        yield page.clause("not_reviewed")
+    if wanted.body_part:
+        yield page.clause("body_part", wanted.body_part)
+    if wanted.calling_ae_title:
+        yield page.clause("sender", wanted.calling_ae_title)
+    if wanted.reason is not None:
+        yield page.clause("reason", wanted.reason.value)
+
+
+def _few(page: Page, session: Session, wanted: CaseFilter) -> Iterator[Clause]:
+    """Look up what few studies have; where many have it, it is a condition like others."""
+    for beginning in queried(wanted.text):
+        ends = beginning, beginning + _LAST
+        first, last = (literal(end, Text()) for end in ends)
+        begins = StudyWordRow.word.between(first, last)
+        found = set(session.scalars(select(StudyWordRow.study_row).where(begins).limit(_FEW + 1)))
+        if len(found) <= _FEW:
+            yield page.clause("among", sorted(found))
+        else:
+            yield page.clause("word", *ends)
+    if wanted.since is not None:
+        recent = StudyRow.last_received_at >= wanted.since
+        found = set(session.scalars(select(StudyRow.id).where(recent).limit(_FEW + 1)))
+        if len(found) <= _FEW:
+            yield page.clause("among", sorted(found))
+        else:
+            yield page.clause("since", wanted.since)
+
+
+def _stretches(page: Page, wanted: CaseFilter, after: Cursor | None) -> Iterator[Clauses]:
+    """Yield what makes each stretch: a range of places, by day and by opinion where these count."""
+    for choice in product(
+        list(_ranges(page, wanted, after)), list(_days(page, wanted)), list(_opinions(page, wanted))
+    ):
+        yield tuple(clause for clauses in choice for clause in clauses)
+
+
+def _ranges(page: Page, wanted: CaseFilter, after: Cursor | None) -> Iterator[Clauses]:
+    """Yield ranges of places, without what lies before a page: its own place is one by itself."""
+    everything = wanted.verdicts == frozenset(Verdict)
+    if everything and after is None:
+        yield ()
+        return
+    for first, last in places(wanted.verdicts):
+        if after is None or after.place < first:
+            yield (page.clause("places", first, last),)
+        elif after.place <= last:
+            yield (page.clause("behind", after.place, after.row),)
+            if after.place < last:
+                yield (page.clause("places", after.place + 1, last),)
+
+
+def _days(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
+    first, last = wanted.first_date, wanted.last_date
+    if first is None or last is None or (last - first).days >= MOST_MERGED_DAYS:
+        bounds = [page.clause("from_date", first)] if first is not None else []
+        bounds += [page.clause("to_date", last)] if last is not None else []
+        yield tuple(bounds)
+    else:
+        for number in range((last - first).days + 1):
+            yield (page.clause("day", first + dt.timedelta(days=number)),)
+
+
+def _opinions(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
+    if not wanted.reviewed:
+        yield ()
+    else:
+        for opinion in Opinion:
+            yield (page.clause("opinion", opinion.value),)
+
+
+# Not the column itself: by its own index all its studies would be sorted for one page.
+_DATE = func.coalesce(StudyRow.study_date, StudyRow.study_date)
+
+
+def _condition(clause: Clause, by_reason: bool) -> ColumnElement[bool]:
+    """Return a condition over values to come."""
+    row = StudyReasonRow.study_row if by_reason else StudyRow.id
+    place = StudyReasonRow.place if by_reason else StudyRow.place
+    name = f"{clause.kind}_{clause.number}"
+    a, b = f"{name}_a", f"{name}_b"
+    match clause.kind:
+        case "places":
+            return place.between(bindparam(a), bindparam(b))
+        case "behind":
+            return and_(place == bindparam(a), row > bindparam(b))
+        case "day":
+            return StudyRow.study_date == bindparam(a)
+        case "from_date":
+            return _DATE.op(">=")(bindparam(a))
+        case "to_date":
+            return _DATE.op("<=")(bindparam(a))
+        case "opinion":
+            return StudyRow.review == bindparam(a)
+        case "not_reviewed":
+            return StudyRow.review.is_(None)
+        case "body_part":
+            return StudyRow.body_part == bindparam(a)
+        case "sender":
+            return StudyRow.calling_ae_title == bindparam(a)
+        case "reason":
+            return StudyReasonRow.reason == bindparam(a)
+        case "among":
+            return row.in_(bindparam(a, expanding=True))
+        case "since":
+            return StudyRow.last_received_at >= bindparam(a)
+        case "word":
+            # Bare texts: the column's own collation holds for the comparison.
+            ends = bindparam(a, type_=Text()), bindparam(b, type_=Text())
+            return exists().where(
+                StudyWordRow.study_row == StudyRow.id, StudyWordRow.word.between(*ends)
+            )
+    raise AssertionError(f"there is no condition {clause.kind}")
