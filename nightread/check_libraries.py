@@ -38,7 +38,9 @@ LIBRARIES = {
         "torch",
     ),
     "worklist": (
+        "authlib",
         "fastapi",
+        "httpx",
         "imagecodecs",
         "jinja2",
         "pillow",

@@ -29,6 +29,17 @@ def check_worklist(settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("worklist port", f"{where} is free: nightread up serves there")
     yield _check_users(settings)
+    if settings.openid_issuer:
+        yield _check_service(settings)
+
+
+def _check_service(settings: Settings) -> Finding:
+    from worklist.openid import SignInService
+
+    try:
+        return ok("sign-in service", f"{SignInService(settings).look()} answers")
+    except DependencyError as error:
+        return fail("sign-in service", str(error))
 
 
 def _look_at(settings: Settings, where: str, taken: str) -> Finding:
@@ -55,11 +66,11 @@ def _check_users(settings: Settings) -> Finding:
     try:
         records.check_schema()
         with records.read() as session:
-            able = has_users(session)
+            able = has_users(session, by_password=not settings.openid_issuer)
     except RecordsError:
         return warn("accounts", "cannot be looked up: see the database above")
     finally:
         records.close()
     if able:
         return ok("accounts", "somebody can sign in")
-    return ok("accounts", "nobody can sign in with a password yet: nightread user add")
+    return ok("accounts", "nobody can sign in yet: nightread user add")

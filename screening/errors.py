@@ -92,6 +92,10 @@ class AccountError(NightreadError):
     """A user or a token cannot be made or changed."""
 
 
+class SignInError(NightreadError):
+    """Somebody cannot be let in: what vouches for them does not hold."""
+
+
 class ReviewError(NightreadError):
     """A review cannot be recorded: what it names is not there, or it says too much."""
 

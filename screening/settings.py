@@ -193,6 +193,22 @@ class Settings(BaseSettings):
     """Whether browsers reach the worklist over HTTPS, by a proxy in front of it: the cookie is then
     sent over nothing else."""
 
+    worklist_url: str = ""
+    """Address under which browsers reach the worklist, as ``https://nightread.hospital``: a sign-in
+    service sends people back there."""
+
+    openid_issuer: str = ""
+    """Issuer of the hospital's sign-in service (OpenID Connect). Empty: passwords alone."""
+
+    openid_client_id: str = "nightread"
+    """Who we are to the sign-in service."""
+
+    openid_client_secret: str = Field(default="", repr=False)
+    """What shows it that we are. Empty: a public client."""
+
+    openid_claim: str = Field(default="preferred_username", pattern="^[A-Za-z_]+$")
+    """Which of the service's claims is the name of an account here; ``email`` must be verified."""
+
     idle_minutes: float = Field(default=30.0, ge=1, le=720)
     """After so long without a request somebody is signed out."""
 
@@ -299,6 +315,26 @@ class Settings(BaseSettings):
             raise ValueError(
                 "NIGHTREAD_LEASE_SECONDS must be at least NIGHTREAD_SWEEP_SECONDS: "
                 f"{self.lease_seconds:g} is below {self.sweep_seconds:g}"
+            )
+        return self
+
+    @field_validator("worklist_url", "openid_issuer")
+    @classmethod
+    def _safe_address(cls, value: str) -> str:
+        if value:
+            _require_port(value)
+            parts = urlsplit(value)
+            here = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+            if not (here or parts.scheme == "https") or not parts.hostname:
+                raise ValueError("https:// is needed; http:// is enough on this machine alone")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _sign_in_comes_back(self) -> Settings:
+        if self.openid_issuer and not (self.worklist_url and self.openid_client_id):
+            raise ValueError(
+                "NIGHTREAD_OPENID_ISSUER needs NIGHTREAD_WORKLIST_URL, where the sign-in service "
+                "sends people back to, and NIGHTREAD_OPENID_CLIENT_ID"
             )
         return self
 

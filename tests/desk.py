@@ -31,6 +31,7 @@ from screening.settings import Settings
 from worklist.app import make_app
 from worklist.desk import Desk
 from worklist.frames import Frames
+from worklist.openid import SignInService
 from worklist.password import make_hash
 
 PASSWORD = "a long enough password"
@@ -44,6 +45,7 @@ class TestDesk:
 
     settings: Settings
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    sign_in_service: SignInService | None = None
 
     __test__ = False
 
@@ -52,7 +54,14 @@ class TestDesk:
         migrations.upgrade(self.records)
         self.archive = Archive(self.settings.archive_dir)
         self.frames = Frames(20.0, 2_000_000_000)
-        desk = Desk(self.settings, self.records, self.archive, self.frames, lambda: self.now)
+        desk = Desk(
+            self.settings,
+            self.records,
+            self.archive,
+            self.frames,
+            lambda: self.now,
+            sign_in_service=self.sign_in_service,
+        )
         self.app = make_app(desk)
 
     def close(self) -> None:

@@ -178,6 +178,11 @@ def test_what_most_studies_have_is_found_without_a_list_of_them(
     few = uids(records, CaseFilter(ALL, text="doe"))
     monkeypatch.setattr("screening.records.case_page._FEW", 2)
     assert uids(records, CaseFilter(ALL, text="doe")) == few
+    assert uids(records, CaseFilter(ALL, text="doe jane2")) == [
+        uid for uid in few if uid.removeprefix("1.2.") in ("2", "20", "22")
+    ]
+    monkeypatch.setattr("screening.records.case_page._SOME", 2)
+    assert uids(records, CaseFilter(ALL, text="doe")) == few
     assert len(uids(records, CaseFilter(ALL, since=NOW))) == 24
 
 

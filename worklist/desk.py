@@ -17,6 +17,7 @@ from screening.records.audit import Event, note
 from screening.records.engine import Records
 from screening.settings import Settings
 from worklist.frames import Frames
+from worklist.openid import SignInService
 from worklist.shown import filters, span
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -43,6 +44,8 @@ class Desk:
         As their names say.
     clock
         Returns the present, UTC.
+    sign_in_service
+        Where else people sign in; ``None`` where nowhere.
     templates
         Of the pages.
     """
@@ -52,6 +55,7 @@ class Desk:
     archive: Archive
     frames: Frames
     clock: Callable[[], dt.datetime] = _now
+    sign_in_service: SignInService | None = None
     templates: Jinja2Templates = field(default_factory=_templates)
 
     def note(

@@ -17,6 +17,7 @@ from screening.settings import Settings
 from worklist.app import make_app
 from worklist.desk import Desk
 from worklist.frames import Frames
+from worklist.openid import SignInService
 
 
 def run(settings: Settings) -> None:
@@ -35,7 +36,9 @@ def run(settings: Settings) -> None:
     require_users(settings, records)
     frames = Frames(settings.read_seconds, int(settings.read_gigabytes * 1e9))
     frames.warm_up()
-    app = make_app(Desk(settings, records, Archive(settings.archive_dir), frames))
+    service = SignInService(settings) if settings.openid_issuer else None
+    archive = Archive(settings.archive_dir)
+    app = make_app(Desk(settings, records, archive, frames, sign_in_service=service))
     config = uvicorn.Config(
         app,
         host=settings.worklist_host,
@@ -70,7 +73,7 @@ def require_users(settings: Settings, records: Records) -> None:
     if is_loopback(settings.worklist_host):
         return
     with records.read() as session:
-        if has_users(session):
+        if has_users(session, by_password=not settings.openid_issuer):
             return
     raise SettingsError(
         f"NIGHTREAD_WORKLIST_HOST is {settings.worklist_host}, beyond this machine, and nobody has "

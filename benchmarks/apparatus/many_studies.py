@@ -10,7 +10,7 @@ DAYS = 1000
 """Over which the studies are spread, the last of them 2026-03-01."""
 
 # A pseudo-random number in 0 to 9999 for each study, the same everywhere.
-_DRAWN = "((n * 7919 + 104729) % 10007)"
+_DRAWN = "(((n % 10007) * 7919 + 104729) % 10007)"
 _SERIES = {
     "sqlite": "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :most) "
     "SELECT n FROM s) AS numbers",

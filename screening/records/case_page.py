@@ -42,6 +42,7 @@ MOST_MERGED_DAYS = 14
 """A longer span of days is so large a part of all studies that the list is read in its order."""
 
 _FEW = 1000
+_SOME = 20_000
 # Sorts after every character that a word may hold.
 _LAST = chr(0x10FFFF)
 
@@ -167,11 +168,14 @@ def _few(page: Page, session: Session, wanted: CaseFilter) -> Iterator[Clause]:
         ends = beginning, beginning + _LAST
         first, last = (literal(end, Text()) for end in ends)
         begins = StudyWordRow.word.between(first, last)
-        found = set(session.scalars(select(StudyWordRow.study_row).where(begins).limit(_FEW + 1)))
+        rows = select(StudyWordRow.study_row).where(begins)
+        found = set(session.scalars(rows.limit(_FEW + 1)))
         if len(found) <= _FEW:
             yield page.clause("among", sorted(found))
         else:
-            yield page.clause("word", *ends)
+            some = rows.limit(_SOME + 1).subquery()
+            count = session.scalar(select(func.count()).select_from(some)) or 0
+            yield page.clause("rare_word" if count <= _SOME else "word", *ends)
     if wanted.since is not None:
         recent = StudyRow.last_received_at >= wanted.since
         found = set(session.scalars(select(StudyRow.id).where(recent).limit(_FEW + 1)))
@@ -258,10 +262,15 @@ def _condition(clause: Clause, by_reason: bool) -> ColumnElement[bool]:
             return row.in_(bindparam(a, expanding=True))
         case "since":
             return StudyRow.last_received_at >= bindparam(a)
+        case "rare_word":
+            # These studies first, then their order.
+            return row.in_(select(StudyWordRow.study_row).where(_begins(a, b)))
         case "word":
-            # Bare texts: the column's own collation holds for the comparison.
-            ends = bindparam(a, type_=Text()), bindparam(b, type_=Text())
-            return exists().where(
-                StudyWordRow.study_row == StudyRow.id, StudyWordRow.word.between(*ends)
-            )
+            # The list in its order, each study asked.
+            return exists().where(StudyWordRow.study_row == StudyRow.id, _begins(a, b))
     raise AssertionError(f"there is no condition {clause.kind}")
+
+
+def _begins(first: str, last: str) -> ColumnElement[bool]:
+    # Bare texts: the column's own collation holds for the comparison.
+    return StudyWordRow.word.between(bindparam(first, type_=Text()), bindparam(last, type_=Text()))

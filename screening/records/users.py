@@ -45,10 +45,12 @@ def add_user(
     return User(row.id, name, role)
 
 
-def has_users(session: Session) -> bool:
-    """Say whether anybody could sign in with a password."""
-    able = UserRow.password_hash.is_not(None) & UserRow.disabled_at.is_(None)
-    return session.scalar(select(UserRow.id).where(able).limit(1)) is not None
+def has_users(session: Session, *, by_password: bool = True) -> bool:
+    """Say whether anybody could sign in: with a password, or in whatever way."""
+    able = select(UserRow.id).where(UserRow.disabled_at.is_(None)).limit(1)
+    if by_password:
+        able = able.where(UserRow.password_hash.is_not(None))
+    return session.scalar(able) is not None
 
 
 def list_users(session: Session) -> list[Account]:

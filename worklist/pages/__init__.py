@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.pages import audit, case, cases, operating_points, sign_in, statistics
+from worklist.pages import audit, case, cases, openid, operating_points, sign_in, statistics
 
 router = APIRouter()
-for part in (sign_in, cases, case, statistics, operating_points, audit):
+for part in (openid, sign_in, cases, case, statistics, operating_points, audit):
     router.include_router(part.router)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from functools import cache
 from typing import Annotated
@@ -10,13 +9,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from screening.domain.account import Actor, Role, User
+from screening.domain.account import Actor, Role
 from screening.records import audit, sign_in
 from screening.records.users import find_user
 from worklist.desk import AtDesk, Desk
+from worklist.pages.welcome import welcome
 from worklist.password import is_password, make_hash
 from worklist.refusal import RefusalError
-from worklist.visitor import COOKIE, LONGEST_SESSION, Looks, address_of, find_visitor
+from worklist.visitor import COOKIE, Looks, address_of, find_visitor
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ def show_form(request: Request, desk: AtDesk) -> Response:
     """Ask for a name and a password."""
     if find_visitor(request, desk) is not None:
         return RedirectResponse("/", 303)
-    return desk.templates.TemplateResponse(request, "sign_in.html", {"sentence": ""})
+    return _form(request, desk, "")
 
 
 @router.post("/sign-in")
@@ -64,7 +64,7 @@ def _sign_in(request: Request, desk: Desk, name: str, password: str) -> Response
             actor = Actor(name, Role.VIEWER, address)
             audit.note(session, actor, audit.Event.SIGN_IN_FAILED, now)
         return _ask_again(request, desk, 401, "name or password is not right")
-    return _welcome(request, desk, found[0], now, "with a password")
+    return welcome(request, desk, found[0], now, "with a password")
 
 
 @router.get("/sign-in/{secret}")
@@ -77,7 +77,7 @@ def sign_in_by_link(request: Request, desk: AtDesk, secret: str) -> Response:
         nobody = Actor("a link", Role.VIEWER, address_of(request))
         desk.note(nobody, audit.Event.SIGN_IN_FAILED)
         raise RefusalError(403, "this link was used already or is too old: start nightread again")
-    return _welcome(request, desk, user, now, "with a link")
+    return welcome(request, desk, user, now, "with a link")
 
 
 @router.post("/sign-out")
@@ -93,29 +93,13 @@ def sign_out(request: Request, desk: AtDesk, visitor: Looks) -> Response:
     return response
 
 
-def _welcome(request: Request, desk: Desk, user: User, now: dt.datetime, how: str) -> Response:
-    address = address_of(request)
-    with desk.records.begin() as session:
-        sign_in.forget_failures(session, user.name)
-        secret = sign_in.open_session(session, user, address, now)
-        actor = Actor(user.name, user.role, address, user)
-        audit.note(session, actor, audit.Event.SIGNED_IN, now, detail=how)
-    response = RedirectResponse("/", 303)
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=int(LONGEST_SESSION.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=desk.settings.worklist_behind_https,
-    )
-    return response
-
-
 def _ask_again(request: Request, desk: Desk, status: int, sentence: str) -> Response:
-    return desk.templates.TemplateResponse(
-        request, "sign_in.html", {"sentence": sentence}, status_code=status
-    )
+    return _form(request, desk, sentence, status)
+
+
+def _form(request: Request, desk: Desk, sentence: str, status: int = 200) -> Response:
+    values = {"sentence": sentence, "has_service": desk.sign_in_service is not None}
+    return desk.templates.TemplateResponse(request, "sign_in.html", values, status_code=status)
 
 
 def _require_same_site(request: Request) -> None:
