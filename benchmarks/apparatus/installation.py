@@ -22,7 +22,7 @@ from screening.settings_source import load_settings
 def settings_in(folder: Path, *, listeners: int = 1) -> Settings:
     """Have this process and what it starts use one installation, whatever the environment holds.
 
-    Everything is at its default (embedded Redis, SQLite), but for the folder, a free port and the
+    Everything is at its default (embedded Redis, SQLite), but for the folder, free ports and the
     number of listening processes.
     """
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
@@ -30,6 +30,7 @@ def settings_in(folder: Path, *, listeners: int = 1) -> Settings:
     chosen = {
         "DATA_DIR": str(folder / "data"),
         "DICOM_PORT": str(free_port()),
+        "WORKLIST_PORT": str(free_port()),
         "LISTENER_PROCESSES": str(listeners),
         # The load is made of phantoms, some of which a classifier finds unlike radiographs.
         "ABSTAIN_UNLIKE": "false",

@@ -483,7 +483,10 @@ class Stage {
   }
 
   ahead(uid) {
-    this.place.addEventListener("shown", () => fetchFrame(uid).catch(() => {}), { once: true });
+    // Not before what was asked for is on the screen: two large frames would wait for each other.
+    const fetchIt = () => fetchFrame(uid).catch(() => {});
+    const onceDrawn = () => requestAnimationFrame(() => requestAnimationFrame(fetchIt));
+    this.place.addEventListener("shown", onceDrawn, { once: true });
   }
 
   strip(list) {
