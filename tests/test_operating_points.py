@@ -97,7 +97,7 @@ def test_an_administrator_sets_them_and_the_audit_has_it(desk: TestDesk) -> None
 def test_nobody_else_sets_them(desk: TestDesk, role: Role) -> None:
     client = desk.signed_in("anna", role)
     assert client.post("/api/v1/operating-points", json=GIVEN).status_code == 403
-    assert "Put into force" not in client.get("/statistics").text
+    assert "What would it cost" not in client.get("/statistics").text
     assert client.get("/api/v1/operating-points").json()["revisions"][0]["number"] == 0
     assert desk.client().post("/api/v1/operating-points", json=GIVEN).status_code == 401
 
@@ -130,7 +130,8 @@ def test_the_page_shows_what_points_cost_and_sets_them(desk: TestDesk) -> None:
     admin = desk.signed_in("ada", Role.ADMIN)
     tried = admin.get("/statistics?doubtful_from=0.7&suspected_from=0.8").text
     assert "doubtful or suspected, as tried" in tried
-    assert 'value="0.7"' in tried
+    assert "Put 0.700 and 0.800 into force" in tried
+    assert "into force</button>" not in admin.get("/statistics").text, "nothing is tried"
     fields = {"doubtful_from": 0.7, "suspected_from": 0.8, "seen": 0}
     secret = admin.headers.pop("X-Form-Secret")
     assert form(admin, **fields, note="<b>why</b>") == 403, "without the form's secret"
