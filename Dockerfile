@@ -1,4 +1,4 @@
-# One image for every process: docker run IMAGE listen, work, serve, migrate, or up for all of them.
+# One image for every process: docker run IMAGE listen, work, serve, deliver, migrate, or up for all of them.
 
 FROM python:3.11-slim AS build
 # PyPI's torch brings gigabytes of CUDA libraries: give PyTorch's index of CPU builds with
@@ -11,7 +11,7 @@ COPY constraints.txt ./
 RUN /opt/nightread/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
     "$(grep '^torch==' constraints.txt)"
 COPY . .
-RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,embedded,postgres]'
+RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,embedded,postgres]'
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin nightread \

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from screening.records import desk_schema, list_schema, schema  # noqa: F401 - declare tables
+from screening.records import (  # noqa: F401 - declare tables
+    delivery_schema,
+    desk_schema,
+    list_schema,
+    schema,
+)
 from screening.records.table import Table
 
 

@@ -41,6 +41,7 @@ LIBRARIES = {
         "authlib",
         "fastapi",
         "httpx",
+        "joserfc",
         "imagecodecs",
         "jinja2",
         "pillow",
@@ -51,6 +52,16 @@ LIBRARIES = {
         "pylibjpeg-rle",
         "python-multipart",
         "uvicorn",
+    ),
+    "courier": (
+        "highdicom",
+        "imagecodecs",
+        "pillow",
+        "pyjpegls",
+        "pylibjpeg",
+        "pylibjpeg-openjpeg",
+        "pylibjpeg-rle",
+        "pynetdicom",
     ),
     "postgres": ("psycopg",),
 }
@@ -71,6 +82,8 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
         if extra == "postgres" and not settings.database_url.startswith("postgresql"):
             continue
         if extra == "worklist" and not settings.worklist_port:
+            continue
+        if extra == "courier" and settings.destinations_file is None:
             continue
         for name in names:
             yield _check_library(name, extra)

@@ -16,6 +16,8 @@ from nightread.bundle import bundle
 from nightread.cases import cases
 from nightread.compare import compare
 from nightread.dataset import dataset
+from nightread.deliver import deliver
+from nightread.deliveries import deliveries, resend
 from nightread.demo import demo
 from nightread.doctor import doctor
 from nightread.evaluate import evaluate
@@ -47,12 +49,15 @@ _COMMANDS = (
     ledger,
     associations,
     retry,
+    deliveries,
+    resend,
     send,
     wrap,
     doctor,
     listen,
     work,
     serve,
+    deliver,
     migrate,
     dataset,
     train,

@@ -9,7 +9,7 @@ import typer
 points = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show and set the operating points: from which score on a study is flagged.",
+    help="Show and set the scores from which a study is flagged.",
 )
 
 

@@ -18,13 +18,19 @@ from screening.settings import Settings
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.2
 # The longest that each process may take to finish what it is at.
-_STOP_SECONDS = {"worklist": 10.0, "listener": 10.0, "worker": 30.0, "private Redis": 15.0}
+_STOP_SECONDS = {
+    "worklist": 10.0,
+    "courier": 10.0,
+    "listener": 10.0,
+    "worker": 30.0,
+    "private Redis": 15.0,
+}
 
 Say = Callable[[str], None]
 
 
 class Supervisor:
-    """The listener, the worker, the worklist and, where no Redis is named, a private one.
+    """The listener, the worker and, as the settings ask for them, worklist, courier and Redis.
 
     Parameters
     ----------
@@ -58,6 +64,7 @@ class Supervisor:
         self._worker = child("work", "worker")
         self._listener = child("listen", "listener")
         self._worklist = child("serve", "worklist") if settings.worklist_port else None
+        self._courier = child("deliver", "courier") if settings.destinations_file else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -87,8 +94,8 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
-            if self._worklist is not None:
-                self._worklist.start()
+            for child in filter(None, (self._worklist, self._courier)):
+                child.start()
             self._wait_for(self._listener, self._door_answers, wanted)
             if self._worklist is not None:
                 self._wait_for(self._worklist, self._worklist_answers, wanted)
@@ -125,9 +132,8 @@ class Supervisor:
 
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
-        both = (self._worklist, self._redis)
-        worklist, redis = ([child] if child else [] for child in both)
-        return [*worklist, self._listener, self._worker, *redis]
+        wanted = (self._worklist, self._courier, self._listener, self._worker, self._redis)
+        return [child for child in wanted if child is not None]
 
     def _wait_for(
         self, child: Child, answers: Callable[[], bool], wanted: Callable[[], bool]

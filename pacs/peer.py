@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Peer:
         Where it listens.
     called_ae_title, calling_ae_title
         Its AE title and ours.
+    tls
+        How to talk TLS to it; ``None`` for plain TCP.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Peer:
     port: int
     called_ae_title: str
     calling_ae_title: str
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.port <= 65535:
@@ -159,6 +163,7 @@ def _request(
             ae_title=peer.called_ae_title,
             ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, opened), *handlers],
+            tls_args=None if peer.tls is None else (peer.tls, peer.host),
         )
     except OSError as error:
         raise AssociationError(

@@ -29,6 +29,8 @@ class Sent:
         Whether the peer has it now: success or a warning, PS3.4 Table B.2-1.
     explanation
         The status or what prevented it, in words; empty for plain success.
+    is_taken
+        Whether the peer takes its kind at all: it accepted the presentation context.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Sent:
     status: int | None
     accepted: bool
     explanation: str
+    is_taken: bool = True
 
 
 def send(files: Iterable[Part10File], peer: Peer) -> Iterator[Sent]:
@@ -95,6 +98,7 @@ def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent | None:
             file,
             f"{peer.called_ae_title} takes no {UID(file.sop_class_uid).name} in "
             f"{UID(file.transfer_syntax_uid).name}",
+            is_taken=False,
         )
     try:
         response = assoc.send_c_store(file.path)
@@ -120,8 +124,8 @@ def _is_accepted(assoc: Association, file: Part10File) -> bool:
     )
 
 
-def _unsent(file: Part10File, why: str) -> Sent:
-    return Sent(file.path, file.sop_instance_uid, None, accepted=False, explanation=why)
+def _unsent(file: Part10File, why: str, *, is_taken: bool = True) -> Sent:
+    return Sent(file.path, file.sop_instance_uid, None, False, why, is_taken)
 
 
 def _is_warning(status: int) -> bool:

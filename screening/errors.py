@@ -112,6 +112,10 @@ class PointsChangedError(PointsError):
     """Somebody else has set them since they were looked at."""
 
 
+class DeliveryError(NightreadError):
+    """Results cannot be sent to where somebody wants them."""
+
+
 class SendError(NightreadError):
     """A DICOM peer refused an association or an instance, or did not answer."""
 

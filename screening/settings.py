@@ -212,6 +212,13 @@ class Settings(BaseSettings):
     idle_minutes: float = Field(default=30.0, ge=1, le=720)
     """After so long without a request somebody is signed out."""
 
+    destinations_file: Path | None = None
+    """TOML file of the destinations that results are sent to, as docs/results.md describes it.
+    Empty: nothing is sent."""
+
+    delivery_quiet_seconds: float = Field(default=10.0, ge=0, le=3600)
+    """For how long nothing new may have come of a study before its results are sent."""
+
     viewer_links: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     """Links to the PACS's own viewers, as ``OHIF=https://pacs/viewer?StudyInstanceUIDs={study}``,
     separated by blanks. ``{study}``, ``{accession}`` and ``{patient}`` are filled in."""
@@ -272,7 +279,9 @@ class Settings(BaseSettings):
             found[name] = address
         return found
 
-    @field_validator("tls_certificate", "tls_key", "tls_authorities", mode="before")
+    @field_validator(
+        "tls_certificate", "tls_key", "tls_authorities", "destinations_file", mode="before"
+    )
     @classmethod
     def _no_path(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         return None if value == "" else value

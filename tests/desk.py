@@ -13,6 +13,8 @@ from conftest import free_port, wait_until
 from fastapi.testclient import TestClient
 from pydicom import Dataset
 from reading_room import file_data_set
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 import migrations
 from screening.archive.archive import Archive
@@ -27,6 +29,7 @@ from screening.records.association import Caller, open_association
 from screening.records.engine import Records
 from screening.records.located import locate_image
 from screening.records.results import Scorer, record_results
+from screening.records.schema import InstanceRow
 from screening.settings import Settings
 from worklist.app import make_app
 from worklist.desk import Desk
@@ -108,20 +111,35 @@ class TestDesk:
             association = open_association(session, caller, self.now)
             study = file_data_set(session, self.archive, ds, association)
             if result is not None:
-                from sqlalchemy import select
-
-                from screening.records.schema import InstanceRow
-
-                row = session.scalar(
-                    select(InstanceRow.id).where(
-                        InstanceRow.sop_instance_uid == str(ds.SOPInstanceUID)
-                    )
-                )
-                assert row is not None
-                kept = KeptHeatmap(heatmap, 0.1) if heatmap else None
-                seen = {row: Observation(QUALITY, 0.0, kept)}
-                record_results(session, study, {row: result}, SCORER, self.now, seen)
+                self._score(session, study, ds, result, heatmap)
         return str(ds.StudyInstanceUID)
+
+    def score(self, ds: Dataset, result: Prediction | Exclusion) -> None:
+        """Give an image that waits its result."""
+        with self.records.begin() as session:
+            study = session.scalar(
+                select(InstanceRow.study_row).where(
+                    InstanceRow.sop_instance_uid == str(ds.SOPInstanceUID)
+                )
+            )
+            assert study is not None
+            self._score(session, study, ds, result, None)
+
+    def _score(
+        self,
+        session: Session,
+        study: int,
+        ds: Dataset,
+        result: Prediction | Exclusion,
+        heatmap: bytes | None,
+    ) -> None:
+        row = session.scalar(
+            select(InstanceRow.id).where(InstanceRow.sop_instance_uid == str(ds.SOPInstanceUID))
+        )
+        assert row is not None
+        kept = KeptHeatmap(heatmap, 0.1) if heatmap else None
+        seen = {row: Observation(QUALITY, 0.0, kept)}
+        record_results(session, study, {row: result}, SCORER, self.now, seen)
 
     def path_of(self, sop_instance_uid: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
         with self.records.read() as session:

@@ -90,6 +90,7 @@ def file_data_set(session: Session, archive: Archive, ds: Dataset, association: 
         association_row=association,
         now=now(),
         announce_at=now(),
+        calling_ae_title="PACS",
     ).study_row
 
 

@@ -13,8 +13,21 @@ from typer.testing import CliRunner
 from nightread.console import make_console
 
 COMMANDS = [
-    *("demo", "up", "cases", "study", "ledger", "associations", "retry", "send", "wrap", "doctor"),
-    *("listen", "work", "serve", "migrate"),
+    *(
+        "demo",
+        "up",
+        "cases",
+        "study",
+        "ledger",
+        "associations",
+        "retry",
+        "deliveries",
+        "resend",
+        "send",
+        "wrap",
+        "doctor",
+    ),
+    *("listen", "work", "serve", "deliver", "migrate"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
     *("user", "token", "points", "audit", "bundle"),
 ]

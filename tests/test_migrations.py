@@ -11,7 +11,12 @@ from sqlalchemy import create_engine, text
 
 import migrations
 from screening.errors import RecordsError
-from screening.records import desk_schema, list_schema, schema  # noqa: F401 - declare tables
+from screening.records import (  # noqa: F401 - declare tables
+    delivery_schema,
+    desk_schema,
+    list_schema,
+    schema,
+)
 from screening.records.engine import SCHEMA_REVISION, Records
 from screening.records.table import Table
 

@@ -15,6 +15,7 @@ from screening.domain.review import Review
 from screening.records.audit import AuditEntry
 from screening.records.calls import Call
 from screening.records.cases import Case
+from screening.records.deliveries import Delivery
 from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
@@ -68,6 +69,11 @@ def token_object(token: Token) -> dict[str, Any]:
 def points_object(points: ModelPoints) -> dict[str, Any]:
     """Return a model and its operating points, the newest first, as an object of JSON's types."""
     return _object(points)
+
+
+def delivery_object(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery with what has arrived as an object of JSON's own types."""
+    return _object(delivery)
 
 
 def audit_object(entry: AuditEntry) -> dict[str, Any]:

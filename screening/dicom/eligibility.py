@@ -39,6 +39,10 @@ SMALLEST_SIDE = 64
 """Pixels. Below it an image is an icon: at 0.2 mm per pixel it would show 13 mm of a bone."""
 
 
+# Reports, key objects and presentation states have no Image Type.
+_DOCUMENTS = frozenset({"SR", "KO", "PR"})
+
+
 def exclusion_of(
     header: InstanceHeader, *, minimum_age_years: float, own_manufacturer: str = "Nightread"
 ) -> Exclusion | None:
@@ -72,9 +76,15 @@ def exclusion_of(
 
 
 def _derived_by_us(header: InstanceHeader, own_manufacturer: str) -> Exclusion | None:
-    if header.manufacturer != own_manufacturer or "DERIVED" not in header.image_type:
+    if header.manufacturer != own_manufacturer:
         return None
-    return Exclusion(Reason.DERIVED_BY_US, f"Manufacturer {own_manufacturer}, ImageType DERIVED")
+    if "DERIVED" in header.image_type:
+        what = "ImageType DERIVED"
+    elif header.modality in _DOCUMENTS:
+        what = f"Modality {header.modality}"
+    else:
+        return None
+    return Exclusion(Reason.DERIVED_BY_US, f"Manufacturer {own_manufacturer}, {what}")
 
 
 def _not_a_radiograph(header: InstanceHeader) -> Exclusion | None:

@@ -14,6 +14,7 @@ from screening.domain.observation import Observation
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion
 from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
+from screening.records.deliveries import note_change
 from screening.records.dialect import insert_for
 from screening.records.reasons import settle_reasons
 from screening.records.schema import (
@@ -174,6 +175,7 @@ def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) 
     if newest is None or _says(newest) != _says(row):
         row.revision = newest.revision + 1 if newest is not None else 1
         session.add(row)
+        note_change(session, study_row, now)
     else:
         row.revision = newest.revision
     # In any case: a study that was let wait again may end where it was before.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from screening.domain.account import User
 from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review
 from screening.errors import ReviewError, RevisedError
+from screening.records.deliveries import note_change
 from screening.records.desk_schema import ReviewRow, UserRow
 from screening.records.schema import InstanceRow, StudyRow
 
@@ -68,7 +69,7 @@ def add_review(
     )
     session.add(row)
     session.flush()
-    _settle(session, study.id)
+    _settle(session, study.id, now)
     return _review(row, reviewer.name, sop_instance_uid)
 
 
@@ -100,7 +101,7 @@ def take_back(
     )
     session.add(row)
     session.flush()
-    _settle(session, study.id)
+    _settle(session, study.id, now)
     return _review(row, reviewer.name, None)
 
 
@@ -115,6 +116,15 @@ def reviews_of(session: Session, study_instance_uid: str) -> tuple[Review, ...]:
         .order_by(ReviewRow.id)
     )
     return tuple(_review(row, name, image) for row, name, image in found)
+
+
+def standing_reviews(session: Session, study_instance_uid: str) -> tuple[Review, ...]:
+    """Return the reviews of a study and its images that were not taken back, the newest last."""
+    row = session.scalar(
+        select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
+    )
+    kept = {each.id for each in _standing(session, row)} if row is not None else set()
+    return tuple(each for each in reviews_of(session, study_instance_uid) if each.number in kept)
 
 
 def _study(session: Session, study_instance_uid: str) -> StudyRow:
@@ -159,8 +169,9 @@ def standing(rows: Sequence[ReviewRow]) -> list[ReviewRow]:
     return kept
 
 
-def _settle(session: Session, study_row: int) -> None:
+def _settle(session: Session, study_row: int, now: dt.datetime) -> None:
     """Write the newest standing opinion on the whole study to its line of the list."""
+    note_change(session, study_row, now)
     of_study = [row for row in _standing(session, study_row) if row.instance_row is None]
     opinion = of_study[-1].opinion if of_study else None
     session.execute(update(StudyRow).where(StudyRow.id == study_row).values(review=opinion))

@@ -12,6 +12,7 @@ from screening.domain.review import Finding, Opinion, Review
 from screening.records.audit import Event
 from screening.records.case_filter import Cursor
 from screening.records.cases import Case, find_case, list_cases
+from screening.records.deliveries import deliveries_of
 from screening.records.dossier import Dossier, Image, open_dossier
 from screening.records.priors import priors
 from screening.records.reviews import reviews_of
@@ -37,6 +38,7 @@ def show_case(
             raise RefusalError(404, "no image of this study was received")
         reviews = reviews_of(session, study_instance_uid)
         others = priors(session, study_instance_uid)
+        deliveries = deliveries_of(session, study_instance_uid)
         here = Cursor.parse(dossier.case.cursor)
         following = list_cases(session, wanted, limit=1, after=here)
     desk.note(visitor.actor, Event.OPENED, study=study_instance_uid)
@@ -54,6 +56,7 @@ def show_case(
         reviews=reviews,
         state=_state(dossier.case, reviews),
         priors=others,
+        deliveries=deliveries,
         links=viewer_links(desk.settings.viewer_links, dossier.case),
         opinions=list(Opinion),
         findings=list(Finding),

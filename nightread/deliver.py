@@ -1,0 +1,48 @@
+"""``nightread deliver``: brings results to the PACS, one process."""
+
+from __future__ import annotations
+
+import signal
+
+from nightread.tether import Parent
+from screening.tether import tie_to
+
+
+def deliver(parent: Parent = 0) -> None:
+    """Send results to the PACS until stopped (SR, SC, GSPS, KOS)."""
+    tie_to(parent)
+    import datetime as dt
+
+    import structlog
+
+    from pacs.courier import Courier
+    from pacs.destinations import read_destinations
+    from screening import logs
+    from screening.archive.archive import Archive
+    from screening.errors import SettingsError
+    from screening.records.engine import Records
+    from screening.settings_source import load_settings
+
+    settings = load_settings()
+    logs.configure(settings)
+    if settings.destinations_file is None:
+        raise SettingsError(
+            "NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to deliver to"
+        )
+    destinations = read_destinations(settings.destinations_file, settings.ae_title)
+    records = Records(settings.records_url)
+    records.check_schema()
+    courier = Courier(
+        records,
+        Archive(settings.archive_dir),
+        destinations,
+        settings.ae_title,
+        quiet=dt.timedelta(seconds=settings.delivery_quiet_seconds),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: courier.stop())
+    log = structlog.get_logger(__name__)
+    log.info("courier_ready", destinations=[each.name for each in destinations])
+    courier.run()
+    records.close()
+    log.info("courier_stopped")

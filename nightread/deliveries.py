@@ -1,0 +1,78 @@
+"""``nightread deliveries`` and ``nightread resend``: what went back to the PACS."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from screening.domain.delivery import DeliveryState
+
+
+def deliveries(
+    state: Annotated[
+        list[DeliveryState] | None,
+        typer.Option(help="Only those; may be repeated. By default what has not arrived."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what has arrived.")] = False,
+    destination: Annotated[str, typer.Option(help="Only of this destination.")] = "",
+    study: Annotated[str, typer.Option(help="Only of this Study Instance UID.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+) -> None:
+    """List results that have not arrived at the PACS, and why."""
+    from nightread.database import opened
+    from nightread.terminal import remark, write, write_json
+    from screening.records.deliveries import count_deliveries, deliveries_of, list_deliveries
+    from screening.settings_source import load_settings
+    from worklist.delivery_table import write_deliveries
+    from worklist.objects import delivery_object
+
+    states = state or ([] if everything else [DeliveryState.DUE, DeliveryState.DEAD])
+    with opened(load_settings()) as records, records.read() as session:
+        if study:
+            found = deliveries_of(session, study)
+        else:
+            found = list_deliveries(
+                session, states=states, destination=destination, limit=limit or None
+            )
+        counts = count_deliveries(session)
+    if as_json:
+        write_json([delivery_object(each) for each in found])
+        return
+    write(write_deliveries(found))
+    told = [f"{name}: {count} {which.value}" for (name, which), count in sorted(counts.items())]
+    remark("; ".join(told) or "nothing was sent yet: NIGHTREAD_DESTINATIONS_FILE")
+
+
+def resend(
+    study: Annotated[list[str], typer.Argument(help="Study Instance UID; several are possible.")],
+    destination: Annotated[
+        list[str] | None, typer.Option(help="To this one; may be repeated. By default to all.")
+    ] = None,
+) -> None:
+    """Send the results of studies to the PACS once more.
+
+    What has arrived before is replaced there, never doubled.
+    """
+    from nightread.administration import now
+    from nightread.database import opened
+    from nightread.terminal import remark
+    from pacs.destinations import read_destinations
+    from screening.errors import DeliveryError, SettingsError
+    from screening.records.deliveries import resend as send_again
+    from screening.settings_source import load_settings
+
+    settings = load_settings()
+    if settings.destinations_file is None:
+        raise SettingsError("NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to send to")
+    known = [each.name for each in read_destinations(settings.destinations_file, settings.ae_title)]
+    chosen = destination or known
+    if strangers := set(chosen) - set(known):
+        raise DeliveryError(
+            f"there is no destination {', '.join(sorted(strangers))}: {', '.join(known)}"
+        )
+    with opened(settings) as records, records.begin() as session:
+        for uid in study:
+            send_again(session, uid, chosen, now())
+    remark(f"due now at {', '.join(chosen)}: nightread deliveries")

@@ -1,0 +1,138 @@
+"""Where results go: a file of destinations, checked as a whole before anything is sent."""
+
+from __future__ import annotations
+
+import ssl
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pacs.peer import Peer
+from pacs.results.identity import Kind
+from screening.domain.verdict import Verdict
+from screening.errors import SendError, SettingsError
+
+_ALL = tuple(Kind)
+_TOLD = (Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR, Verdict.NOT_SCORED)
+
+
+class Destination(BaseModel):
+    """A DICOM application that results are sent to.
+
+    Attributes
+    ----------
+    name
+        For people, and for `nightread deliveries`; it must not change.
+    ae_title, host, port
+        Of the application.
+    calling_ae_title
+        Ours towards it; empty for `NIGHTREAD_AE_TITLE`.
+    objects
+        Which objects it gets.
+    verdicts
+        Of which studies.
+    senders
+        Calling AE titles of whose studies it gets results; empty for all. With its own title among
+        them results return to their sender.
+    planar_report
+        Whether its reports are Comprehensive SR, for systems that take no Comprehensive 3D SR.
+    commitment
+        Whether it is asked to say that it keeps what it took.
+    give_up_days
+        After so long without success a delivery is given up, and listed.
+    tls, tls_authorities, tls_certificate, tls_key
+        Whether it speaks TLS; the certificates that vouch for it, those of the system by default;
+        and our own certificate, where it asks for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+    ae_title: str
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    calling_ae_title: str = ""
+    objects: tuple[Kind, ...] = _ALL
+    verdicts: tuple[Verdict, ...] = _TOLD
+    senders: tuple[str, ...] = ()
+    planar_report: bool = False
+    commitment: bool = False
+    give_up_days: Annotated[float, Field(gt=0, le=365)] = 7.0
+    tls: bool = False
+    tls_authorities: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @field_validator("verdicts")
+    @classmethod
+    def _no_waiting(cls, value: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+        if Verdict.WAITING in value:
+            raise ValueError("a study that waits has no result to send")
+        return value
+
+    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
+        """Say whether it gets the results of a study."""
+        from_sender = not self.senders or (calling_ae_title or "").strip() in self.senders
+        return from_sender and verdict in self.verdicts
+
+    def peer(self, own_ae_title: str) -> Peer:
+        """Return whom to call.
+
+        Raises
+        ------
+        SendError
+            If a title can be nobody's, or a certificate cannot be read.
+        """
+        calling = self.calling_ae_title or own_ae_title
+        return Peer(self.host, self.port, self.ae_title, calling, self._tls_context())
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.tls_authorities)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if self.tls_certificate is not None:
+                context.load_cert_chain(self.tls_certificate, self.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise SendError(f"a certificate of destination {self.name}: {error}") from None
+        return context
+
+
+class _Destinations(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    destination: tuple[Destination, ...] = ()
+
+
+def read_destinations(file: Path, own_ae_title: str) -> tuple[Destination, ...]:
+    """Read a file of ``[[destination]]`` tables, TOML.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or a destination cannot be meant; the message says which and why.
+    """
+    setting = f"NIGHTREAD_DESTINATIONS_FILE={file}"
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{setting}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{setting} is no TOML: {error}") from None
+    try:
+        found = _Destinations.model_validate(content).destination
+        for destination in found:
+            destination.peer(own_ae_title)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(str(part) for part in wrong["loc"])
+        raise SettingsError(f"{setting}: {place}: {wrong['msg']}") from None
+    except SendError as error:
+        raise SettingsError(f"{setting}: {error}") from None
+    names = [destination.name for destination in found]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{setting}: each destination needs a name of its own")
+    return found

@@ -1,0 +1,45 @@
+"""A key object selection: which images of a study to look at first."""
+
+from __future__ import annotations
+
+from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+
+from pacs.results import codes
+from pacs.results.carried import requests
+from pacs.results.identity import (
+    MANUFACTURER,
+    SERIES_DESCRIPTIONS,
+    SERIES_NUMBERS,
+    Kind,
+    series_uid,
+    uid_of,
+)
+from pacs.results.picture import NOTICE
+from pacs.results.screened import ScreenedStudy
+
+
+def make_key_images(study: ScreenedStudy) -> Dataset | None:
+    """List the flagged images of a study (TID 2010); ``None`` where there are none."""
+    flagged = [image for image in study.images if image.is_flagged]
+    if not flagged:
+        return None
+    originals = [image.reference() for image in flagged]
+    words = ", ".join(sorted({image.score.verdict.value for image in flagged if image.score}))
+    made: Dataset = KeyObjectSelectionDocument(
+        evidence=originals,
+        content=KeyObjectSelection(
+            document_title=CodedConcept.from_code(codes.OF_INTEREST),
+            referenced_objects=originals,
+            description=f"{NOTICE}: {words}",
+        ),
+        series_instance_uid=series_uid(study.uid, Kind.KEY_IMAGES),
+        series_number=SERIES_NUMBERS[Kind.KEY_IMAGES],
+        sop_instance_uid=uid_of("key images", study.uid, study.version),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        requested_procedures=requests(study.images[0].header) or None,
+    )
+    made.SeriesDescription = SERIES_DESCRIPTIONS[Kind.KEY_IMAGES]
+    return made

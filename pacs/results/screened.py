@@ -1,0 +1,176 @@
+"""A study that was screened: what the records hold of it, beside the headers of its images."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from screening.archive.archive import Archive
+from screening.domain.instance import InstanceState
+from screening.domain.prediction import ModelIdentity
+from screening.domain.reason import Reason
+from screening.domain.review import Review
+from screening.domain.verdict import FLAGGED, Verdict
+from screening.records.dossier import Dossier, Image, Score
+
+# What an object needs of an image to refer to it. Absent is as good as empty.
+_NEEDED = {
+    "Modality": "OT",
+    "PatientID": "",
+    "PatientName": "",
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "AccessionNumber": "",
+    "StudyID": "",
+    "StudyDate": "",
+    "StudyTime": "",
+    "SamplesPerPixel": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedImage:
+    """An image, its newest score, and its header.
+
+    Attributes
+    ----------
+    record
+        What the records hold.
+    header
+        As its file has it, without pixels.
+    path
+        Of its file.
+    """
+
+    record: Image
+    header: Dataset
+    path: Path
+
+    @property
+    def score(self) -> Score | None:
+        """Its newest score; ``None`` where it was not scored."""
+        scored = self.record.state is InstanceState.SCORED
+        return self.record.scores[-1] if scored and self.record.scores else None
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether it is suspected or doubtful."""
+        return self.score is not None and self.score.verdict in FLAGGED
+
+    def reference(self) -> Dataset:
+        """Return what our objects name it by: identifiers and size, no patient."""
+        found = Dataset()
+        for name, default in _NEEDED.items():
+            setattr(found, name, default)
+        record = self.record
+        found.StudyInstanceUID = self.header.get("StudyInstanceUID")
+        found.SeriesInstanceUID = record.series_instance_uid or self.header.get("SeriesInstanceUID")
+        found.SOPInstanceUID = record.sop_instance_uid
+        found.SOPClassUID = record.sop_class_uid
+        found.Rows, found.Columns = record.rows or 0, record.columns or 0
+        if record.modality:
+            found.Modality = record.modality
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedStudy:
+    """A study, as it is told to a PACS.
+
+    Attributes
+    ----------
+    dossier
+        What the records hold.
+    images
+        All but what we made ourselves, in the order of the records.
+    review
+        The newest one of the study that stands; ``None`` before the first.
+    """
+
+    dossier: Dossier
+    images: tuple[ScreenedImage, ...]
+    review: Review | None = None
+
+    @property
+    def uid(self) -> str:
+        """Study Instance UID."""
+        return self.dossier.case.study_instance_uid
+
+    @property
+    def verdict(self) -> Verdict:
+        """As it stands."""
+        return self.dossier.case.verdict
+
+    @property
+    def model(self) -> ModelIdentity | None:
+        """Of the newest score; ``None`` where nothing was scored."""
+        scores = [image.score for image in self.images if image.score is not None]
+        if not scores:
+            return None
+        newest = max(scores, key=lambda score: score.scored_at)
+        return ModelIdentity(newest.model, newest.model_version, newest.model_digest)
+
+    @property
+    def version(self) -> str:
+        """SHA-256 over all that is told: the same where nothing has changed."""
+        told = [
+            self.verdict.value,
+            [_told(image) for image in self.images],
+            [self.review.opinion, self.review.finding, self.review.number] if self.review else [],
+        ]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    @property
+    def decided_at(self) -> dt.datetime:
+        """When the newest of what is told was found or said, UTC."""
+        found = [image.score.scored_at for image in self.images if image.score is not None]
+        said = [self.review.at] if self.review else []
+        return max([*found, *said], default=self.dossier.case.received_at)
+
+
+def _told(image: ScreenedImage) -> list[object]:
+    score, exclusion = image.score, image.record.exclusion
+    uid = image.record.sop_instance_uid
+    if score is None:
+        return [uid, exclusion.reason.value if exclusion else None]
+    model = score.model, score.model_version, score.model_digest
+    return [uid, *model, score.probability, score.high_sensitivity, score.high_specificity]
+
+
+def open_screened(
+    dossier: Dossier, archive: Archive, reviews: Sequence[Review] = ()
+) -> ScreenedStudy:
+    """Put a study together.
+
+    Parameters
+    ----------
+    dossier
+        Of the study.
+    archive
+        Where its files are.
+    reviews
+        Those that stand, the newest last.
+
+    Raises
+    ------
+    ArchiveAwayError
+        If the archive is not to be had.
+    OSError
+        If a file is not.
+    """
+    images = []
+    for record in dossier.images:
+        if record.exclusion is not None and record.exclusion.reason is Reason.DERIVED_BY_US:
+            continue
+        path = archive.open_path(record.digest)
+        header = dcmread(path, stop_before_pixels=True, force=True)
+        images.append(ScreenedImage(record, header, path))
+    of_study = [review for review in reviews if review.sop_instance_uid is None]
+    return ScreenedStudy(dossier, tuple(images), of_study[-1] if of_study else None)

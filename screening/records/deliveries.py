@@ -1,0 +1,340 @@
+"""What goes back to a PACS: planned when a study changes, tried until it is acknowledged."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from screening.domain.delivery import DeliveryState
+from screening.errors import DeliveryError
+from screening.records.delivery_schema import ChangedStudyRow, DeliveredObjectRow, DeliveryRow
+from screening.records.dialect import insert_for
+from screening.records.schema import StudyRow
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedStudy:
+    """A study with something new to tell, and when it last changed."""
+
+    row: int
+    study_instance_uid: str
+    verdict: str
+    calling_ae_title: str | None
+    changed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredObject:
+    """An object that a destination has acknowledged."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    version: str
+    status: int
+    acknowledged_at: dt.datetime
+    times: int
+    committed_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A study's results on their way to one destination.
+
+    Attributes
+    ----------
+    row
+        Of the delivery.
+    changes
+        What was new when this was read, as a number: `settle` refuses to settle what came since.
+    again
+        Whether what has arrived before is to be sent once more.
+    objects
+        What has been acknowledged, in the order in which it was.
+    """
+
+    row: int
+    study_instance_uid: str
+    destination: str
+    state: DeliveryState
+    changes: int
+    again: bool
+    attempts: int
+    due_at: dt.datetime
+    first_due_at: dt.datetime
+    settled_at: dt.datetime | None
+    last_error: str | None
+    objects: tuple[DeliveredObject, ...] = ()
+
+
+def note_change(session: Session, study_row: int, now: dt.datetime) -> None:
+    """Note that there is something new to tell of a study, in the transaction that makes it so."""
+    session.execute(
+        insert_for(session, ChangedStudyRow)
+        .values(study_row=study_row, changed_at=now)
+        .on_conflict_do_update(index_elements=["study_row"], set_={"changed_at": now})
+    )
+
+
+def changed_studies(session: Session, before: dt.datetime, limit: int = 200) -> list[ChangedStudy]:
+    """Return studies of which all is known and nothing is new since a moment, the oldest first."""
+    settled = StudyRow.images_scored + StudyRow.images_not_scored
+    found = session.execute(
+        select(
+            StudyRow.id,
+            StudyRow.study_instance_uid,
+            StudyRow.verdict,
+            StudyRow.calling_ae_title,
+            ChangedStudyRow.changed_at,
+        )
+        .join(StudyRow, StudyRow.id == ChangedStudyRow.study_row)
+        .where(ChangedStudyRow.changed_at <= before, StudyRow.images_received == settled)
+        .order_by(ChangedStudyRow.changed_at)
+        .limit(limit)
+    )
+    return [ChangedStudy(*row) for row in found]
+
+
+def forget_changes(session: Session, before: dt.datetime) -> int:
+    """Forget what was new before a moment and was never planned, and return of how many studies."""
+    gone = delete(ChangedStudyRow).where(ChangedStudyRow.changed_at < before)
+    return len(session.execute(gone.returning(ChangedStudyRow.study_row)).all())
+
+
+def plan(
+    session: Session, study: ChangedStudy, destinations: Iterable[str], now: dt.datetime
+) -> bool:
+    """Make a study's results due at destinations, unless it has changed meanwhile.
+
+    Returns
+    -------
+    bool
+        Whether that was done; else it stays to be planned.
+    """
+    gone = session.execute(
+        delete(ChangedStudyRow)
+        .where(
+            ChangedStudyRow.study_row == study.row, ChangedStudyRow.changed_at == study.changed_at
+        )
+        .returning(ChangedStudyRow.study_row)
+    ).first()
+    if gone is None:
+        return False
+    for destination in destinations:
+        _make_due(session, study.row, destination, now, again=False)
+    return True
+
+
+def _make_due(
+    session: Session, study_row: int, destination: str, now: dt.datetime, *, again: bool
+) -> None:
+    new = insert_for(session, DeliveryRow)
+    values = {
+        "state": DeliveryState.DUE.value,
+        "again": again,
+        "attempts": 0,
+        "due_at": now,
+        "first_due_at": now,
+        "settled_at": None,
+        "last_error": None,
+    }
+    session.execute(
+        new.values(
+            study_row=study_row, destination=destination, changes=1, **values
+        ).on_conflict_do_update(
+            index_elements=["study_row", "destination"],
+            set_={**values, "changes": DeliveryRow.changes + 1},
+        )
+    )
+
+
+def resend(
+    session: Session,
+    study_instance_uid: str,
+    destinations: Collection[str],
+    now: dt.datetime,
+) -> None:
+    """Send a study's results once more, whatever has arrived.
+
+    Raises
+    ------
+    DeliveryError
+        If we never received the study.
+    """
+    row = session.scalar(
+        select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
+    )
+    if row is None:
+        raise DeliveryError(f"no image of study {study_instance_uid} was received")
+    for destination in destinations:
+        _make_due(session, row, destination, now, again=True)
+
+
+def due(session: Session, destination: str, now: dt.datetime, limit: int = 20) -> list[Delivery]:
+    """Return what a destination is to be sent now, the longest due first."""
+    return _read(
+        session,
+        DeliveryRow.destination == destination,
+        DeliveryRow.state == DeliveryState.DUE.value,
+        DeliveryRow.due_at <= now,
+        limit=limit,
+    )
+
+
+def deliveries_of(session: Session, study_instance_uid: str) -> list[Delivery]:
+    """Return what became of a study's results at each destination."""
+    return _read(session, StudyRow.study_instance_uid == study_instance_uid, limit=None)
+
+
+def list_deliveries(
+    session: Session,
+    *,
+    states: Collection[DeliveryState] = (),
+    destination: str = "",
+    limit: int | None = 50,
+) -> list[Delivery]:
+    """Return deliveries, the longest due first; of some states or all."""
+    conditions: list[ColumnElement[bool]] = []
+    if states:
+        conditions.append(DeliveryRow.state.in_([state.value for state in states]))
+    if destination:
+        conditions.append(DeliveryRow.destination == destination)
+    return _read(session, *conditions, limit=limit)
+
+
+def count_deliveries(session: Session) -> dict[tuple[str, DeliveryState], int]:
+    """Count deliveries by destination and state."""
+    counted = session.execute(
+        select(DeliveryRow.destination, DeliveryRow.state, func.count()).group_by(
+            DeliveryRow.destination, DeliveryRow.state
+        )
+    )
+    return {(name, DeliveryState(state)): count for name, state, count in counted}
+
+
+def acknowledge(session: Session, delivery: Delivery, objects: Iterable[DeliveredObject]) -> None:
+    """Record objects that the destination has acknowledged."""
+    for each in objects:
+        values = {
+            "kind": each.kind,
+            "sop_class_uid": each.sop_class_uid,
+            "version": each.version,
+            "status": each.status,
+            "acknowledged_at": each.acknowledged_at,
+        }
+        new = insert_for(session, DeliveredObjectRow)
+        session.execute(
+            new.values(
+                delivery_row=delivery.row, sop_instance_uid=each.sop_instance_uid, times=1, **values
+            ).on_conflict_do_update(
+                index_elements=["delivery_row", "sop_instance_uid"],
+                set_={**values, "times": DeliveredObjectRow.times + 1},
+            )
+        )
+
+
+def commit_objects(
+    session: Session, delivery: Delivery, uids: Collection[str], now: dt.datetime
+) -> None:
+    """Record that the destination keeps objects."""
+    session.execute(
+        update(DeliveredObjectRow)
+        .where(
+            DeliveredObjectRow.delivery_row == delivery.row,
+            DeliveredObjectRow.sop_instance_uid.in_(uids),
+        )
+        .values(committed_at=now)
+    )
+
+
+def settle(
+    session: Session,
+    delivery: Delivery,
+    state: DeliveryState,
+    now: dt.datetime,
+    *,
+    error: str | None = None,
+    due_at: dt.datetime | None = None,
+) -> None:
+    """Record how an attempt ended, unless something new has come since the delivery was read.
+
+    Parameters
+    ----------
+    state
+        Due again, delivered or dead.
+    error
+        What prevented it.
+    due_at
+        When to try again.
+    """
+    is_over = state is not DeliveryState.DUE
+    values = {
+        "state": state.value,
+        "attempts": delivery.attempts + 1,
+        "last_error": error,
+        "settled_at": now if is_over else None,
+        "due_at": due_at or now,
+    }
+    if state is DeliveryState.DELIVERED:
+        values["again"] = False
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id == delivery.row, DeliveryRow.changes == delivery.changes)
+        .values(**values)
+    )
+
+
+def _read(session: Session, *conditions: ColumnElement[bool], limit: int | None) -> list[Delivery]:
+    query = (
+        select(DeliveryRow, StudyRow.study_instance_uid)
+        .join(StudyRow, StudyRow.id == DeliveryRow.study_row)
+        .where(*conditions)
+        .order_by(DeliveryRow.due_at, DeliveryRow.id)
+        .limit(limit)
+    )
+    found = session.execute(query).all()
+    objects = _objects(session, [row.id for row, _ in found])
+    return [
+        Delivery(
+            row=row.id,
+            study_instance_uid=uid,
+            destination=row.destination,
+            state=DeliveryState(row.state),
+            changes=row.changes,
+            again=row.again,
+            attempts=row.attempts,
+            due_at=row.due_at,
+            first_due_at=row.first_due_at,
+            settled_at=row.settled_at,
+            last_error=row.last_error,
+            objects=tuple(objects.get(row.id, ())),
+        )
+        for row, uid in found
+    ]
+
+
+def _objects(session: Session, deliveries: Collection[int]) -> dict[int, list[DeliveredObject]]:
+    found: dict[int, list[DeliveredObject]] = {}
+    query = (
+        select(DeliveredObjectRow)
+        .where(DeliveredObjectRow.delivery_row.in_(deliveries))
+        .order_by(DeliveredObjectRow.id)
+    )
+    for row in session.scalars(query):
+        found.setdefault(row.delivery_row, []).append(
+            DeliveredObject(
+                row.kind,
+                row.sop_class_uid,
+                row.sop_instance_uid,
+                row.version,
+                row.status,
+                row.acknowledged_at,
+                row.times,
+                row.committed_at,
+            )
+        )
+    return found

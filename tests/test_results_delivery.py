@@ -1,0 +1,313 @@
+"""Results on their way to a PACS, an Orthanc of our own: they arrive, once, whatever fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import free_port, require, wait_until
+from desk import TestDesk
+from orthanc_server import Orthanc, running_orthanc
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from receiver import receiver
+from result_studies import file_results, heat
+
+from pacs.courier import Courier
+from pacs.destinations import Destination, read_destinations
+from pacs.peer import Peer
+from pacs.results.identity import Kind
+from pacs.send import send
+from pacs.survey import Part10File, survey
+from phantoms.load import small_study
+from screening.domain.account import Role
+from screening.domain.delivery import DeliveryState, pause_after
+from screening.domain.prediction import Prediction
+from screening.domain.reason import Exclusion, Reason
+from screening.errors import DeliveryError, SettingsError
+from screening.records.deliveries import Delivery, deliveries_of, resend
+from screening.records.dossier import open_dossier
+from screening.settings import Settings
+
+MADE = {"SR": 1, "KO": 1, "OT": 3, "PR": 2}
+"""Modalities of what `file_results` makes: report, key images, captures and summary, outlines."""
+
+
+@pytest.fixture
+def desk(settings: Settings) -> Iterator[TestDesk]:
+    made = TestDesk(settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+    require(Path(program).exists(), "Orthanc is not installed: apt-get install orthanc")
+    folder = tmp_path_factory.mktemp("pacs") / "orthanc"
+    with running_orthanc(program, folder, {"nightread": ["NIGHTREAD", "127.0.0.1", 104]}) as server:
+        yield server
+
+
+def destination(port: int, **changes: Any) -> Destination:  # noqa: ANN401
+    given = {"name": "pacs", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": port}
+    return Destination(**{**given, **changes})
+
+
+def courier(desk: TestDesk, *destinations: Destination) -> Courier:
+    return Courier(
+        desk.records,
+        desk.archive,
+        destinations,
+        "NIGHTREAD",
+        quiet=dt.timedelta(0),
+        shortest_pause=dt.timedelta(0),
+    )
+
+
+def delivery(desk: TestDesk, uid: str) -> Delivery:
+    with desk.records.read() as session:
+        (found,) = deliveries_of(session, uid)
+    return found
+
+
+def held(orthanc: Orthanc, uid: str) -> dict[str, int]:
+    """Count what the PACS has of a study, by modality."""
+    query = b'{"Level": "Instance", "Query": {"StudyInstanceUID": "%s"}, "Expand": false}'
+    found = orthanc.call("/tools/find", query % uid.encode())
+    counts: dict[str, int] = {}
+    for instance in found:
+        tags = orthanc.call(f"/instances/{instance}/simplified-tags")
+        counts[tags["Modality"]] = counts.get(tags["Modality"], 0) + 1
+    return counts
+
+
+def send_originals(desk: TestDesk, uid: str, orthanc: Orthanc) -> None:
+    with desk.records.read() as session:
+        dossier = open_dossier(session, uid)
+    assert dossier is not None
+    paths = [desk.archive.path(image.digest) for image in dossier.images]
+    files = [each for each in survey(paths) if isinstance(each, Part10File)]
+    peer = Peer("127.0.0.1", orthanc.dicom_port, "ORTHANC", "MODALITY")
+    assert all(sent.accepted for sent in send(files, peer))
+
+
+def test_results_arrive_in_the_study_that_was_screened(desk: TestDesk, orthanc: Orthanc) -> None:
+    uid = file_results(desk, 11)
+    send_originals(desk, uid, orthanc)
+    to = destination(orthanc.dicom_port)
+    carrier = courier(desk, to)
+    assert carrier.plan() == 1
+    assert carrier.deliver(to) == 1
+    found = held(orthanc, uid)
+    assert {name: found.get(name, 0) for name in MADE} == MADE
+    assert found["DX"] == 4
+    query = b'{"Level": "Study", "Query": {"StudyInstanceUID": "%s"}}' % uid.encode()
+    assert len(orthanc.call("/tools/find", query)) == 1
+    done = delivery(desk, uid)
+    assert (done.state, len(done.objects)) == (DeliveryState.DELIVERED, 7)
+    assert {each.status for each in done.objects} == {0}
+    assert carrier.plan() == 0, "there is nothing new to tell"
+
+
+def test_what_has_arrived_is_not_sent_again_unless_asked_for(
+    desk: TestDesk, orthanc: Orthanc
+) -> None:
+    uid = file_results(desk, 12)
+    to = destination(orthanc.dicom_port)
+    carrier = courier(desk, to)
+    carrier.plan()
+    carrier.deliver(to)
+    with desk.records.begin() as session:
+        resend(session, uid, ["pacs"], desk.now)
+    carrier.deliver(to)
+    assert held(orthanc, uid) == MADE, "they replace, they never double"
+    assert {each.times for each in delivery(desk, uid).objects} == {2}
+    with desk.records.begin() as session, pytest.raises(DeliveryError, match="was received"):
+        resend(session, "1.2.3", ["pacs"], desk.now)
+
+
+def test_a_review_supersedes_the_report(desk: TestDesk, orthanc: Orthanc) -> None:
+    uid = file_results(desk, 13)
+    to = destination(orthanc.dicom_port, objects=[Kind.REPORT, Kind.CAPTURE])
+    carrier = courier(desk, to)
+    carrier.plan()
+    carrier.deliver(to)
+    anna = desk.signed_in("anna", Role.RADIOLOGIST)
+    answer = anna.post(
+        f"/api/v1/studies/{uid}/reviews", json={"opinion": "disagree", "finding": "no_fracture"}
+    )
+    assert answer.status_code == 201
+    assert carrier.plan() == 1
+    carrier.deliver(to)
+    first, *_, last = [o for o in delivery(desk, uid).objects if o.kind == Kind.REPORT]
+    assert held(orthanc, uid) == {"SR": 2, "OT": 2}, "the captures are the same, and stay"
+    (instance,) = orthanc.call("/tools/lookup", last.sop_instance_uid.encode())
+    tags = orthanc.call(f"/instances/{instance['ID']}/simplified-tags")
+    before = tags["PredecessorDocumentsSequence"][0]["ReferencedSeriesSequence"][0]
+    assert before["ReferencedSOPSequence"][0]["ReferencedSOPInstanceUID"] == first.sop_instance_uid
+    assert "DISAGREE" in str(tags)
+    page = anna.get(f"/cases/{uid}").text
+    assert "<b>pacs</b>: delivered" in page
+    assert "2 report" in page
+
+
+def test_our_own_objects_that_come_back_tell_nothing_new(desk: TestDesk, orthanc: Orthanc) -> None:
+    uid = file_results(desk, 14)
+    to = destination(orthanc.dicom_port)
+    carrier = courier(desk, to)
+    carrier.plan()
+    carrier.deliver(to)
+    (ds,) = small_study(14, 1)
+    ds.SOPInstanceUID, ds.StudyInstanceUID = "1.2.3.4", uid
+    ds.Manufacturer, ds.ImageType = "Nightread", ["DERIVED", "SECONDARY"]
+    desk.file(ds, Exclusion(Reason.DERIVED_BY_US))
+    assert carrier.plan() == 1
+    assert carrier.deliver(to) == 1
+    assert {each.times for each in delivery(desk, uid).objects} == {1}
+    assert held(orthanc, uid) == MADE
+
+
+def test_a_pacs_that_is_away_gets_everything_once_when_it_is_back(
+    desk: TestDesk, tmp_path: Path
+) -> None:
+    program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+    require(Path(program).exists(), "Orthanc is not installed: apt-get install orthanc")
+    uids = [file_results(desk, number) for number in (15, 16)]
+    away = destination(free_port())
+    carrier = courier(desk, away)
+    carrier.plan()
+    for _ in range(9):  # with pauses of half a minute and more it would be an hour
+        assert carrier.deliver(away) == 0
+    waiting = delivery(desk, uids[0])
+    assert (waiting.state, waiting.attempts) == (DeliveryState.DUE, 9)
+    assert "nobody answers" in (waiting.last_error or "")
+    with running_orthanc(program, tmp_path / "late", {}) as back:
+        again = destination(back.dicom_port)
+        assert courier(desk, again).deliver(again) == 2
+        for uid in uids:
+            assert held(back, uid) == MADE
+            assert {each.times for each in delivery(desk, uid).objects} == {1}
+
+
+def test_one_that_is_away_holds_up_nobody(desk: TestDesk, orthanc: Orthanc) -> None:
+    uid = file_results(desk, 17)
+    there = destination(orthanc.dicom_port)
+    away = destination(free_port(), name="away")
+    carrier = courier(desk, away, there)
+    thread = threading.Thread(target=carrier.run, args=(0.1,))
+    thread.start()
+    try:
+        wait_until(lambda: held(orthanc, uid) == MADE, 30, "the results arrive")
+    finally:
+        carrier.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_after_days_it_is_given_up_and_listed_with_the_reason(desk: TestDesk) -> None:
+    uid = file_results(desk, 18)
+    away = destination(free_port(), give_up_days=1e-9)
+    carrier = courier(desk, away)
+    carrier.plan()
+    carrier.deliver(away)
+    dead = delivery(desk, uid)
+    assert dead.state is DeliveryState.DEAD
+    assert "nobody answers" in (dead.last_error or "")
+    assert carrier.deliver(away) == 0, "nobody tries any more"
+    with desk.records.begin() as session:
+        resend(session, uid, ["pacs"], desk.now)
+    assert delivery(desk, uid).state is DeliveryState.DUE
+
+
+@pytest.mark.parametrize(
+    ("changes", "arrive"),
+    [
+        ({"verdicts": ["suspected"]}, {18: True, 19: False}),
+        ({"verdicts": ["clear"]}, {18: False, 19: True}),
+        ({"senders": ["PACS"]}, {18: True, 19: True}),
+        ({"senders": ["ANOTHER"]}, {18: False, 19: False}),
+    ],
+)
+def test_a_destination_gets_what_it_wants(
+    desk: TestDesk, changes: dict[str, Any], arrive: dict[int, bool]
+) -> None:
+    uids = {18: file_results(desk, 18), 19: desk.file(next(small_study(19, 1)), Prediction(0.01))}
+    courier(desk, destination(free_port(), **changes)).plan()
+    with desk.records.read() as session:
+        planned = {number: bool(deliveries_of(session, uid)) for number, uid in uids.items()}
+    assert planned == arrive
+
+
+def test_a_study_is_told_once_all_of_it_is_known(desk: TestDesk) -> None:
+    first, second = small_study(20, 2)
+    uid = desk.file(first, Prediction(0.9), heat())
+    desk.file(second, None)
+    carrier = courier(desk, destination(free_port()))
+    assert carrier.plan() == 0
+    desk.score(second, Prediction(0.1))
+    assert carrier.plan() == 1
+    assert delivery(desk, uid).state is DeliveryState.DUE
+
+
+def test_what_is_long_past_is_not_news_to_a_destination_that_is_new(desk: TestDesk) -> None:
+    desk.now -= dt.timedelta(days=8)
+    uid = file_results(desk, 22)
+    assert courier(desk, destination(free_port())).plan() == 0
+    with desk.records.read() as session:
+        assert deliveries_of(session, uid) == []
+    desk.now += dt.timedelta(days=8)
+    desk.signed_in("anna").post(f"/api/v1/studies/{uid}/reviews", json={"opinion": "agree"})
+    assert courier(desk, destination(free_port())).plan() == 1
+
+
+def test_what_a_pacs_never_takes_is_given_up_at_once(desk: TestDesk) -> None:
+    uid = file_results(desk, 21)
+    with receiver({SecondaryCaptureImageStorage: [ExplicitVRLittleEndian]}) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        carrier = courier(desk, to)
+        carrier.plan()
+        carrier.deliver(to)
+        assert peer.associations == 1
+    found = delivery(desk, uid)
+    assert found.state is DeliveryState.DEAD
+    assert "takes no Comprehensive 3D SR" in (found.last_error or "")
+    assert {each.kind for each in found.objects} == {"capture", "summary"}
+
+
+def test_pauses_grow_up_to_half_an_hour() -> None:
+    pauses = [pause_after(attempts).total_seconds() for attempts in (1, 2, 3, 7, 8, 1000)]
+    assert pauses == [30, 60, 120, 1800, 1800, 1800]
+
+
+ONE = "[[destination]]\nname='a'\nae_title='A'\nhost='h'\nport=1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("[[destination]]\nname='a'\n", "ae_title"),
+        (ONE.replace("port=1", "port=0"), "port"),
+        (ONE.replace("'A'", "''"), "AE title"),
+        (f"{ONE}odd=1\n", "odd"),
+        (f"{ONE}objects=['pdf']\n", "objects"),
+        (f"{ONE}verdicts=['waiting']\n", "waits"),
+        (2 * ONE, "name of its own"),
+        (f"{ONE}tls=true\ntls_authorities='/nowhere'\n", "certificate"),
+        ("no toml", "no TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=why):
+        read_destinations(file, "NIGHTREAD")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        read_destinations(tmp_path / "none.toml", "NIGHTREAD")
