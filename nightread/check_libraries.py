@@ -38,7 +38,6 @@ LIBRARIES = {
         "torch",
     ),
     "worklist": (
-        "authlib",
         "fastapi",
         "httpx",
         "joserfc",

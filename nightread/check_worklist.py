@@ -37,9 +37,10 @@ def _check_service(settings: Settings) -> Finding:
     from worklist.openid import SignInService
 
     try:
-        return ok("sign-in service", f"{SignInService(settings).look()} answers")
+        SignInService(settings).look()
     except DependencyError as error:
-        return fail("sign-in service", str(error))
+        return fail("sign-in service", f"{settings.openid_issuer}: {error}")
+    return ok("sign-in service", f"{settings.openid_issuer} answers")
 
 
 def _look_at(settings: Settings, where: str, taken: str) -> Finding:
@@ -66,11 +67,16 @@ def _check_users(settings: Settings) -> Finding:
     try:
         records.check_schema()
         with records.read() as session:
-            able = has_users(session, by_password=not settings.openid_issuer)
+            able = has_users(session)
+            known = has_users(session, by_password=False)
     except RecordsError:
         return warn("accounts", "cannot be looked up: see the database above")
     finally:
         records.close()
     if able:
         return ok("accounts", "somebody can sign in")
-    return ok("accounts", "nobody can sign in yet: nightread user add")
+    if known:
+        return ok(
+            "accounts", "somebody can sign in, by a link or elsewhere; nobody with a password"
+        )
+    return ok("accounts", "there is none yet: nightread user add")

@@ -336,7 +336,16 @@ class Settings(BaseSettings):
             here = parts.scheme == "http" and _is_loopback(parts.hostname or "")
             if not (here or parts.scheme == "https") or not parts.hostname:
                 raise ValueError("https:// is needed; http:// is enough on this machine alone")
+            if parts.query or parts.fragment or "@" in parts.netloc:
+                raise ValueError("it may hold no user, no ? and no #")
         return value.rstrip("/")
+
+    @field_validator("worklist_url")
+    @classmethod
+    def _no_folder(cls, value: str) -> str:
+        if urlsplit(value).path:
+            raise ValueError("the worklist is served at / alone: it may hold no path")
+        return value
 
     @model_validator(mode="after")
     def _sign_in_comes_back(self) -> Settings:

@@ -25,6 +25,7 @@ from screening.records.case_filter import (
     count_by_verdict,
     state_of_list,
 )
+from screening.records.case_page import ask
 from screening.records.cases import list_cases
 from screening.records.engine import Records
 from screening.records.results import record_results
@@ -145,6 +146,16 @@ FILTERS: dict[str, tuple[CaseFilter, Callable[[int], bool]]] = {
     "reviewed": (CaseFilter(ALL, reviewed=True), lambda n: False),
     "since": (CaseFilter(ALL, since=NOW + dt.timedelta(days=1)), lambda n: False),
     "no verdict": (CaseFilter(frozenset()), lambda n: False),
+    "a name, some days, not reviewed": (
+        CaseFilter(
+            ALL,
+            text="doe",
+            reviewed=False,
+            first_date=dt.date(2026, 2, 26),
+            last_date=dt.date(2026, 2, 28),
+        ),
+        lambda n: n % 2 == 0 and n % 4 != 0,
+    ),
     "waiting on a day": (
         CaseFilter(
             frozenset({Verdict.WAITING}),
@@ -186,6 +197,33 @@ def test_what_most_studies_have_is_found_without_a_list_of_them(
     assert len(uids(records, CaseFilter(ALL, since=NOW))) == 24
 
 
+def test_a_study_with_many_such_words_is_one(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screening.records.case_page._FEW", 3)
+    names = ("Anna^Andrea^Annette", "Anders^Angus^Antonia", "Ansel^Anne^An")
+    for number, name in enumerate(names):
+        file_study(records, f"1.{number}", Prediction(0.9), patient_name=name)
+    assert uids(records, CaseFilter(ALL, text="an")) == ["1.0", "1.1", "1.2"]
+
+
+def test_a_long_list_of_rows_stands_once_in_a_statement(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(records)
+    wanted = CaseFilter(
+        frozenset({Verdict.SUSPECTED, Verdict.CLEAR}),
+        text="doe jane",
+        reviewed=True,
+        first_date=dt.date(2026, 2, 20),
+        last_date=dt.date(2026, 3, 1),
+    )
+    with records.read() as session:
+        shape, values = ask(session, wanted, 5, Cursor(3, 1))
+    assert len([name for name in values if name.startswith("among")]) == 1
+    assert len(shape.stretches) == 3
+
+
 def test_studies_are_counted_by_verdict(records: Records) -> None:
     many(records)
     with records.read() as session:
@@ -195,7 +233,7 @@ def test_studies_are_counted_by_verdict(records: Records) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "a.b", "1.2.3", "-1.2", "1.-2", "²." + "1", "1." + "9" * 30]
+    "text", ["", "1", "a.b", "1.2.3", "-1.2", "1.-2", "²." + "1", "1." + "9" * 30, "3.2147483648"]
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="cursor"):

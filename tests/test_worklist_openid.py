@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,7 @@ def issuer() -> Iterator[str]:
         },
         {"sub": "2", "preferred_username": "bert", "email": "bert@hospital"},
         {"sub": "3", "preferred_username": "no\0body"},
+        {"sub": "4", "preferred_username": "anna\u00a0"},
     ]
     claims = [part for each in known for part in ("--user-claims", json.dumps(each))]
     command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), *claims]
@@ -104,8 +107,10 @@ def test_somebody_with_an_account_is_let_in(desk: TestDesk) -> None:
     assert client.get(back).status_code == 403
 
 
-@pytest.mark.parametrize("subject", ["2", "3", "unknown"])
+@pytest.mark.parametrize("subject", ["2", "3", "4", "unknown"])
 def test_somebody_without_an_account_is_not(desk: TestDesk, subject: str) -> None:
+    with desk.records.begin() as session:
+        users.add_user(session, "anna", Role.VIEWER, None, desk.now)
     client = desk.client()
     answer = client.get(through_the_service(client, subject))
     assert answer.status_code == 403
@@ -163,6 +168,48 @@ def test_a_service_that_is_away_is_said_and_passwords_go_on(settings: Settings) 
     desk.close()
 
 
+def test_a_service_whose_tokens_are_not_to_be_had_is_said(
+    service: SignInService, forger: Forger
+) -> None:
+    service.begin(ATTEMPT)
+    forger.broken = True
+    try:
+        with pytest.raises(DependencyError, match="does not answer"):
+            service.finish(ATTEMPT, "state", "code")
+    finally:
+        forger.broken = False
+
+
+def test_a_key_of_a_new_kind_does_not_hide_the_others(
+    service: SignInService, forger: Forger
+) -> None:
+    forger.beside = [{"kty": "NEW"}, {"kty": "EC", "crv": "P-999", "x": "", "y": ""}, None]
+    forger.token = forger.sign(forger.claims())
+    try:
+        assert service.finish(ATTEMPT, "state", "code") == "anna"
+    finally:
+        forger.beside = []
+
+
+def test_a_service_that_is_away_is_asked_once_by_all(service: SignInService) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    away = SignInService(
+        service._settings.model_copy(
+            update={"openid_issuer": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        )
+    )
+
+    def ask(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(DependencyError):
+            away.begin(ATTEMPT)
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(8) as threads:
+        assert max(threads.map(ask, range(8))) < 9, "one after the other it would be 40 seconds"
+    silent.close()
+
+
 def test_without_a_service_there_is_no_way_to_it(settings: Settings) -> None:
     desk = TestDesk(settings)
     assert desk.client().get("/sign-in/openid").status_code == 404
@@ -181,17 +228,24 @@ class Forger:
         self.key = RSAKey.generate_key(2048, {"kid": "ours", "use": "sig"})
         self.shown = self.key
         self.token = ""
+        self.beside: list[Any] = []
+        self.broken = False
         forger = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path.endswith("configuration"):
                     return self.answer(forger.metadata)
-                return self.answer(KeySet([forger.shown]).as_dict(private=False))
+                shown = KeySet([forger.shown]).as_dict(private=False)["keys"]
+                return self.answer({"keys": [*forger.beside, *shown]})
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
-                self.answer({"access_token": "a", "token_type": "Bearer", "id_token": forger.token})
+                if forger.broken:
+                    return self.connection.close()
+                return self.answer(
+                    {"access_token": "a", "token_type": "Bearer", "id_token": forger.token}
+                )
 
             def answer(self, value: object) -> None:
                 body = json.dumps(value).encode()
@@ -267,6 +321,9 @@ def test_a_token_that_holds_names_its_owner(service: SignInService, forger: Forg
         {"preferred_username": None},
         {"preferred_username": ""},
         {"preferred_username": ["anna"]},
+        {"aud": ["nightread", "another"]},
+        {"nonce": [ATTEMPT.nonce]},
+        {"exp": "soon"},
     ],
 )
 def test_a_token_for_somebody_or_something_else_is_refused(
@@ -308,11 +365,22 @@ def test_a_new_key_of_the_service_is_found(service: SignInService, forger: Forge
 
 
 @pytest.mark.parametrize(
-    "change", [{"issuer": "https://elsewhere"}, {"jwks_uri": None}, {"token_endpoint": None}]
+    "change",
+    [
+        {"issuer": "https://elsewhere"},
+        {"jwks_uri": None},
+        {"token_endpoint": None},
+        {"authorization_endpoint": "http://["},
+        {"authorization_endpoint": "javascript:alert(1)"},
+    ],
 )
 def test_a_service_that_describes_another_is_refused(
-    service: SignInService, forger: Forger, change: dict[str, str | None]
+    service: SignInService,
+    forger: Forger,
+    change: dict[str, str | None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("worklist.openid._FAILED_SECONDS", 0)
     good = dict(forger.metadata)
     forger.metadata = {k: v for k, v in {**good, **change}.items() if v is not None}
     try:
@@ -329,6 +397,8 @@ def test_a_service_that_describes_another_is_refused(
         ({"openid_issuer": "https://hospital"}, "NIGHTREAD_WORKLIST_URL"),
         ({"openid_issuer": "http://hospital", "worklist_url": HERE}, "https://"),
         ({"openid_issuer": "https://hospital", "worklist_url": "http://nightread"}, "https://"),
+        ({"worklist_url": f"{HERE}/desk"}, "no path"),
+        ({"worklist_url": "https://a@b"}, "no user"),
         ({"openid_issuer": "https://hospital", "worklist_url": HERE, "openid_claim": "a b"}, "A-Z"),
     ],
 )

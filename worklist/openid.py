@@ -6,20 +6,22 @@ somebody is; what they may do says the account of that name here.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
+import math
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus, urlsplit
 
 import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from screening.errors import DependencyError, SignInError
 from screening.settings import Settings
@@ -32,6 +34,10 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _LEEWAY_SECONDS = 60
 _TIMEOUT_SECONDS = 5.0
 _KEPT_SECONDS = 3600.0
+# A service that is away is not asked by everybody: each of them holds a thread of the desk.
+_FAILED_SECONDS = 10.0
+_PATIENCE_SECONDS = 6.0
+_MOST_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,11 @@ class SignInService:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
-        self._read_at = -_KEPT_SECONDS
-        self._known: dict[str, Any] = {}
+        self._reading = threading.Lock()
+        self._asking = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._read_at = self._failed_at = -math.inf
+        self._metadata: dict[str, str] = {}
+        self._keys = KeySet([])
 
     def begin(self, attempt: Attempt) -> str:
         """Return the address at the service where somebody signs in.
@@ -96,14 +104,19 @@ class SignInService:
         DependencyError
             If the service does not answer.
         """
-        with self._client() as client:
-            address, _ = client.create_authorization_url(
-                self._endpoint("authorization_endpoint"),
-                state=attempt.state,
-                nonce=attempt.nonce,
-                code_verifier=attempt.verifier,
-            )
-        return str(address)
+        self._read()
+        digest = hashlib.sha256(attempt.verifier.encode()).digest()
+        asked = {
+            "response_type": "code",
+            "client_id": self._settings.openid_client_id,
+            "redirect_uri": self._settings.worklist_url + CALLBACK,
+            "scope": "openid profile email",
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+            "code_challenge_method": "S256",
+        }
+        return str(httpx.URL(self._metadata["authorization_endpoint"]).copy_merge_params(asked))
 
     def finish(self, attempt: Attempt, state: str, code: str) -> str:
         """Return the name of who signed in at the service.
@@ -123,67 +136,89 @@ class SignInService:
             If the service does not answer.
         """
         if not hmac.compare_digest(attempt.state.encode(), state.encode()):
-            raise SignInError("this sign-in did not begin in this browser, or too long ago")
-        endpoint = self._endpoint("token_endpoint")
+            raise SignInError(
+                "this sign-in did not begin in this browser, or too long ago: begin at "
+                f"{self._settings.worklist_url}"
+            )
+        # Whoever calls needs no account: they must not take every thread of the desk.
+        if not self._asking.acquire(blocking=False):
+            raise DependencyError("too many sign in at once: try again in a moment")
         try:
-            with self._client() as client:
-                token = client.fetch_token(endpoint, code=code, code_verifier=attempt.verifier)
-        except OAuthError as error:
-            raise SignInError(f"the sign-in service refused the code: {error.error}") from error
-        except (httpx.HTTPError, ValueError) as error:
-            raise _away(error) from error
-        return self._name(self._claims(str(token.get("id_token", "")), attempt.nonce))
+            token = self._token(code, attempt.verifier)
+            return self._name(self._claims(token, attempt.nonce))
+        finally:
+            self._asking.release()
 
-    def look(self) -> str:
-        """Return the service's issuer, if it answers and describes itself.
+    def look(self) -> None:
+        """Ask whether the service answers and describes itself.
 
         Raises
         ------
         DependencyError
             If it does not.
         """
-        self._endpoint("authorization_endpoint")
-        return self._settings.openid_issuer
+        self._read()
 
-    def _client(self) -> OAuth2Client:
+    def _token(self, code: str, verifier: str) -> str:
+        """Exchange a code for an ID token (OpenID Connect Core 1.0, 3.1.3)."""
+        self._read()
         settings = self._settings
-        return OAuth2Client(
-            client_id=settings.openid_client_id,
-            client_secret=settings.openid_client_secret or None,
-            token_endpoint_auth_method=None if settings.openid_client_secret else "none",
-            scope="openid profile email",
-            redirect_uri=settings.worklist_url + CALLBACK,
-            code_challenge_method="S256",
-            timeout=_TIMEOUT_SECONDS,
-        )
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": settings.worklist_url + CALLBACK,
+            "code_verifier": verifier,
+        }
+        secret = settings.openid_client_secret
+        if not secret:
+            form["client_id"] = settings.openid_client_id
+        # RFC 6749, 2.3.1: both are encoded as in a form first.
+        auth = (quote_plus(settings.openid_client_id), quote_plus(secret)) if secret else None
+        try:
+            answer = httpx.post(
+                self._metadata["token_endpoint"], data=form, auth=auth, timeout=_TIMEOUT_SECONDS
+            )
+            found = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise _away(error) from error
+        if answer.status_code != 200 or not isinstance(found, dict):
+            told = found.get("error") if isinstance(found, dict) else None
+            raise SignInError(
+                f"the sign-in service refused the code ({str(told)[:100]}): the administrator may "
+                "look at NIGHTREAD_OPENID_CLIENT_ID and NIGHTREAD_OPENID_CLIENT_SECRET"
+            )
+        return str(found.get("id_token", ""))
 
     def _claims(self, token: str, nonce: str) -> Mapping[str, Any]:
         """Check a token as OpenID Connect Core 1.0, 3.1.3.7 asks."""
-        settings = self._settings
+        ours = self._settings.openid_client_id
         wanted = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._metadata()["issuer"]},
-            aud={"essential": True, "value": settings.openid_client_id},
+            iss={"essential": True, "value": self._metadata["issuer"]},
+            aud={"essential": True, "value": ours},
             exp={"essential": True},
-            nonce={"essential": True, "value": nonce},
             sub={"essential": True},
         )
         try:
             claims = self._decoded(token).claims
             wanted.validate(claims)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError) as error:
             raise SignInError(f"the sign-in service's token does not hold: {error}") from error
-        if claims.get("azp", settings.openid_client_id) != settings.openid_client_id:
+        audience = claims["aud"]
+        alone = isinstance(audience, str) or len(audience) == 1
+        if claims.get("azp", ours if alone else None) != ours:
             raise SignInError("the sign-in service's token is for somebody else")
+        if claims.get("nonce") != nonce:
+            raise SignInError("the sign-in service's token is of another sign-in")
         return claims
 
     def _decoded(self, token: str) -> jwt.Token:
         """Read a token; where its key is unknown, the service may have a new one."""
         try:
-            return jwt.decode(token, self._keys(), algorithms=list(_ALGORITHMS))
+            return jwt.decode(token, self._keys, algorithms=list(_ALGORITHMS))
         except (JoseError, ValueError):
-            self._forget()
-            return jwt.decode(token, self._keys(), algorithms=list(_ALGORITHMS))
+            self._read(anew=True)
+            return jwt.decode(token, self._keys, algorithms=list(_ALGORITHMS))
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         claim = self._settings.openid_claim
@@ -196,39 +231,47 @@ class SignInService:
             raise SignInError("the sign-in service has not verified your e-mail address")
         return name
 
-    def _endpoint(self, name: str) -> str:
-        return str(self._metadata()[name])
-
-    def _metadata(self) -> dict[str, Any]:
-        """Return what the service says of itself (OpenID Connect Discovery 1.0, 4)."""
-        self._read()
-        return self._known
-
-    def _keys(self) -> KeySet:
-        self._read()
-        return KeySet.import_key_set(self._known["keys"])
-
-    def _forget(self) -> None:
-        self._read_at = -_KEPT_SECONDS
-
-    def _read(self) -> None:
-        with self._lock:
-            if time.monotonic() - self._read_at < _KEPT_SECONDS:
+    def _read(self, *, anew: bool = False) -> None:
+        """Read what the service says of itself (OpenID Connect Discovery 1.0, 4), now and then."""
+        if not self._reading.acquire(timeout=_PATIENCE_SECONDS):
+            raise _away(TimeoutError())
+        try:
+            now = time.monotonic()
+            if now - self._failed_at < _FAILED_SECONDS:
+                raise _away(TimeoutError())
+            if not anew and now - self._read_at < _KEPT_SECONDS:
                 return
-            issuer = self._settings.openid_issuer
-            address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
             try:
-                found = _get(address)
-                if str(found["issuer"]).rstrip("/") != issuer.rstrip("/"):
-                    raise DependencyError(
-                        f"{address} describes {found['issuer']}: is NIGHTREAD_OPENID_ISSUER right?"
-                    )
-                found["keys"] = _get(found["jwks_uri"])
-                for name in ("authorization_endpoint", "token_endpoint"):
-                    str(found[name])
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                self._metadata, self._keys = self._described()
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
+                self._failed_at = time.monotonic()
                 raise _away(error) from error
-            self._known, self._read_at = found, time.monotonic()
+            self._read_at = time.monotonic()
+        finally:
+            self._reading.release()
+
+    def _described(self) -> tuple[dict[str, str], KeySet]:
+        issuer = self._settings.openid_issuer
+        found = _get(f"{issuer}/.well-known/openid-configuration")
+        if str(found.get("issuer")).rstrip("/") != issuer:
+            raise ValueError("it describes another issuer")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            address = urlsplit(str(found.get(name)))
+            if not address.hostname or address.scheme != urlsplit(issuer).scheme:
+                raise ValueError(f"its {name} is none")
+        keys = _get(found["jwks_uri"]).get("keys")
+        if not isinstance(keys, list):
+            raise ValueError("it shows no keys")
+        return found, KeySet(list(_usable(keys)))
+
+
+def _usable(keys: list[Any]) -> Iterator[Key]:
+    """Yield the keys that we can read: one of a new kind must not keep us from the others."""
+    for each in keys:
+        try:
+            yield JWKRegistry.import_key(each)
+        except (JoseError, ValueError, KeyError, TypeError, AttributeError):
+            continue
 
 
 def _get(address: str) -> dict[str, Any]:
@@ -242,6 +285,6 @@ def _get(address: str) -> dict[str, Any]:
 
 def _away(error: Exception) -> DependencyError:
     return DependencyError(
-        f"the sign-in service does not answer as it should ({type(error).__name__}): sign in with "
-        "a password, or later"
+        f"the sign-in service does not answer as it should ({type(error).__name__}: "
+        f"{str(error)[:200]}): sign in with a password, or later"
     )

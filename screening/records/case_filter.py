@@ -15,8 +15,8 @@ from screening.records.desk_schema import ReviewRow
 from screening.records.schema import InstanceRow, RevisionRow, StudyRow
 
 _RECENT = 200
-# A row of SQLite and PostgreSQL has no more.
-_MOST_DIGITS = 18
+# A place or a row: PostgreSQL's integers end here.
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Cursor:
         """
         place, separator, row = text.partition(".")
         whole = place.isascii() and place.isdigit() and row.isascii() and row.isdigit()
-        if not separator or not whole or max(len(place), len(row)) > _MOST_DIGITS:
+        if not (separator and whole) or max(int(place[:20]), int(row[:20])) > _LARGEST:
             raise ValueError("a cursor is of the form 12.345, as the page before gave it")
         return cls(int(place), int(row))
 

@@ -11,7 +11,7 @@ to build one costs as much as to run it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
@@ -24,7 +24,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     select,
     union_all,
 )
@@ -111,9 +110,14 @@ def ask(
         Where the page before ended.
     """
     page = Page()
+    few, frequent = _looked_up(page, session, wanted)
+    # Of few studies one stretch is short, and each stretch would hold their rows once more.
+    days, opinions = _days(page, wanted), _opinions(page, wanted)
+    if few is not None:
+        days, opinions = _all_days(page, wanted), _any_opinion(page, wanted)
     shape = Shape(
-        common=(*_alike(page, wanted), *_few(page, session, wanted)),
-        stretches=tuple(_stretches(page, wanted, after)),
+        common=(*_alike(page, wanted), *frequent, *_among(page, few)),
+        stretches=tuple(_stretches(_ranges(page, wanted, after), days, opinions)),
         has_reason=wanted.reason is not None,
         is_limited=limit is not None,
     )
@@ -162,34 +166,42 @@ def _alike(page: Page, wanted: CaseFilter) -> Iterator[Clause]:
         yield page.clause("reason", wanted.reason.value)
 
 
-def _few(page: Page, session: Session, wanted: CaseFilter) -> Iterator[Clause]:
-    """Look up what few studies have; where many have it, it is a condition like others."""
+def _looked_up(
+    page: Page, session: Session, wanted: CaseFilter
+) -> tuple[set[int] | None, list[Clause]]:
+    """Return the rows of what few studies have, and conditions for what many have."""
+    few: list[set[int]] = []
+    frequent: list[Clause] = []
     for beginning in queried(wanted.text):
-        ends = beginning, beginning + _LAST
-        first, last = (literal(end, Text()) for end in ends)
-        begins = StudyWordRow.word.between(first, last)
-        rows = select(StudyWordRow.study_row).where(begins)
-        found = set(session.scalars(rows.limit(_FEW + 1)))
+        ends = {"first": beginning, "last": beginning + _LAST}
+        begins = _begins("first", "last")
+        # One study may have many words that begin so.
+        rows = select(StudyWordRow.study_row).where(begins).distinct()
+        found = set(session.scalars(rows.limit(_FEW + 1), ends))
         if len(found) <= _FEW:
-            yield page.clause("among", sorted(found))
-        else:
-            some = rows.limit(_SOME + 1).subquery()
-            count = session.scalar(select(func.count()).select_from(some)) or 0
-            yield page.clause("rare_word" if count <= _SOME else "word", *ends)
+            few.append(found)
+            continue
+        some = select(StudyWordRow.study_row).where(begins).limit(_SOME + 1).subquery()
+        count = session.scalar(select(func.count()).select_from(some), ends) or 0
+        frequent.append(page.clause("rare_word" if count <= _SOME else "word", *ends.values()))
     if wanted.since is not None:
         recent = StudyRow.last_received_at >= wanted.since
         found = set(session.scalars(select(StudyRow.id).where(recent).limit(_FEW + 1)))
         if len(found) <= _FEW:
-            yield page.clause("among", sorted(found))
+            few.append(found)
         else:
-            yield page.clause("since", wanted.since)
+            frequent.append(page.clause("since", wanted.since))
+    return (set.intersection(*few) if few else None), frequent
 
 
-def _stretches(page: Page, wanted: CaseFilter, after: Cursor | None) -> Iterator[Clauses]:
+def _among(page: Page, few: set[int] | None) -> Iterator[Clause]:
+    if few is not None:
+        yield page.clause("among", sorted(few))
+
+
+def _stretches(*parts: Iterable[Clauses]) -> Iterator[Clauses]:
     """Yield what makes each stretch: a range of places, by day and by opinion where these count."""
-    for choice in product(
-        list(_ranges(page, wanted, after)), list(_days(page, wanted)), list(_opinions(page, wanted))
-    ):
+    for choice in product(*map(list, parts)):
         yield tuple(clause for clauses in choice for clause in clauses)
 
 
@@ -211,23 +223,33 @@ def _ranges(page: Page, wanted: CaseFilter, after: Cursor | None) -> Iterator[Cl
 def _days(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
     first, last = wanted.first_date, wanted.last_date
     if first is None or last is None or (last - first).days >= MOST_MERGED_DAYS:
-        bounds = [page.clause("from_date", first)] if first is not None else []
-        bounds += [page.clause("to_date", last)] if last is not None else []
-        yield tuple(bounds)
-    else:
-        for number in range((last - first).days + 1):
-            yield (page.clause("day", first + dt.timedelta(days=number)),)
+        yield from _all_days(page, wanted)
+        return
+    for number in range((last - first).days + 1):
+        yield (page.clause("day", first + dt.timedelta(days=number)),)
+
+
+def _all_days(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
+    first, last = wanted.first_date, wanted.last_date
+    bounds = [page.clause("from_date", first)] if first is not None else []
+    bounds += [page.clause("to_date", last)] if last is not None else []
+    yield tuple(bounds)
 
 
 def _opinions(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
     if not wanted.reviewed:
         yield ()
-    else:
-        for opinion in Opinion:
-            yield (page.clause("opinion", opinion.value),)
+        return
+    for opinion in Opinion:
+        yield (page.clause("opinion", opinion.value),)
 
 
-# Not the column itself: by its own index all its studies would be sorted for one page.
+def _any_opinion(page: Page, wanted: CaseFilter) -> Iterator[Clauses]:
+    yield (page.clause("reviewed"),) if wanted.reviewed else ()
+
+
+# Not the column itself: by its own index all its studies would be sorted for one page. Compared by
+# `op`, as ruff takes the plain comparison for one that is the wrong way round.
 _DATE = func.coalesce(StudyRow.study_date, StudyRow.study_date)
 
 
@@ -250,6 +272,8 @@ def _condition(clause: Clause, by_reason: bool) -> ColumnElement[bool]:
             return _DATE.op("<=")(bindparam(a))
         case "opinion":
             return StudyRow.review == bindparam(a)
+        case "reviewed":
+            return StudyRow.review.is_not(None)
         case "not_reviewed":
             return StudyRow.review.is_(None)
         case "body_part":
