@@ -100,6 +100,10 @@ class ReviewError(NightreadError):
     """A review cannot be recorded: what it names is not there, or it says too much."""
 
 
+class ContradictionError(ReviewError):
+    """An opinion and a finding cannot both be meant."""
+
+
 class RevisedError(ReviewError):
     """The verdict that was reviewed is not the one that stands."""
 

@@ -103,7 +103,11 @@ class TestDesk:
             return sign_in.make_link(session, user, self.now, dt.timedelta(minutes=5))
 
     def file(
-        self, ds: Dataset, result: Prediction | Exclusion | None, heatmap: bytes | None = None
+        self,
+        ds: Dataset,
+        result: Prediction | Exclusion | None,
+        heatmap: bytes | None = None,
+        scorer: Scorer = SCORER,
     ) -> str:
         """File an image with its result, and return its study's UID."""
         with self.records.begin() as session:
@@ -111,7 +115,7 @@ class TestDesk:
             association = open_association(session, caller, self.now)
             study = file_data_set(session, self.archive, ds, association)
             if result is not None:
-                self._score(session, study, ds, result, heatmap)
+                self._score(session, study, ds, result, heatmap, scorer)
         return str(ds.StudyInstanceUID)
 
     def score(self, ds: Dataset, result: Prediction | Exclusion) -> None:
@@ -123,7 +127,7 @@ class TestDesk:
                 )
             )
             assert study is not None
-            self._score(session, study, ds, result, None)
+            self._score(session, study, ds, result, None, SCORER)
 
     def _score(
         self,
@@ -132,6 +136,7 @@ class TestDesk:
         ds: Dataset,
         result: Prediction | Exclusion,
         heatmap: bytes | None,
+        scorer: Scorer,
     ) -> None:
         row = session.scalar(
             select(InstanceRow.id).where(InstanceRow.sop_instance_uid == str(ds.SOPInstanceUID))
@@ -139,7 +144,7 @@ class TestDesk:
         assert row is not None
         kept = KeptHeatmap(heatmap, 0.1) if heatmap else None
         seen = {row: Observation(QUALITY, 0.0, kept)}
-        record_results(session, study, {row: result}, SCORER, self.now, seen)
+        record_results(session, study, {row: result}, scorer, self.now, seen)
 
     def path_of(self, sop_instance_uid: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
         with self.records.read() as session:

@@ -22,9 +22,10 @@ from screening.errors import PointsChangedError, PointsError
 from screening.records import audit
 from screening.records.engine import Records
 from screening.records.operating_points import find_points, read_points, set_points
+from screening.records.results import Scorer
 from screening.settings import Settings
 
-GIVEN = {"high_sensitivity": 0.3, "high_specificity": 0.7, "note": "at most 12 in 100", "seen": 0}
+GIVEN = {"high_sensitivity": 0.3, "high_specificity": 0.7, "note": "at most 12 in 100"}
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
@@ -37,7 +38,7 @@ def desk(settings: Settings) -> Iterator[TestDesk]:
     made.close()
 
 
-def put(records: Records, points: OperatingPoints, seen: int | None = None) -> int:
+def put(records: Records, points: OperatingPoints, seen: str | None = None) -> int:
     with records.begin() as session:
         made = set_points(session, points, note="tried", set_by="ada", now=NOW, seen=seen)
     return made.number
@@ -50,7 +51,7 @@ def test_a_model_starts_with_its_own_points_and_keeps_every_revision(desk: TestD
     assert before is not None
     assert (before.in_force.number, before.in_force.points) == (0, SCORER.points)
     assert put(desk.records, OperatingPoints(0.1, 0.9)) == 1
-    assert put(desk.records, OperatingPoints(0.15, 0.9), seen=1) == 2
+    assert put(desk.records, OperatingPoints(0.15, 0.9), seen=seen(desk)) == 2
     with desk.records.read() as session:
         after = read_points(session)
         assert find_points(session, SCORER.identity) == OperatingPoints(0.15, 0.9)
@@ -61,9 +62,19 @@ def test_a_model_starts_with_its_own_points_and_keeps_every_revision(desk: TestD
 
 
 def test_points_that_somebody_else_set_are_not_overwritten_unseen(desk: TestDesk) -> None:
-    put(desk.records, OperatingPoints(0.1, 0.9), seen=0)
+    before = seen(desk)
+    put(desk.records, OperatingPoints(0.1, 0.9), seen=before)
     with pytest.raises(PointsChangedError, match="revision 1"):
-        put(desk.records, OperatingPoints(0.2, 0.9), seen=0)
+        put(desk.records, OperatingPoints(0.2, 0.9), seen=before)
+
+
+def test_points_of_another_model_are_not_set_unseen(desk: TestDesk) -> None:
+    before = seen(desk)
+    (ds,) = small_study(2, 1)
+    other = Scorer(ModelIdentity("another", "1", "c" * 64), SCORER.points)
+    desk.file(ds, Prediction(0.5), scorer=other)
+    with pytest.raises(PointsChangedError, match="revision 0 of another 1"):
+        put(desk.records, OperatingPoints(0.2, 0.9), seen=before)
 
 
 def test_points_need_a_reason_and_a_model(desk: TestDesk, tmp_path: Path) -> None:
@@ -81,11 +92,12 @@ def test_points_need_a_reason_and_a_model(desk: TestDesk, tmp_path: Path) -> Non
 
 def test_an_administrator_sets_them_and_the_audit_has_it(desk: TestDesk) -> None:
     admin = desk.signed_in("ada", Role.ADMIN)
-    answer = admin.post("/api/v1/operating-points", json=GIVEN)
+    given = GIVEN | {"seen": seen(desk)}
+    answer = admin.post("/api/v1/operating-points", json=given)
     assert answer.status_code == 201, answer.text
     assert answer.json()["revisions"][0]["note"] == GIVEN["note"]
     assert answer.json()["revisions"][0]["set_by"] == "ada"
-    assert admin.post("/api/v1/operating-points", json=GIVEN).status_code == 409
+    assert admin.post("/api/v1/operating-points", json=given).status_code == 409
     with desk.records.read() as session:
         entries = [e for e in audit.read_audit(session) if e.event == "points_set"]
     assert [entry.detail for entry in entries] == [
@@ -110,7 +122,7 @@ def test_nobody_else_sets_them(desk: TestDesk, role: Role) -> None:
         ({"high_sensitivity": "nan"}, 422),
         ({"note": ""}, 422),
         ({"note": " "}, 400),
-        ({"seen": -1}, 422),
+        ({"seen": 1}, 422),
         ({"model": "mine"}, 422),
     ],
 )
@@ -120,6 +132,13 @@ def test_points_that_cannot_be_are_refused(
     admin = desk.signed_in("ada", Role.ADMIN)
     assert admin.post("/api/v1/operating-points", json=GIVEN | change).status_code == status
     assert len(admin.get("/api/v1/operating-points").json()["revisions"]) == 1
+
+
+def seen(desk: TestDesk) -> str:
+    with desk.records.read() as session:
+        found = read_points(session)
+    assert found is not None
+    return found.seen
 
 
 def form(client: TestClient, **fields: object) -> int:
@@ -132,7 +151,9 @@ def test_the_page_shows_what_points_cost_and_sets_them(desk: TestDesk) -> None:
     assert "doubtful or suspected, as tried" in tried
     assert "Put 0.700 and 0.800 into force" in tried
     assert "into force</button>" not in admin.get("/statistics").text, "nothing is tried"
-    fields = {"doubtful_from": 0.7, "suspected_from": 0.8, "seen": 0}
+    wrong = admin.get("/statistics?doubtful_from=0.8&suspected_from=0.7").text
+    assert "into force</button>" not in wrong
+    fields = {"doubtful_from": 0.7, "suspected_from": 0.8, "seen": seen(desk)}
     secret = admin.headers.pop("X-Form-Secret")
     assert form(admin, **fields, note="<b>why</b>") == 403, "without the form's secret"
     assert form(admin, **fields, note="<b>why</b>", form_secret=secret) == 303

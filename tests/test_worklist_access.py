@@ -324,3 +324,39 @@ def test_two_who_write_at_once_keep_one_chain(records: Records) -> None:
     with records.read() as session:
         state = audit.verify(session)
     assert (state.entries, state.is_whole) == (40, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "way"),
+    [
+        ("/cases/1.2.3?verdict=clear", "/cases/1.2.3?verdict=clear"),
+        ("/statistics", "/statistics"),
+        ("/audit", "/"),
+        ("/cases/%2F%2Felsewhere", "/"),
+        ("/cases/1.2//elsewhere", "/"),
+    ],
+)
+def test_who_asked_for_a_page_gets_it_after_signing_in(
+    desk: TestDesk, asked: str, way: str
+) -> None:
+    desk.add_user("anna")
+    client = desk.client()
+    assert client.get(asked).headers.get("location") in ("/sign-in", None)
+    answer = client.post("/sign-in", data={"name": "anna", "password": PASSWORD})
+    assert answer.headers["location"] == way
+    answer = client.post("/sign-in", data={"name": "anna", "password": PASSWORD})
+    assert answer.headers["location"] == "/", "once"
+
+
+def test_a_way_that_somebody_else_set_is_not_taken(desk: TestDesk) -> None:
+    desk.add_user("anna")
+    for way in (
+        "https://elsewhere",
+        "//elsewhere",
+        "/cases/%0d%0aX: y",
+        "/cases/\\\\elsewhere",
+        "x",
+    ):
+        client = desk.client(cookies={"nightread_way": way})
+        answer = client.post("/sign-in", data={"name": "anna", "password": PASSWORD})
+        assert answer.headers["location"] == "/", way

@@ -91,7 +91,7 @@ def test_the_list_is_that_of_the_console(anna: TestClient, studies: list[str]) -
 
 def test_filters_narrow_the_list(anna: TestClient, studies: list[str]) -> None:
     for query, expected in {
-        "text=doe": [studies[1]],
+        "text=doe&verdict=doubtful": [studies[1]],
         "body_part=HAND": studies[:2],
         "body_part=HAND&text=jane1": [studies[1]],
         "sender=NOBODY": [],
@@ -118,7 +118,7 @@ def test_a_parameter_that_cannot_be_meant_is_named(anna: TestClient, query: str)
 
 
 def test_csv_is_what_is_filtered_and_no_formula(anna: TestClient, studies: list[str]) -> None:
-    answer = anna.get("/api/v1/cases.csv?text=doe")
+    answer = anna.get("/api/v1/cases.csv?text=doe&verdict=doubtful")
     assert answer.headers["content-type"].startswith("text/csv")
     assert "attachment" in answer.headers["content-disposition"]
     (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
@@ -311,3 +311,22 @@ def run_cases(strategy: object, headers: dict[str, str]) -> None:
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     probe()
+
+
+def test_a_search_is_among_all_verdicts_unless_some_are_chosen(
+    anna: TestClient, studies: list[str]
+) -> None:
+    found = anna.get("/api/v1/cases?text=doe").json()["cases"]
+    assert {case["study_instance_uid"] for case in found} == set(studies[1:])
+    page = anna.get("/?verdict=suspected&text=doe").text
+    assert "No such cases among suspected" in page
+    assert 'href="/?text=doe"' in page
+
+
+def test_a_review_that_contradicts_itself_is_refused(anna: TestClient, studies: list[str]) -> None:
+    address = f"/api/v1/studies/{studies[1]}/reviews"
+    for opinion, finding in (("agree", "no_fracture"), ("disagree", "fracture")):
+        answer = anna.post(address, json={"opinion": opinion, "finding": finding})
+        assert answer.status_code == 400
+        assert "cannot both be meant" in answer.json()["detail"]
+    assert anna.get(address).json() == []

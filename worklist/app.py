@@ -19,6 +19,7 @@ from screening.errors import NightreadError, RecordsError
 from worklist.api import router as api
 from worklist.desk import Desk
 from worklist.pages import router as pages
+from worklist.pages.welcome import remember_way
 from worklist.refusal import RefusalError
 
 log = structlog.get_logger(__name__)
@@ -140,7 +141,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status == 401 and _wants_page(request):
         if request.headers.get("HX-Request"):
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
-        return RedirectResponse("/sign-in", 303)
+        response = RedirectResponse("/sign-in", 303)
+        if request.method == "GET" and not request.headers.get("X-Live"):
+            remember_way(request, response)
+        return response
     return _answer(request, error.status, str(error))
 
 

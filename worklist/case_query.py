@@ -22,7 +22,10 @@ _LONGEST_TEXT = 4 * LONGEST
 def case_filter(
     verdict: Annotated[
         list[Verdict] | None,
-        Query(description="Of the study; may be repeated. By default suspected and doubtful."),
+        Query(
+            description="Of the study; may be repeated. By default suspected and doubtful, or all "
+            "where a text or a reason is asked for."
+        ),
     ] = None,
     reviewed: Annotated[Reviewed, Query(description="Whether somebody has reviewed it.")] = "any",
     body_part: Annotated[str, Query(max_length=64, description="As HAND.")] = "",
@@ -53,7 +56,7 @@ def case_filter(
     if "\0" in body_part + sender + text:
         raise RefusalError(400, "a filter holds a character that no record has")
     return CaseFilter(
-        verdicts=frozenset(verdict) if verdict else FLAGGED,
+        verdicts=frozenset(verdict) if verdict else _default(text, reason),
         reviewed={"no": False, "yes": True, "any": None}[reviewed],
         body_part=body_part.strip(),
         calling_ae_title=sender.strip(),
@@ -62,6 +65,11 @@ def case_filter(
         last_date=last_date or None,
         text=text.strip(),
     )
+
+
+def _default(text: str, reason: object) -> frozenset[Verdict]:
+    """Return the verdicts of an address that names none: who looks for one study wants that."""
+    return frozenset(Verdict) if text.strip() or reason else FLAGGED
 
 
 def cursor(
@@ -89,7 +97,7 @@ After = Annotated[Cursor | None, Depends(cursor)]
 def address_of(wanted: CaseFilter) -> str:
     """Return the query string that :func:`case_filter` reads a filter from."""
     pairs: list[tuple[str, str]] = []
-    if wanted.verdicts != FLAGGED:
+    if wanted.verdicts != _default(wanted.text, wanted.reason):
         pairs += [("verdict", verdict.value) for verdict in Verdict if verdict in wanted.verdicts]
     if wanted.reviewed is not None:
         pairs.append(("reviewed", "yes" if wanted.reviewed else "no"))

@@ -18,7 +18,7 @@ def put_into_force(
     high_specificity: float,
     *,
     note: str,
-    seen: int | None,
+    seen: str | None,
 ) -> PointsRevision:
     """Set the points of the model at work, with an entry of the audit.
 
@@ -27,6 +27,8 @@ def put_into_force(
     RefusalError
         400 if these can be no points, 409 if others were set meanwhile.
     """
+    if high_sensitivity > high_specificity:
+        raise RefusalError(400, "suspected cannot begin below doubtful: give it a higher score")
     now = desk.clock()
     try:
         points = OperatingPoints(high_sensitivity, high_specificity)

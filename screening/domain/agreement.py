@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from screening.domain.review import Finding, Opinion
-from screening.domain.verdict import FLAGGED, Verdict
+from screening.domain.verdict import FLAGGED, SCORED, Verdict
 
 _Z = 1.959964  # of a 95 % interval
 
@@ -72,7 +72,7 @@ class ReviewedCase:
         """Whether the reviewer holds that there is a fracture; ``None`` where that is not said."""
         if self.finding is not None:
             return _SAID[self.finding]
-        if self.opinion is Opinion.UNCERTAIN or self.verdict not in _SCORED:
+        if self.opinion is Opinion.UNCERTAIN or self.verdict not in SCORED:
             return None
         return (self.verdict in FLAGGED) is (self.opinion is Opinion.AGREE)
 
@@ -82,7 +82,6 @@ class ReviewedCase:
         return self.fractured is not None and self.fractured is not (self.verdict in FLAGGED)
 
 
-_SCORED = FLAGGED | {Verdict.CLEAR}
 _SAID: Mapping[Finding, bool | None] = {
     Finding.FRACTURE: True,
     Finding.NO_FRACTURE: False,

@@ -27,6 +27,14 @@ class Finding(StrEnum):
     INADEQUATE = "technically_inadequate"
 
 
+def contradicts(opinion: Opinion, finding: Finding | None, *, is_flagged: bool) -> bool:
+    """Say whether an opinion of a study's verdict and what was seen cannot both be meant."""
+    if opinion is Opinion.UNCERTAIN or finding not in (Finding.FRACTURE, Finding.NO_FRACTURE):
+        return False
+    sees_as_we_do = (finding is Finding.FRACTURE) is is_flagged
+    return sees_as_we_do is not (opinion is Opinion.AGREE)
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """One review; a later one stands beside it and never in its place.

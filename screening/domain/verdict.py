@@ -86,3 +86,6 @@ URGENCY = (
 
 FLAGGED = frozenset({Verdict.SUSPECTED, Verdict.DOUBTFUL})
 """The verdicts that ask for a radiologist's look."""
+
+SCORED = FLAGGED | {Verdict.CLEAR}
+"""The verdicts that say something of the patient."""

@@ -7,6 +7,8 @@ from then on is judged by them; what was scored before keeps the verdict that it
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, select
@@ -61,10 +63,13 @@ class ModelPoints:
         Behind the newest score.
     revisions
         The newest first, which is in force; there is always one.
+    seen
+        Which model and revision that is: who sets others repeats it.
     """
 
     model: ModelIdentity
     revisions: tuple[PointsRevision, ...]
+    seen: str
 
     @property
     def in_force(self) -> PointsRevision:
@@ -93,8 +98,9 @@ def read_points(session: Session) -> ModelPoints | None:
         select(OperatingPointsRow).where(_of(model)).order_by(OperatingPointsRow.revision.desc())
     )
     own = OperatingPoints(score.high_sensitivity, score.high_specificity)
-    revisions = tuple(map(_revision, rows))
-    return ModelPoints(model, revisions or (PointsRevision(0, own, "", _OWN, None),))
+    revisions = tuple(map(_revision, rows)) or (PointsRevision(0, own, "", _OWN, None),)
+    told = json.dumps([model.name, model.version, model.digest, revisions[0].number])
+    return ModelPoints(model, revisions, hashlib.sha256(told.encode()).hexdigest()[:16])
 
 
 def set_points(
@@ -104,7 +110,7 @@ def set_points(
     note: str,
     set_by: str,
     now: dt.datetime,
-    seen: int | None = None,
+    seen: str | None = None,
 ) -> PointsRevision:
     """Put other points into force for the model at work.
 
@@ -115,12 +121,12 @@ def set_points(
     note
         Why; not empty, at most 500 characters.
     seen
-        The revision that was in force when they were chosen; ``None`` for any.
+        Of the `ModelPoints` that were looked at when they were chosen; ``None`` for any.
 
     Raises
     ------
     PointsChangedError
-        If another revision is in force by now.
+        If another revision is in force by now, or another model at work.
     PointsError
         If nothing is scored yet, or the note is none.
     """
@@ -131,8 +137,11 @@ def set_points(
     if known is None:
         raise PointsError("nothing is scored yet: points are set for the model of the last score")
     before = known.in_force
-    if seen is not None and seen != before.number:
-        raise PointsChangedError(f"revision {before.number} is in force by now: look at it first")
+    if seen is not None and seen != known.seen:
+        raise PointsChangedError(
+            f"revision {before.number} of {known.model.name} {known.model.version} is in force by "
+            "now: look at it first"
+        )
     if before.set_at is None:
         session.add(_row(known.model, 0, before.points, "", _OWN, now))
     row = _row(known.model, before.number + 1, points, note, set_by, now)

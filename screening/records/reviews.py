@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.account import User
-from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review
-from screening.errors import ReviewError, RevisedError
+from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review, contradicts
+from screening.domain.verdict import FLAGGED, SCORED, Verdict
+from screening.errors import ContradictionError, ReviewError, RevisedError
 from screening.records.deliveries import note_change
 from screening.records.desk_schema import ReviewRow, UserRow
 from screening.records.schema import InstanceRow, StudyRow
@@ -47,6 +48,8 @@ def add_review(
     ------
     ReviewError
         If there is no such study or image in it, or the note is too long.
+    ContradictionError
+        If what is seen says the contrary of the opinion.
     RevisedError
         If the verdict was revised since.
     """
@@ -56,6 +59,13 @@ def add_review(
     if revision is not None and revision != study.revision:
         raise RevisedError("the verdict was revised since this page was loaded: look once more")
     image = _image(session, study, sop_instance_uid) if sop_instance_uid else None
+    verdict = Verdict(study.verdict)
+    is_flagged = verdict in FLAGGED
+    if image is None and verdict in SCORED and contradicts(opinion, finding, is_flagged=is_flagged):
+        raise ContradictionError(
+            f"{opinion.value} with {verdict.value} and {(finding or '').replace('_', ' ')} cannot "
+            "both be meant: choose again"
+        )
     row = ReviewRow(
         study_row=study.id,
         instance_row=image,
@@ -120,11 +130,18 @@ def reviews_of(session: Session, study_instance_uid: str) -> tuple[Review, ...]:
 
 def standing_reviews(session: Session, study_instance_uid: str) -> tuple[Review, ...]:
     """Return the reviews of a study and its images that were not taken back, the newest last."""
+    kept = standing_numbers(session, study_instance_uid)
+    return tuple(each for each in reviews_of(session, study_instance_uid) if each.number in kept)
+
+
+def standing_numbers(session: Session, study_instance_uid: str) -> frozenset[int]:
+    """Return the numbers of the reviews of a study that were not taken back."""
     row = session.scalar(
         select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
     )
-    kept = {each.id for each in _standing(session, row)} if row is not None else set()
-    return tuple(each for each in reviews_of(session, study_instance_uid) if each.number in kept)
+    return (
+        frozenset(each.id for each in _standing(session, row)) if row is not None else frozenset()
+    )
 
 
 def _study(session: Session, study_instance_uid: str) -> StudyRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from screening.records.audit import Event
 from screening.records.located import LocatedImage, locate_image, newest_heatmap
@@ -37,7 +37,14 @@ def _located(desk: Desk, visitor: Visitor, uid: str, what: str) -> LocatedImage:
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "A frame."}},
 )
-def read_frame(desk: AtDesk, visitor: Looks, sop_instance_uid: Uid) -> Response:
+def read_frame(
+    desk: AtDesk,
+    visitor: Looks,
+    sop_instance_uid: Uid,
+    x_ahead: Annotated[
+        str, Header(max_length=10, description="Fetched before anybody asked for it: yes.")
+    ] = "",
+) -> Response:
     """Return a frame with its full depth.
 
     Four bytes, little endian, say how long the description is that follows: JSON with rows,
@@ -45,7 +52,8 @@ def read_frame(desk: AtDesk, visitor: Looks, sop_instance_uid: Uid) -> Response:
     LUT, the lowest and highest value, whether low values are bright, padding, and the spacing in
     mm. Then the words: unsigned, 16 bits, little endian, row by row.
     """
-    image = _located(desk, visitor, sop_instance_uid, "frame")
+    what = "frame, fetched ahead," if x_ahead else "frame"
+    image = _located(desk, visitor, sop_instance_uid, what)
     try:
         frame = desk.frames.frame(desk.archive.path(image.digest))
     except UnshowableError as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from screening.records.audit import Event
-from screening.records.operating_points import LONGEST_NOTE, read_points
+from screening.records.operating_points import LONGEST_NOTE, ModelPoints, read_points
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import points_object
@@ -30,7 +29,6 @@ class NewPoints(BaseModel):
                     "high_sensitivity": 0.31,
                     "high_specificity": 0.72,
                     "note": "at most 12 flags per 100 studies, as agreed on 1 March",
-                    "seen": 0,
                 }
             ]
         },
@@ -39,13 +37,15 @@ class NewPoints(BaseModel):
     high_sensitivity: float = Field(ge=0, le=1, description="Doubtful from this score on.")
     high_specificity: float = Field(ge=0, le=1, description="Suspected from this score on.")
     note: str = Field(min_length=1, max_length=LONGEST_NOTE, description="Why.")
-    seen: int | None = Field(
-        default=None, ge=0, le=2**31 - 1, description="The revision in force; null for any."
+    seen: str | None = Field(
+        default=None,
+        max_length=64,
+        description="That of the points that were looked at: others are not replaced unseen.",
     )
 
 
-@router.get("/operating-points")
-def read_all(desk: AtDesk, visitor: Looks) -> dict[str, Any]:
+@router.get("/operating-points", responses={200: {"model": ModelPoints}})
+def read_all(desk: AtDesk, visitor: Looks) -> Response:
     """Return the model behind the newest score and its operating points, the newest first.
 
     Revision 0 is the model's own. What was scored before a revision keeps its verdict.
@@ -55,15 +55,18 @@ def read_all(desk: AtDesk, visitor: Looks) -> dict[str, Any]:
     if found is None:
         raise RefusalError(404, "nothing is scored yet")
     desk.note(visitor.actor, Event.LISTED, detail="operating points")
-    return points_object(found)
+    return JSONResponse(points_object(found))
 
 
 @router.post(
     "/operating-points",
     status_code=201,
-    responses={409: {"model": Problem, "description": "Others were set since those were seen."}},
+    responses={
+        201: {"model": ModelPoints},
+        409: {"model": Problem, "description": "Others were set since those were seen."},
+    },
 )
-def write_new(desk: AtDesk, visitor: Administers, given: NewPoints) -> dict[str, Any]:
+def write_new(desk: AtDesk, visitor: Administers, given: NewPoints) -> Response:
     """Set operating points: what is scored from the next batch on is judged by them."""
     put_into_force(
         desk,
@@ -76,4 +79,4 @@ def write_new(desk: AtDesk, visitor: Administers, given: NewPoints) -> dict[str,
     with desk.records.read() as session:
         found = read_points(session)
     assert found is not None, "points were set for a model that has scored"
-    return points_object(found)
+    return JSONResponse(points_object(found), 201)

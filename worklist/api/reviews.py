@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from screening.domain.account import User
 from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review
-from screening.errors import ReviewError, RevisedError
+from screening.errors import ContradictionError, ReviewError, RevisedError
 from screening.records import audit
 from screening.records.cases import find_case
 from screening.records.reviews import add_review, reviews_of, take_back
@@ -91,6 +91,8 @@ def write_review(
             )
     except RevisedError as error:
         raise RefusalError(409, str(error)) from None
+    except ContradictionError as error:
+        raise RefusalError(400, str(error)) from None
     except ReviewError as error:
         raise RefusalError(404, str(error)) from None
     return JSONResponse(review_object(review), 201)

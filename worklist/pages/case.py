@@ -15,7 +15,7 @@ from screening.records.cases import Case, find_case, list_cases
 from screening.records.deliveries import deliveries_of
 from screening.records.dossier import Dossier, Image, open_dossier
 from screening.records.priors import priors
-from screening.records.reviews import reviews_of
+from screening.records.reviews import reviews_of, standing_numbers
 from worklist.case_query import Wanted, address_of
 from worklist.desk import AtDesk
 from worklist.pages.page import render
@@ -37,6 +37,7 @@ def show_case(
         if dossier is None:
             raise RefusalError(404, "no image of this study was received")
         reviews = reviews_of(session, study_instance_uid)
+        standing = standing_numbers(session, study_instance_uid)
         others = priors(session, study_instance_uid)
         deliveries = deliveries_of(session, study_instance_uid)
         here = Cursor.parse(dossier.case.cursor)
@@ -54,6 +55,7 @@ def show_case(
         next_case=next_case,
         next_images=json.dumps(_first_images(desk, next_case)),
         reviews=reviews,
+        standing=standing,
         state=_state(dossier.case, reviews),
         priors=others,
         deliveries=deliveries,
@@ -79,11 +81,12 @@ def show_reviews(
         if case is None:
             raise RefusalError(404, "no image of this study was received")
         reviews = reviews_of(session, study_instance_uid)
+        standing = standing_numbers(session, study_instance_uid)
     state = _state(case, reviews)
     if state == seen:
         return Response(status_code=204)
     desk.note(visitor.actor, Event.OPENED, study=study_instance_uid, detail="renewed")
-    values = {"case": case, "reviews": reviews, "state": state}
+    values = {"case": case, "reviews": reviews, "standing": standing, "state": state}
     return render(request, desk, visitor, "renewed_case.html", **values)
 
 

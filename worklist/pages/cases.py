@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -85,5 +86,6 @@ def _lines(found: list[Case], wanted: CaseFilter, state: str) -> dict[str, objec
         "cases": found,
         "next": found[-1].cursor if len(found) == _LINES else "",
         "query": address_of(wanted),
+        "of_any_verdict": address_of(replace(wanted, verdicts=frozenset(Verdict))),
         "state": state,
     }

@@ -22,7 +22,7 @@ def set_points(
     doubtful_from: Annotated[float, Form(ge=0, le=1)],
     suspected_from: Annotated[float, Form(ge=0, le=1)],
     note: Annotated[str, Form(max_length=LONGEST_NOTE)],
-    seen: Annotated[int, Form(ge=0, le=2**31 - 1)],
+    seen: Annotated[str, Form(max_length=64)],
 ) -> Response:
     """Set them, and show the page again."""
     put_into_force(desk, visitor, doubtful_from, suspected_from, note=note, seen=seen)

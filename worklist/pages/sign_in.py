@@ -76,7 +76,11 @@ def sign_in_by_link(request: Request, desk: AtDesk, secret: str) -> Response:
     if user is None:
         nobody = Actor("a link", Role.VIEWER, address_of(request))
         desk.note(nobody, audit.Event.SIGN_IN_FAILED)
-        raise RefusalError(403, "this link was used already or is too old: start nightread again")
+        raise RefusalError(
+            403,
+            "this link was used already or is too old: ask for another one (nightread user link "
+            "NAME, or start nightread demo again)",
+        )
     return welcome(request, desk, user, now, "with a link")
 
 

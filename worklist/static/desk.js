@@ -30,9 +30,15 @@ function stepInList(by) {
   if (rows.length && there > rows.length - 8) more();
 }
 
+const SIGNED_OUT = "You were signed out: NOTHING was noted. Sign in on another page, and try once more.";
+
 async function ask(address, live) {
   const response = await fetch(address, { headers: live ? { "X-Live": "yes" } : {} });
-  if (response.redirected && new URL(response.url).pathname === "/sign-in") location.assign("/sign-in");
+  if (response.redirected && new URL(response.url).pathname === "/sign-in") {
+    // What somebody has half written stays, until they have signed in elsewhere.
+    if (find("#review")?.note.value) return said(SIGNED_OUT), null;
+    location.assign("/sign-in");
+  }
   if (response.status === 204 || !response.ok) return null;
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
@@ -137,6 +143,7 @@ async function sendReview(opinion) {
   const response = opinion
     ? await fetch(address, { method: "POST", headers, body })
     : await fetch(`${address}/newest`, { method: "DELETE", headers });
+  if (response.status === 401) return said(SIGNED_OUT);
   const answer = await response.json();
   if (!response.ok) {
     said(`NOT noted: ${answer.detail}.`);
@@ -217,6 +224,10 @@ document.addEventListener("click", (event) => {
   if (!plain || !(link || row)) return;
   event.preventDefault();
   openCase((link ?? row.querySelector("a")).getAttribute("href"));
+});
+document.addEventListener("change", (event) => {
+  // The keys are the case's again.
+  if (event.target.matches("#review select, #review input")) event.target.blur();
 });
 document.addEventListener("submit", (event) => {
   if (event.target.id === "review") event.preventDefault();

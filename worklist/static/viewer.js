@@ -90,9 +90,9 @@ const MOST_KEPT_BYTES = 300e6;
 // Frames that were fetched, the newest last; those of the next case are fetched ahead.
 const kept = new Map();
 
-function fetchFrame(uid) {
+function fetchFrame(uid, ahead = false) {
   if (!kept.has(uid)) {
-    const coming = loadFrame(uid);
+    const coming = loadFrame(uid, ahead);
     kept.set(uid, coming);
     coming.catch(() => kept.delete(uid));
   } else {
@@ -104,8 +104,9 @@ function fetchFrame(uid) {
   return kept.get(uid);
 }
 
-async function loadFrame(uid) {
-  const response = await fetch(`/api/v1/images/${encodeURIComponent(uid)}/frame`);
+async function loadFrame(uid, ahead) {
+  const headers = ahead ? { "X-Ahead": "yes" } : {};
+  const response = await fetch(`/api/v1/images/${encodeURIComponent(uid)}/frame`, { headers });
   if (!response.ok) throw new Error((await response.json()).detail);
   const bytes = await response.arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
@@ -484,7 +485,7 @@ class Stage {
 
   ahead(uid) {
     // Not before what was asked for is on the screen: two large frames would wait for each other.
-    const fetchIt = () => fetchFrame(uid).catch(() => {});
+    const fetchIt = () => fetchFrame(uid, true).catch(() => {});
     const onceDrawn = () => requestAnimationFrame(() => requestAnimationFrame(fetchIt));
     this.place.addEventListener("shown", onceDrawn, { once: true });
   }
