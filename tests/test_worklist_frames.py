@@ -12,6 +12,8 @@ import pytest
 
 from phantoms.load import small_study
 from phantoms.study import save
+from screening.archive.incoming_file import content_digest
+from screening.dicom.part10 import data_set_offset
 from worklist.frame import UnshowableError
 from worklist.frames import Frames
 
@@ -25,10 +27,13 @@ def frames() -> Iterator[Frames]:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
+    """Return a film that is named by its content, as the archive names it."""
     (ds,) = small_study(1, 1)
     path = tmp_path / "film.dcm"
     save(ds, path)
-    return path
+    syntax = str(ds.file_meta.TransferSyntaxUID)
+    digest = content_digest(path, offset=data_set_offset(path), transfer_syntax_uid=syntax)
+    return path.rename(tmp_path / f"{digest}.dcm")
 
 
 def test_a_decoder_that_crashes_is_said_and_the_next_image_is_shown(

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from screening.errors import NightreadError, RecordsError
 from worklist.api import router as api
 from worklist.desk import Desk
+from worklist.frames import BusyError
 from worklist.pages import router as pages
 from worklist.pages.welcome import remember_way
 from worklist.refusal import RefusalError
@@ -168,6 +169,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, BusyError):
+        return _answer(request, 503, str(error))
     log.error("request_failed", path=request.scope["path"], error=str(error))
     status = 503 if isinstance(error, RecordsError) else 500
     return _answer(request, status, "the desk cannot answer just now: its log says why")

@@ -14,10 +14,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from screening.archive.incoming_file import content_digest
 from screening.dicom.display import Display, read_display
+from screening.dicom.header import read_header
+from screening.dicom.part10 import data_set_offset
 from screening.dicom.pixels import read_pixels
 from screening.dicom.window import Window
-from screening.errors import PixelError
+from screening.errors import HeaderError, PixelError
 
 _Read = TypeVar("_Read")
 
@@ -62,8 +65,11 @@ def frame_bytes(path: Path) -> bytes:
     UnshowableError
         If there is none, or it cannot be decoded.
     """
-    display = _shown(lambda: read_display(path))
-    text = json.dumps(_description(display)).encode()
+    display = _shown(path, lambda: read_display(path))
+    try:
+        text = json.dumps(_description(display), allow_nan=False).encode()
+    except ValueError:
+        raise UnshowableError("its rescale or window is no finite number") from None
     text = text.ljust(-(-len(text) // 4) * 4)
     return len(text).to_bytes(4, "little") + text + display.words.tobytes()
 
@@ -78,7 +84,7 @@ def picture_bytes(path: Path, longer_side: int) -> bytes:
     """
     from PIL import Image
 
-    pixels = _shown(lambda: read_pixels(path, longer_side))
+    pixels = _shown(path, lambda: read_pixels(path, longer_side))
     picture = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
     picture.thumbnail((longer_side, longer_side), Image.Resampling.BOX)
     written = io.BytesIO()
@@ -86,8 +92,10 @@ def picture_bytes(path: Path, longer_side: int) -> bytes:
     return written.getvalue()
 
 
-def _shown(read: Callable[[], _Read]) -> _Read:
+def _shown(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
+        if not _is_as_it_came(path):
+            raise UnshowableError("its file is not what came: restore the archive")
         return read()
     except PixelError as error:
         raise UnshowableError(str(error)) from None
@@ -97,6 +105,16 @@ def _shown(read: Callable[[], _Read]) -> _Read:
         raise UnshowableError(f"its file cannot be read: {error.strerror}") from None
     except MemoryError:
         raise UnshowableError("it needs more memory than NIGHTREAD_READ_GIGABYTES") from None
+
+
+def _is_as_it_came(path: Path) -> bool:
+    """Say whether a file of the archive holds what its name says: no other image's pixels."""
+    try:
+        syntax = read_header(path).transfer_syntax_uid
+        offset = data_set_offset(path)
+    except HeaderError:
+        return False
+    return content_digest(path, offset=offset, transfer_syntax_uid=syntax) == path.stem
 
 
 def _description(display: Display) -> dict[str, Any]:

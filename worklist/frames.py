@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
+from screening.errors import NightreadError
 from worklist.frame import (
     UnshowableError,
     begin,
@@ -21,10 +22,15 @@ from worklist.frame import (
     picture_bytes,
 )
 
+_MOST_WAITING = 24
 _PROCESSES = 2
 _MOST_KEPT_BYTES = 200_000_000
 
 _Made = TypeVar("_Made")
+
+
+class BusyError(NightreadError):
+    """More is asked for at once than there are threads to spare."""
 
 
 class _CrashedError(Exception):
@@ -49,6 +55,8 @@ class Frames:
         self._lock = threading.Lock()
         # An image's time begins when a process is free for it.
         self._turns = threading.BoundedSemaphore(_PROCESSES)
+        # Whoever waits holds one of the desk's forty threads: most of them, and never all.
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def warm_up(self) -> None:
@@ -64,6 +72,8 @@ class Frames:
         ------
         UnshowableError
             If it cannot be shown, crashed its process or took too long.
+        BusyError
+            If too many wait for an image.
         """
         key = path.name
         with self._lock:
@@ -86,8 +96,13 @@ class Frames:
         self._give_up()
 
     def _run(self, make: Callable[..., _Made], *arguments: object) -> _Made:
-        with self._turns:
-            return self._in_turn(make, *arguments)
+        if not self._waiting.acquire(blocking=False):
+            raise BusyError("too many images are asked for at once: try again in a moment")
+        try:
+            with self._turns:
+                return self._in_turn(make, *arguments)
+        finally:
+            self._waiting.release()
 
     def _in_turn(self, make: Callable[..., _Made], *arguments: object) -> _Made:
         try:

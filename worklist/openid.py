@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import math
 import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
@@ -33,6 +35,8 @@ CALLBACK = "/sign-in/openid/back"
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 _LEEWAY_SECONDS = 60
 _TIMEOUT_SECONDS = 5.0
+_LONGEST_SECONDS = 8.0
+_MOST_BYTES = 1_000_000
 _KEPT_SECONDS = 3600.0
 # A service that is away is not asked by everybody: each of them holds a thread of the desk.
 _FAILED_SECONDS = 10.0
@@ -104,7 +108,8 @@ class SignInService:
         DependencyError
             If the service does not answer.
         """
-        self._read()
+        with self._one_of_few():
+            self._read()
         digest = hashlib.sha256(attempt.verifier.encode()).digest()
         asked = {
             "response_type": "code",
@@ -140,14 +145,9 @@ class SignInService:
                 "this sign-in did not begin in this browser, or too long ago: begin at "
                 f"{self._settings.worklist_url}"
             )
-        # Whoever calls needs no account: they must not take every thread of the desk.
-        if not self._asking.acquire(blocking=False):
-            raise DependencyError("too many sign in at once: try again in a moment")
-        try:
+        with self._one_of_few():
             token = self._token(code, attempt.verifier)
             return self._name(self._claims(token, attempt.nonce))
-        finally:
-            self._asking.release()
 
     def look(self) -> None:
         """Ask whether the service answers and describes itself.
@@ -158,6 +158,16 @@ class SignInService:
             If it does not.
         """
         self._read()
+
+    @contextmanager
+    def _one_of_few(self) -> Iterator[None]:
+        """Let few wait for the service at once: each holds a thread, and needs no account."""
+        if not self._asking.acquire(blocking=False):
+            raise DependencyError("too many sign in at once: try again in a moment")
+        try:
+            yield
+        finally:
+            self._asking.release()
 
     def _token(self, code: str, verifier: str) -> str:
         """Exchange a code for an ID token (OpenID Connect Core 1.0, 3.1.3)."""
@@ -175,13 +185,10 @@ class SignInService:
         # RFC 6749, 2.3.1: both are encoded as in a form first.
         auth = (quote_plus(settings.openid_client_id), quote_plus(secret)) if secret else None
         try:
-            answer = httpx.post(
-                self._metadata["token_endpoint"], data=form, auth=auth, timeout=_TIMEOUT_SECONDS
-            )
-            found = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+            status, found = _ask("POST", self._metadata["token_endpoint"], data=form, auth=auth)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise _away(error) from error
-        if answer.status_code != 200 or not isinstance(found, dict):
+        if status != 200 or not isinstance(found, dict):
             told = found.get("error") if isinstance(found, dict) else None
             raise SignInError(
                 f"the sign-in service refused the code ({str(told)[:100]}): the administrator may "
@@ -275,12 +282,22 @@ def _usable(keys: list[Any]) -> Iterator[Key]:
 
 
 def _get(address: str) -> dict[str, Any]:
-    answer = httpx.get(address, timeout=_TIMEOUT_SECONDS)
-    answer.raise_for_status()
-    found = answer.json()
-    if not isinstance(found, dict):
-        raise TypeError(f"{address} is no object")
+    status, found = _ask("GET", address)
+    if status != 200 or not isinstance(found, dict):
+        raise ValueError(f"{address} answers {status}, and no object")
     return found
+
+
+def _ask(method: str, address: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401 - of httpx
+    """Return an answer's status and its JSON; one that is large or drips is given up."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    came = bytearray()
+    with httpx.stream(method, address, timeout=_TIMEOUT_SECONDS, **options) as answer:
+        for piece in answer.iter_bytes():
+            came += piece
+            if len(came) > _MOST_BYTES or time.monotonic() > deadline:
+                raise ValueError("its answer does not end")
+    return answer.status_code, json.loads(bytes(came))
 
 
 def _away(error: Exception) -> DependencyError:

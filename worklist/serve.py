@@ -15,6 +15,7 @@ from screening.records.engine import Records
 from screening.records.users import has_users
 from screening.settings import Settings
 from worklist.app import make_app
+from worklist.connection import Connection
 from worklist.desk import Desk
 from worklist.frames import Frames
 from worklist.openid import SignInService
@@ -41,6 +42,8 @@ def run(settings: Settings) -> None:
     app = make_app(Desk(settings, records, archive, frames, sign_in_service=service))
     config = uvicorn.Config(
         app,
+        http=Connection,
+        ws="none",
         host=settings.worklist_host,
         port=settings.worklist_port,
         log_config=None,

@@ -21,7 +21,8 @@ def spreadsheet(cases: Iterable[Case]) -> str:
     """
     text = io.StringIO()
     columns = [field.name for field in dataclasses.fields(Case)]
-    writer = csv.DictWriter(text, columns)
+    # Quoted: where a semicolon separates, what follows one begins no cell of its own.
+    writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     for case in cases:
         writer.writerow({name: _cell(value) for name, value in case_object(case).items()})

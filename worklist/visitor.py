@@ -14,6 +14,7 @@ from screening.domain.account import Actor, Right
 from screening.records import sign_in, tokens
 from screening.records.audit import Event
 from worklist.desk import AtDesk, Desk
+from worklist.plain_text import plain
 from worklist.refusal import RefusalError
 
 COOKIE = "nightread_session"
@@ -135,7 +136,7 @@ async def _require_own_form(request: Request, visitor: Visitor) -> None:
 
 
 def _note_refusal(request: Request, desk: Desk, visitor: Visitor) -> None:
-    what = f"{request.method} {request.url.path}"[:200]
+    what = plain(f"{request.method} {request.url.path}"[:200])
     desk.note(visitor.actor, Event.REFUSED, detail=what)
 
 

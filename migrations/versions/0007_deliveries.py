@@ -1,4 +1,4 @@
-"""What goes back to a PACS.
+"""What goes back to a PACS, and an audit that no row is replaced in.
 
 Safe while release 0006 runs: of what it scores nothing is sent back until this release scores or
 reviews something of the study.
@@ -79,7 +79,17 @@ def upgrade() -> None:
         ),
     )
 
+    if op.get_bind().dialect.name == "sqlite":
+        # INSERT OR REPLACE deletes without the trigger that refuses to.
+        op.execute(
+            "CREATE TRIGGER audit_no_replacement BEFORE INSERT ON audit "
+            "WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) "
+            "BEGIN SELECT RAISE(ABORT, 'the audit can only be added to'); END"
+        )
+
 
 def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TRIGGER audit_no_replacement")
     for table in ("delivered_objects", "deliveries", "changed_studies"):
         op.drop_table(table)

@@ -242,6 +242,9 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         cause = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+        if "decode" in cause[0].lower():
+            # SQLite quotes the text that it could not read: a patient's name, perhaps.
+            cause = ["a text in it is damaged"]
         raise _kind(error)(
             f"the database refused: {cause[0]}; check NIGHTREAD_DATABASE_URL and the server"
         ) from error

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.account import LONGEST_NAME, Role, User, is_name
 from screening.errors import AccountError
-from screening.records.desk_schema import UserRow, WebSessionRow
+from screening.records.desk_schema import SignInLinkRow, UserRow, WebSessionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,9 @@ def change_user(
         row.disabled_at = now if disabled else None
     of_user = WebSessionRow.user_row == row.id, WebSessionRow.ended_at.is_(None)
     session.execute(update(WebSessionRow).where(*of_user).values(ended_at=now))
+    # A link from before would sign in whoever has it.
+    links = SignInLinkRow.user_row == row.id, SignInLinkRow.used_at.is_(None)
+    session.execute(update(SignInLinkRow).where(*links).values(used_at=now))
     return User(row.id, row.name, Role(row.role))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
 
 from screening.records.audit import Event
 from screening.records.located import LocatedImage, locate_image, newest_heatmap
@@ -14,6 +16,8 @@ from worklist.frame import UnshowableError
 from worklist.refusal import RefusalError
 from worklist.uid import Uid
 from worklist.visitor import Looks, Visitor
+
+_PIECE = 1 << 18
 
 router = APIRouter(
     tags=["images"],
@@ -30,6 +34,11 @@ def _located(desk: Desk, visitor: Visitor, uid: str, what: str) -> LocatedImage:
     detail = f"{what} of {uid}"
     desk.note(visitor.actor, Event.IMAGE_SHOWN, study=image.study_instance_uid, detail=detail)
     return image
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
 
 
 @router.get(
@@ -58,7 +67,9 @@ def read_frame(
         frame = desk.frames.frame(desk.archive.path(image.digest))
     except UnshowableError as error:
         raise RefusalError(415, str(error)) from None
-    return Response(frame, media_type="application/octet-stream")
+    # In pieces: whole, each visitor who reads slowly would hold a copy of it.
+    headers = {"Content-Length": str(len(frame))}
+    return StreamingResponse(_pieces(frame), media_type="application/octet-stream", headers=headers)
 
 
 @router.get(

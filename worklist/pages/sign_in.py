@@ -21,6 +21,8 @@ from worklist.visitor import COOKIE, Looks, address_of, find_visitor
 router = APIRouter()
 
 _TURN = threading.Lock()
+# Whoever waits holds a thread of the desk, and needs no account for that.
+_WAITING = threading.BoundedSemaphore(8)
 
 
 @router.get("/sign-in")
@@ -42,8 +44,13 @@ def sign_in_by_password(
     _require_same_site(request)
     # One at a time: however many guess at once, each failure counts before the next is looked at,
     # and a hash that is slow and large on purpose is worked out once at a time.
-    with _TURN:
-        return _sign_in(request, desk, name, password)
+    if not _WAITING.acquire(blocking=False):
+        raise RefusalError(503, "too many sign in at once: try again in a moment")
+    try:
+        with _TURN:
+            return _sign_in(request, desk, name, password)
+    finally:
+        _WAITING.release()
 
 
 def _sign_in(request: Request, desk: Desk, name: str, password: str) -> Response:
@@ -64,18 +71,27 @@ def _sign_in(request: Request, desk: Desk, name: str, password: str) -> Response
             actor = Actor(name, Role.VIEWER, address)
             audit.note(session, actor, audit.Event.SIGN_IN_FAILED, now)
         return _ask_again(request, desk, 401, "name or password is not right")
-    return welcome(request, desk, found[0], now, "with a password")
+    return welcome(request, desk, found[0], now, "with a password", found[1])
 
 
 @router.get("/sign-in/{secret}")
 def sign_in_by_link(request: Request, desk: AtDesk, secret: str) -> Response:
     """Sign in whoever opens a link for the first time."""
-    now = desk.clock()
+    now, address = desk.clock(), address_of(request)
+    if find_visitor(request, desk) is not None:
+        raise RefusalError(409, "somebody is signed in here: sign out first")
+    guesser = f"a link, from {address}"
+    with desk.records.read() as session:
+        if sign_in.must_wait(session, guesser, address, now):
+            raise RefusalError(429, "too many links failed: try again in a quarter of an hour")
     with desk.records.begin() as session:
         user = sign_in.use_link(session, secret, now)
+        if user is None:
+            sign_in.note_failure(session, guesser, address, now)
+            audit.note(
+                session, Actor("a link", Role.VIEWER, address), audit.Event.SIGN_IN_FAILED, now
+            )
     if user is None:
-        nobody = Actor("a link", Role.VIEWER, address_of(request))
-        desk.note(nobody, audit.Event.SIGN_IN_FAILED)
         raise RefusalError(
             403,
             "this link was used already or is too old: ask for another one (nightread user link "

@@ -10,7 +10,9 @@ from fastapi.responses import RedirectResponse
 
 from screening.domain.account import Actor, User
 from screening.records import audit, sign_in
+from screening.records.users import find_user
 from worklist.desk import Desk
+from worklist.refusal import RefusalError
 from worklist.visitor import COOKIE, LONGEST_SESSION, address_of
 
 # Where somebody was going when they were asked to sign in.
@@ -33,10 +35,26 @@ def _way_of(request: Request) -> str:
     return way if is_ours and "\\" not in way and "//" not in way else "/"
 
 
-def welcome(request: Request, desk: Desk, user: User, now: dt.datetime, how: str) -> Response:
-    """Open a session, and show the page that somebody was going to, or the list."""
+def welcome(
+    request: Request,
+    desk: Desk,
+    user: User,
+    now: dt.datetime,
+    how: str,
+    password_hash: str | None = None,
+) -> Response:
+    """Open a session, and show the page that somebody was going to, or the list.
+
+    Raises
+    ------
+    RefusalError
+        403 if the account, or the password that was given, was changed this very moment.
+    """
     address = address_of(request)
     with desk.records.begin() as session:
+        found = find_user(session, user.name)
+        if found is None or found[0] != user or password_hash not in (None, found[1]):
+            raise RefusalError(403, "this account has just been changed: sign in anew")
         sign_in.forget_failures(session, user.name)
         secret = sign_in.open_session(session, user, address, now)
         actor = Actor(user.name, user.role, address, user)
