@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
+from html import unescape
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
+from sqlalchemy import text
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
@@ -180,11 +184,19 @@ def test_an_image_that_cannot_be_shown_says_why(desk: TestDesk, anna: TestClient
     path.chmod(0o600)
     path.write_bytes(whole[: len(whole) // 2])
     cut = anna.get(address)
-    assert (cut.status_code, "missing" in cut.json()["detail"]) == (415, True)
+    assert (cut.status_code, "not what came" in cut.json()["detail"]) == (415, True)
     path.unlink()
     gone = anna.get(address)
     assert (gone.status_code, "not in the archive" in gone.json()["detail"]) == (415, True)
     assert anna.get(f"/cases/{study}").status_code == 200, "its case opens all the same"
+
+
+def test_an_image_that_came_damaged_says_what_is_missing(desk: TestDesk, anna: TestClient) -> None:
+    (ds,) = small_study(51, 1)
+    ds.PixelData = ds.PixelData[: len(ds.PixelData) // 2]
+    desk.file(ds, Prediction(0.9))
+    answer = anna.get(f"/api/v1/images/{ds.SOPInstanceUID}/frame")
+    assert (answer.status_code, "missing" in answer.json()["detail"]) == (415, True)
 
 
 def test_a_review_is_kept_and_taken_back_and_both_stay(
@@ -325,8 +337,30 @@ def test_a_search_is_among_all_verdicts_unless_some_are_chosen(
 
 def test_a_review_that_contradicts_itself_is_refused(anna: TestClient, studies: list[str]) -> None:
     address = f"/api/v1/studies/{studies[1]}/reviews"
+    before = anna.get(address).json()
     for opinion, finding in (("agree", "no_fracture"), ("disagree", "fracture")):
         answer = anna.post(address, json={"opinion": opinion, "finding": finding})
         assert answer.status_code == 400
         assert "cannot both be meant" in answer.json()["detail"]
-    assert anna.get(address).json() == []
+    assert anna.get(address).json() == before
+
+
+@pytest.mark.parametrize("uid", ["1.2 3", "1.2?x", "1.2#3", "1" * 65, "1.2&é"])
+def test_a_study_with_an_odd_uid_is_opened_and_reviewed(
+    desk: TestDesk, anna: TestClient, uid: str
+) -> None:
+    (ds,) = small_study(52, 1)
+    ds.SOPInstanceUID = f"1.2.{len(uid)}.{sum(uid.encode())}"
+    ds.StudyInstanceUID = "1.2.840.1"
+    study = desk.file(ds, Prediction(0.9))
+    with desk.records.begin() as session:
+        session.execute(
+            text("UPDATE studies SET study_instance_uid = :uid WHERE study_instance_uid = :was"),
+            {"uid": uid, "was": study},
+        )
+    listed = re.findall(r'<tr class="case[^>]*>.*?href="([^"]+)"', anna.get("/").text, re.S)
+    address = f"/cases/{quote(uid, safe='')}"
+    assert address in [unescape(each).partition("?")[0] for each in listed]
+    assert anna.get(address).status_code == 200
+    answer = anna.post(f"/api/v1/studies/{quote(uid, safe='')}/reviews", json={"opinion": "agree"})
+    assert answer.status_code == 201

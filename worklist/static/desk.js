@@ -130,7 +130,7 @@ function review(opinion) {
 async function sendReview(opinion) {
   const form = find("#review");
   if (!form) return;
-  const address = `/api/v1/studies/${find("#case").dataset.uid}/reviews`;
+  const address = `/api/v1/studies/${encodeURIComponent(find("#case").dataset.uid)}/reviews`;
   const headers = { "X-Form-Secret": document.body.dataset.formSecret, "Content-Type": "application/json" };
   const stage = window.nightread.stage;
   const body = opinion && JSON.stringify({
@@ -158,7 +158,7 @@ async function renewCase() {
   const page = find("#case");
   if (!page) return;
   const state = find("#reviews").dataset.state;
-  const found = await ask(`/cases/${page.dataset.uid}/reviews?seen=${state}`, true).catch(() => null);
+  const found = await ask(`/cases/${encodeURIComponent(page.dataset.uid)}/reviews?seen=${state}`, true).catch(() => null);
   if (!found || find("#case") !== page) return;
   for (const id of ["reviews", "says"]) find(`#${id}`).replaceWith(found.querySelector(`#${id}`));
 }
