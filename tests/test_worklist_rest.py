@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
-from sqlalchemy import text
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
+from sqlalchemy import text
 
 from phantoms.load import small_study
 from screening.dicom.pixels import read_pixels
