@@ -54,6 +54,7 @@ LIBRARIES = {
     ),
     "courier": (
         "highdicom",
+        "httpx",
         "imagecodecs",
         "pillow",
         "pyjpegls",

@@ -17,6 +17,9 @@ def deliver(parent: Parent = 0) -> None:
 
     from pacs.courier import Courier
     from pacs.destinations import read_destinations
+    from pacs.mail import Mail
+    from pacs.storage import Storage
+    from pacs.webhook import Webhook
     from screening import logs
     from screening.archive.archive import Archive
     from screening.errors import SettingsError
@@ -29,20 +32,23 @@ def deliver(parent: Parent = 0) -> None:
         raise SettingsError(
             "NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to deliver to"
         )
-    destinations = read_destinations(settings.destinations_file, settings.ae_title)
+    found = read_destinations(settings.destinations_file, settings.ae_title)
     records = Records(settings.records_url)
     records.check_schema()
+    archive = Archive(settings.archive_dir)
     courier = Courier(
         records,
-        Archive(settings.archive_dir),
-        destinations,
-        settings.ae_title,
+        [
+            *(Storage(records, archive, each, settings.ae_title) for each in found.destination),
+            *(Webhook(records, each, settings.worklist_url) for each in found.webhook),
+            *(Mail(records, each, settings.worklist_url) for each in found.mail),
+        ],
         quiet=dt.timedelta(seconds=settings.delivery_quiet_seconds),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: courier.stop())
     log = structlog.get_logger(__name__)
-    log.info("courier_ready", destinations=[each.name for each in destinations])
+    log.info("courier_ready", destinations=found.names)
     courier.run()
     records.close()
     log.info("courier_stopped")

@@ -66,7 +66,7 @@ def resend(
     settings = load_settings()
     if settings.destinations_file is None:
         raise SettingsError("NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to send to")
-    known = [each.name for each in read_destinations(settings.destinations_file, settings.ae_title)]
+    known = read_destinations(settings.destinations_file, settings.ae_title).names
     chosen = destination or known
     if strangers := set(chosen) - set(known):
         raise DeliveryError(

@@ -9,8 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pacs.mail import MailPlace
 from pacs.peer import Peer
 from pacs.results.identity import Kind
+from pacs.webhook import WebhookPlace
 from screening.domain.verdict import Verdict
 from screening.errors import SendError, SettingsError
 
@@ -101,14 +103,27 @@ class Destination(BaseModel):
         return context
 
 
-class _Destinations(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Destinations(BaseModel):
+    """Everybody who is told: applications, programs and people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     destination: tuple[Destination, ...] = ()
+    webhook: tuple[WebhookPlace, ...] = ()
+    mail: tuple[MailPlace, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all of them."""
+        return [
+            *(each.name for each in self.destination),
+            *(each.name for each in self.webhook),
+            *(each.name for each in self.mail),
+        ]
 
 
-def read_destinations(file: Path, own_ae_title: str) -> tuple[Destination, ...]:
-    """Read a file of ``[[destination]]`` tables, TOML.
+def read_destinations(file: Path, own_ae_title: str) -> Destinations:
+    """Read a file of ``[[destination]]``, ``[[webhook]]`` and ``[[mail]]`` tables, TOML.
 
     Raises
     ------
@@ -123,8 +138,8 @@ def read_destinations(file: Path, own_ae_title: str) -> tuple[Destination, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{setting} is no TOML: {error}") from None
     try:
-        found = _Destinations.model_validate(content).destination
-        for destination in found:
+        found = Destinations.model_validate(content)
+        for destination in found.destination:
             destination.peer(own_ae_title)
     except ValidationError as error:
         wrong = error.errors()[0]
@@ -132,7 +147,6 @@ def read_destinations(file: Path, own_ae_title: str) -> tuple[Destination, ...]:
         raise SettingsError(f"{setting}: {place}: {wrong['msg']}") from None
     except SendError as error:
         raise SettingsError(f"{setting}: {error}") from None
-    names = [destination.name for destination in found]
-    if len(set(names)) < len(names):
+    if len(set(found.names)) < len(found.names):
         raise SettingsError(f"{setting}: each destination needs a name of its own")
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from screening.domain.lane import LaneRule
 from screening.domain.precision import Precision
+from screening.web_address import is_loopback, require_port, require_safe
 
 PREFIX = "NIGHTREAD_"
 
@@ -303,7 +304,7 @@ class Settings(BaseSettings):
             value = value.replace("postgresql://", "postgresql+psycopg://", 1)
         if "?" in value and value.startswith("sqlite:"):
             raise ValueError("the URL of a SQLite file takes no options")
-        _require_port(value)
+        require_port(value)
         if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError(
                 "sqlite:////absolute/path.sqlite or postgresql://user@host/database is needed"
@@ -315,7 +316,7 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "redis+socket://")):
             raise ValueError("redis://, rediss:// or redis+socket:// is needed")
-        _require_port(value)
+        require_port(value)
         return value
 
     @model_validator(mode="after")
@@ -330,15 +331,9 @@ class Settings(BaseSettings):
     @field_validator("worklist_url", "openid_issuer")
     @classmethod
     def _safe_address(cls, value: str) -> str:
-        if value:
-            _require_port(value)
-            parts = urlsplit(value)
-            here = parts.scheme == "http" and _is_loopback(parts.hostname or "")
-            if not (here or parts.scheme == "https") or not parts.hostname:
-                raise ValueError("https:// is needed; http:// is enough on this machine alone")
-            if parts.query or parts.fragment or "@" in parts.netloc:
-                raise ValueError("it may hold no user, no ? and no #")
-        return value.rstrip("/")
+        if value and (urlsplit(value).query or urlsplit(value).fragment):
+            raise ValueError("it may hold no ? and no #")
+        return require_safe(value).rstrip("/") if value else value
 
     @field_validator("worklist_url")
     @classmethod
@@ -380,7 +375,7 @@ class Settings(BaseSettings):
                 )
         listed = self.calling_ae_titles or self.allowed_networks
         certified = not self.dicom_port and self.tls_authorities
-        if not (_is_loopback(self.dicom_host) or listed or certified or self.open_to_all):
+        if not (is_loopback(self.dicom_host) or listed or certified or self.open_to_all):
             raise ValueError(
                 f"NIGHTREAD_DICOM_HOST={self.dicom_host} is reachable from other machines, and "
                 "anybody may call: set NIGHTREAD_CALLING_AE_TITLES or NIGHTREAD_ALLOWED_NETWORKS, "
@@ -425,17 +420,3 @@ class Settings(BaseSettings):
     def minimum_free_bytes(self) -> int:
         """`minimum_free_gigabytes` in bytes."""
         return int(self.minimum_free_gigabytes * 1e9)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _require_port(url: str) -> None:
-    try:
-        urlsplit(url).port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        raise ValueError("the port after the host must be a number from 0 to 65535") from None

@@ -22,6 +22,7 @@ from pacs.destinations import Destination, read_destinations
 from pacs.peer import Peer
 from pacs.results.identity import Kind
 from pacs.send import send
+from pacs.storage import Storage
 from pacs.survey import Part10File, survey
 from phantoms.load import small_study
 from screening.domain.account import Role
@@ -58,15 +59,25 @@ def destination(port: int, **changes: Any) -> Destination:  # noqa: ANN401
     return Destination(**{**given, **changes})
 
 
-def courier(desk: TestDesk, *destinations: Destination) -> Courier:
-    return Courier(
-        desk.records,
-        desk.archive,
-        destinations,
-        "NIGHTREAD",
-        quiet=dt.timedelta(0),
-        shortest_pause=dt.timedelta(0),
-    )
+class Rig:
+    """A courier with storages, whose clock does not wait."""
+
+    def __init__(self, desk: TestDesk, *destinations: Destination) -> None:
+        self.carriers = {
+            each.name: Storage(desk.records, desk.archive, each, "NIGHTREAD")
+            for each in destinations
+        }
+        self.courier = Courier(
+            desk.records,
+            list(self.carriers.values()),
+            quiet=dt.timedelta(0),
+            shortest_pause=dt.timedelta(0),
+        )
+        self.plan = self.courier.plan
+
+    def deliver(self, to: Destination) -> int:
+        done, _ = self.courier.deliver(self.carriers[to.name])
+        return done
 
 
 def delivery(desk: TestDesk, uid: str) -> Delivery:
@@ -100,7 +111,7 @@ def test_results_arrive_in_the_study_that_was_screened(desk: TestDesk, orthanc: 
     uid = file_results(desk, 11)
     send_originals(desk, uid, orthanc)
     to = destination(orthanc.dicom_port)
-    carrier = courier(desk, to)
+    carrier = Rig(desk, to)
     assert carrier.plan() == 1
     assert carrier.deliver(to) == 1
     found = held(orthanc, uid)
@@ -119,7 +130,7 @@ def test_what_has_arrived_is_not_sent_again_unless_asked_for(
 ) -> None:
     uid = file_results(desk, 12)
     to = destination(orthanc.dicom_port)
-    carrier = courier(desk, to)
+    carrier = Rig(desk, to)
     carrier.plan()
     carrier.deliver(to)
     with desk.records.begin() as session:
@@ -134,7 +145,7 @@ def test_what_has_arrived_is_not_sent_again_unless_asked_for(
 def test_a_review_supersedes_the_report(desk: TestDesk, orthanc: Orthanc) -> None:
     uid = file_results(desk, 13)
     to = destination(orthanc.dicom_port, objects=[Kind.REPORT, Kind.CAPTURE])
-    carrier = courier(desk, to)
+    carrier = Rig(desk, to)
     carrier.plan()
     carrier.deliver(to)
     anna = desk.signed_in("anna", Role.RADIOLOGIST)
@@ -159,7 +170,7 @@ def test_a_review_supersedes_the_report(desk: TestDesk, orthanc: Orthanc) -> Non
 def test_our_own_objects_that_come_back_tell_nothing_new(desk: TestDesk, orthanc: Orthanc) -> None:
     uid = file_results(desk, 14)
     to = destination(orthanc.dicom_port)
-    carrier = courier(desk, to)
+    carrier = Rig(desk, to)
     carrier.plan()
     carrier.deliver(to)
     (ds,) = small_study(14, 1)
@@ -179,16 +190,17 @@ def test_a_pacs_that_is_away_gets_everything_once_when_it_is_back(
     require(Path(program).exists(), "Orthanc is not installed: apt-get install orthanc")
     uids = [file_results(desk, number) for number in (15, 16)]
     away = destination(free_port())
-    carrier = courier(desk, away)
+    carrier = Rig(desk, away)
     carrier.plan()
     for _ in range(9):  # with pauses of half a minute and more it would be an hour
         assert carrier.deliver(away) == 0
     waiting = delivery(desk, uids[0])
-    assert (waiting.state, waiting.attempts) == (DeliveryState.DUE, 9)
+    assert waiting.state is DeliveryState.DUE
+    assert waiting.attempts + delivery(desk, uids[1]).attempts == 9
     assert "nobody answers" in (waiting.last_error or "")
     with running_orthanc(program, tmp_path / "late", {}) as back:
         again = destination(back.dicom_port)
-        assert courier(desk, again).deliver(again) == 2
+        assert Rig(desk, again).deliver(again) == 2
         for uid in uids:
             assert held(back, uid) == MADE
             assert {each.times for each in delivery(desk, uid).objects} == {1}
@@ -198,13 +210,13 @@ def test_one_that_is_away_holds_up_nobody(desk: TestDesk, orthanc: Orthanc) -> N
     uid = file_results(desk, 17)
     there = destination(orthanc.dicom_port)
     away = destination(free_port(), name="away")
-    carrier = courier(desk, away, there)
-    thread = threading.Thread(target=carrier.run, args=(0.1,))
+    carrier = Rig(desk, away, there)
+    thread = threading.Thread(target=carrier.courier.run, args=(0.1,))
     thread.start()
     try:
         wait_until(lambda: held(orthanc, uid) == MADE, 30, "the results arrive")
     finally:
-        carrier.stop()
+        carrier.courier.stop()
         thread.join(30)
     assert not thread.is_alive()
 
@@ -212,7 +224,7 @@ def test_one_that_is_away_holds_up_nobody(desk: TestDesk, orthanc: Orthanc) -> N
 def test_after_days_it_is_given_up_and_listed_with_the_reason(desk: TestDesk) -> None:
     uid = file_results(desk, 18)
     away = destination(free_port(), give_up_days=1e-9)
-    carrier = courier(desk, away)
+    carrier = Rig(desk, away)
     carrier.plan()
     carrier.deliver(away)
     dead = delivery(desk, uid)
@@ -237,7 +249,7 @@ def test_a_destination_gets_what_it_wants(
     desk: TestDesk, changes: dict[str, Any], arrive: dict[int, bool]
 ) -> None:
     uids = {18: file_results(desk, 18), 19: desk.file(next(small_study(19, 1)), Prediction(0.01))}
-    courier(desk, destination(free_port(), **changes)).plan()
+    Rig(desk, destination(free_port(), **changes)).plan()
     with desk.records.read() as session:
         planned = {number: bool(deliveries_of(session, uid)) for number, uid in uids.items()}
     assert planned == arrive
@@ -247,7 +259,7 @@ def test_a_study_is_told_once_all_of_it_is_known(desk: TestDesk) -> None:
     first, second = small_study(20, 2)
     uid = desk.file(first, Prediction(0.9), heat())
     desk.file(second, None)
-    carrier = courier(desk, destination(free_port()))
+    carrier = Rig(desk, destination(free_port()))
     assert carrier.plan() == 0
     desk.score(second, Prediction(0.1))
     assert carrier.plan() == 1
@@ -257,19 +269,19 @@ def test_a_study_is_told_once_all_of_it_is_known(desk: TestDesk) -> None:
 def test_what_is_long_past_is_not_news_to_a_destination_that_is_new(desk: TestDesk) -> None:
     desk.now -= dt.timedelta(days=8)
     uid = file_results(desk, 22)
-    assert courier(desk, destination(free_port())).plan() == 0
+    assert Rig(desk, destination(free_port())).plan() == 0
     with desk.records.read() as session:
         assert deliveries_of(session, uid) == []
     desk.now += dt.timedelta(days=8)
     desk.signed_in("anna").post(f"/api/v1/studies/{uid}/reviews", json={"opinion": "agree"})
-    assert courier(desk, destination(free_port())).plan() == 1
+    assert Rig(desk, destination(free_port())).plan() == 1
 
 
 def test_what_a_pacs_never_takes_is_given_up_at_once(desk: TestDesk) -> None:
     uid = file_results(desk, 21)
     with receiver({SecondaryCaptureImageStorage: [ExplicitVRLittleEndian]}) as peer:
         to = destination(peer.port, ae_title="ARCHIVE")
-        carrier = courier(desk, to)
+        carrier = Rig(desk, to)
         carrier.plan()
         carrier.deliver(to)
         assert peer.associations == 1

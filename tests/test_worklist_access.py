@@ -16,7 +16,8 @@ from screening.errors import AccountError, RecordsError, SettingsError
 from screening.records import audit, sign_in, users
 from screening.records.engine import Records
 from screening.settings import Settings
-from worklist.serve import is_loopback, require_users
+from screening.web_address import is_loopback
+from worklist.serve import require_users
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import sys
 
@@ -14,6 +13,7 @@ from screening.errors import SettingsError
 from screening.records.engine import Records
 from screening.records.users import has_users
 from screening.settings import Settings
+from screening.web_address import is_loopback
 from worklist.app import make_app
 from worklist.connection import Connection
 from worklist.desk import Desk
@@ -82,11 +82,3 @@ def require_users(settings: Settings, records: Records) -> None:
         f"NIGHTREAD_WORKLIST_HOST is {settings.worklist_host}, beyond this machine, and nobody has "
         "an account: make one with nightread user add, or serve on 127.0.0.1"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether an address reaches this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

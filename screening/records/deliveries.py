@@ -174,6 +174,16 @@ def resend(
         _make_due(session, row, destination, now, again=True)
 
 
+def tell(
+    session: Session, delivery: Delivery, destinations: Iterable[str], now: dt.datetime
+) -> None:
+    """Make a delivery's study due elsewhere: something is to be told of it."""
+    row = session.scalar(select(DeliveryRow.study_row).where(DeliveryRow.id == delivery.row))
+    assert row is not None, "deliveries are never deleted"
+    for destination in destinations:
+        _make_due(session, row, destination, now, again=False)
+
+
 def due(session: Session, destination: str, now: dt.datetime, limit: int = 20) -> list[Delivery]:
     """Return what a destination is to be sent now, the longest due first."""
     return _read(

@@ -1,0 +1,145 @@
+"""Tells people of flagged studies and failed deliveries, by e-mail."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pacs.notice import Notice, note_told, read_notice
+from pacs.refusal import Refusal
+from screening.domain.verdict import Verdict
+from screening.errors import DeliveryError
+from screening.records.deliveries import Delivery
+from screening.records.engine import Records
+from screening.web_address import is_loopback
+
+_TIMEOUT_SECONDS = 20.0
+_ACCEPTED = 250
+
+
+class MailPlace(BaseModel):
+    """People who are told.
+
+    Attributes
+    ----------
+    name
+        For people; it must not change.
+    host, port, starttls
+        Of the server that takes our mail, and whether it is talked to over TLS: it must be, beyond
+        this machine.
+    user, password
+        With which we sign in there; empty for not at all.
+    sender, to
+        Addresses.
+    verdicts
+        Of which studies; what is given up is told of any.
+    with_patient
+        Whether they are told who the patient is.
+    give_up_days
+        After so long without success a notice is given up, and listed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    starttls: bool = True
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    to: tuple[str, ...] = Field(min_length=1)
+    verdicts: tuple[Verdict, ...] = (Verdict.SUSPECTED, Verdict.DOUBTFUL)
+    with_patient: bool = False
+    give_up_days: float = Field(default=2.0, gt=0, le=365)
+
+    @model_validator(mode="after")
+    def _over_tls(self) -> MailPlace:
+        if not self.starttls and not is_loopback(self.host):
+            raise ValueError("starttls = false is enough on this machine alone")
+        if any("@" not in each or any(c.isspace() for c in each) for each in self.to):
+            raise ValueError("each of to must be an address, as anna@hospital.org")
+        return self
+
+
+class Mail:
+    """Sends notices to some people.
+
+    Parameters
+    ----------
+    records
+        What there is to tell.
+    place
+        Who is told.
+    worklist_url
+        Under which the worklist is reached; empty where unknown.
+    """
+
+    tells_failures = True
+
+    def __init__(self, records: Records, place: MailPlace, worklist_url: str) -> None:
+        self._records = records
+        self._place = place
+        self._worklist_url = worklist_url
+        self.name = place.name
+        self.give_up_days = place.give_up_days
+
+    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
+        """Say whether they are told of a study."""
+        return verdict in self._place.verdicts
+
+    def carry(self, delivery: Delivery) -> list[Refusal]:
+        """Send what there is to tell.
+
+        Raises
+        ------
+        DeliveryError
+            If the server does not take it.
+        """
+        notice = read_notice(self._records, delivery, self._worklist_url)
+        if notice is None:
+            return []
+        try:
+            self._send(self._message(notice))
+        except (OSError, smtplib.SMTPException) as error:
+            raise DeliveryError(f"the mail was not taken: {type(error).__name__}") from error
+        note_told(self._records, delivery, notice, _ACCEPTED)
+        return []
+
+    def _send(self, message: EmailMessage) -> None:
+        place = self._place
+        with smtplib.SMTP(place.host, place.port, timeout=_TIMEOUT_SECONDS) as server:
+            if place.starttls:
+                server.starttls(context=ssl.create_default_context())
+            if place.user:
+                server.login(place.user, place.password)
+            server.send_message(message)
+
+    def _message(self, notice: Notice) -> EmailMessage:
+        case = notice.case
+        message = EmailMessage()
+        message["Subject"] = f"Nightread: {notice.sentence}"
+        message["From"] = self._place.sender
+        message["To"] = ", ".join(self._place.to)
+        message["Message-ID"] = f"<{notice.uid}@nightread>"
+        lines = [
+            f"{notice.sentence[0].upper()}{notice.sentence[1:]}.",
+            f"Study {case.study_instance_uid}, {case.images_scored} of {case.images_received} "
+            "images scored.",
+        ]
+        if case.score is not None:
+            lines.append(f"Highest score {case.score:.2f}.")
+        if self._place.with_patient:
+            lines.append(
+                f"Patient {case.patient_name or 'without a name'}, {case.patient_id or 'no ID'}, "
+                f"accession number {case.accession_number or 'none'}."
+            )
+        lines += [f"{each.destination}: {each.last_error}" for each in notice.undelivered]
+        if notice.address:
+            lines.append(notice.address)
+        lines.append("Not for diagnosis: a radiologist reads every image.")
+        message.set_content("\n".join(lines) + "\n")
+        return message

@@ -1,0 +1,173 @@
+"""Brings the objects of a study to a PACS by C-STORE, and asks whether it keeps them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from pacs.commitment_request import request_commitment
+from pacs.destinations import Destination
+from pacs.refusal import Refusal
+from pacs.results.identity import Kind, series_uid
+from pacs.results.objects import ResultObject, make_objects
+from pacs.results.screened import ScreenedStudy, open_screened
+from pacs.send import Sent, send
+from pacs.survey import Part10File
+from screening.archive.archive import Archive
+from screening.domain.commitment import Reference
+from screening.errors import NightreadError
+from screening.records import deliveries
+from screening.records.deliveries import DeliveredObject, Delivery
+from screening.records.dossier import open_dossier
+from screening.records.engine import Records
+from screening.records.reviews import standing_reviews
+
+log = structlog.get_logger(__name__)
+
+_COMMITMENT_SECONDS = 20.0
+
+
+class Storage:
+    """One PACS that results are stored in.
+
+    Parameters
+    ----------
+    records, archive
+        What there is to tell, and the images that it is about.
+    destination
+        Where it goes.
+    own_ae_title
+        Ours.
+    """
+
+    tells_failures = False
+
+    def __init__(
+        self, records: Records, archive: Archive, destination: Destination, own_ae_title: str
+    ) -> None:
+        self._records = records
+        self._archive = archive
+        self._destination = destination
+        self._peer = destination.peer(own_ae_title)
+        self.name = destination.name
+        self.give_up_days = destination.give_up_days
+
+    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
+        """Say whether it gets the results of a study."""
+        return self._destination.wants(verdict, calling_ae_title)
+
+    def carry(self, delivery: Delivery) -> list[Refusal]:
+        """Send what has not arrived, over one association, and return what was refused.
+
+        Raises
+        ------
+        NightreadError
+            If there is no association, or the study cannot be read just now.
+        """
+        study = self._study(delivery)
+        objects = self._objects(delivery, study) if study is not None else []
+        if study is None or not objects:
+            return []
+        refusals: list[Refusal] = []
+        arrived: list[DeliveredObject] = []
+        with tempfile.TemporaryDirectory(prefix="nightread-delivery-") as folder:
+            by_uid = {each.sop_instance_uid: each for each in objects}
+            paths = [_write(each, Path(folder)) for each in objects]
+            try:
+                for sent in send(paths, self._peer):
+                    if sent.accepted:
+                        arrived.append(_delivered(by_uid[sent.sop_instance_uid], sent, study))
+                    else:
+                        refusals.append(Refusal(sent.explanation, _is_for_good(sent)))
+            finally:
+                if arrived:
+                    with self._records.begin() as session:
+                        deliveries.acknowledge(session, delivery, arrived)
+        if self._destination.commitment and not refusals:
+            self._ask_commitment(delivery, arrived)
+        return refusals
+
+    def _study(self, delivery: Delivery) -> ScreenedStudy | None:
+        with self._records.read() as session:
+            dossier = open_dossier(session, delivery.study_instance_uid)
+            reviews = standing_reviews(session, delivery.study_instance_uid)
+        return None if dossier is None else open_screened(dossier, self._archive, reviews)
+
+    def _objects(self, delivery: Delivery, study: ScreenedStudy) -> list[ResultObject]:
+        """Make what the destination wants and has not acknowledged yet."""
+        reports = [each for each in delivery.objects if each.kind == Kind.REPORT]
+        is_told = bool(reports) and reports[-1].version == study.version
+        before = reports[-2:-1] if is_told else reports[-1:]
+        kinds = set(self._destination.objects)
+        if is_told and not delivery.again:
+            kinds.discard(Kind.REPORT)
+        made = make_objects(
+            study,
+            kinds,
+            predecessor=_predecessor(study, before[0]) if before else None,
+            planar=self._destination.planar_report,
+        )
+        arrived = {each.sop_instance_uid for each in delivery.objects}
+        return [each for each in made if delivery.again or each.sop_instance_uid not in arrived]
+
+    def _ask_commitment(self, delivery: Delivery, arrived: Sequence[DeliveredObject]) -> None:
+        """Ask the destination to say that it keeps what it took; it has arrived in any case."""
+        references = [Reference(each.sop_class_uid, each.sop_instance_uid) for each in arrived]
+        try:
+            answer = request_commitment(self._peer, references, _COMMITMENT_SECONDS)
+        except NightreadError as error:
+            log.warning("commitment_not_had", destination=self.name, error=str(error))
+            return
+        if answer is not None and answer.held:
+            with self._records.begin() as session:
+                deliveries.commit_objects(session, delivery, answer.held, _now())
+
+
+def _predecessor(study: ScreenedStudy, report: DeliveredObject) -> Dataset:
+    found = Dataset()
+    found.StudyInstanceUID = study.uid
+    found.SeriesInstanceUID = series_uid(study.uid, Kind.REPORT)
+    found.SOPClassUID = report.sop_class_uid
+    found.SOPInstanceUID = report.sop_instance_uid
+    return found
+
+
+def _write(made: ResultObject, folder: Path) -> Part10File:
+    path = folder / f"{made.sop_instance_uid}.dcm"
+    made.dataset.save_as(path, enforce_file_format=True)
+    return Part10File(path, made.sop_class_uid, made.sop_instance_uid, str(ExplicitVRLittleEndian))
+
+
+def _delivered(made: ResultObject, sent: Sent, study: ScreenedStudy) -> DeliveredObject:
+    return DeliveredObject(
+        kind=made.kind.value,
+        sop_class_uid=made.sop_class_uid,
+        sop_instance_uid=made.sop_instance_uid,
+        version=study.version,
+        status=sent.status or 0,
+        acknowledged_at=_now(),
+        times=1,
+        committed_at=None,
+    )
+
+
+def _is_for_good(refusal: Sent) -> bool:
+    """Say whether a refusal would be the same an hour later.
+
+    The kind is not taken; or, PS3.4 Table B.2-1 and PS3.7 Annex C, the data set does not match its
+    SOP Class, cannot be understood, or its UID or SOP Class are not taken or we are not authorised.
+    """
+    status = refusal.status
+    if status is None:
+        return not refusal.is_taken
+    return status & 0xFF00 == 0xA900 or status >> 12 == 0xC or status in (0x0117, 0x0122, 0x0124)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,244 @@
+"""Notices: signed, once, without patient data unless asked for, and tried again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from conftest import free_port
+from desk import TestDesk
+from result_studies import file_results
+
+from pacs.courier import Courier
+from pacs.destinations import Destination, read_destinations
+from pacs.mail import Mail, MailPlace
+from pacs.storage import Storage
+from pacs.webhook import Webhook, WebhookPlace
+from phantoms.load import small_study
+from screening.domain.delivery import DeliveryState
+from screening.domain.prediction import Prediction
+from screening.errors import SettingsError
+from screening.records.deliveries import deliveries_of, resend
+from screening.settings import Settings
+
+SECRET = "a secret of 16 and more"
+HERE = "https://nightread.hospital"
+
+
+@dataclass
+class Listener:
+    """A program that is told: what came, and how it answers."""
+
+    url: str = ""
+    status: int = 204
+    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    made = Listener()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            made.came.append((dict(self.headers.items()), body))
+            self.send_response(made.status)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.url = f"http://127.0.0.1:{server.server_port}/notices"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def desk(settings: Settings) -> Iterator[TestDesk]:
+    made = TestDesk(settings)
+    yield made
+    made.close()
+
+
+def courier(desk: TestDesk, *carriers: Any) -> Courier:  # noqa: ANN401
+    quick = {"quiet": dt.timedelta(0), "shortest_pause": dt.timedelta(0)}
+    return Courier(desk.records, carriers, **quick)
+
+
+def webhook(desk: TestDesk, listener: Listener, **changes: Any) -> Webhook:  # noqa: ANN401
+    place = WebhookPlace(name="hook", url=listener.url, secret=SECRET, **changes)
+    return Webhook(desk.records, place, HERE)
+
+
+def test_a_flagged_study_is_told_once_signed_and_without_the_patient(
+    desk: TestDesk, listener: Listener
+) -> None:
+    uid = file_results(desk, 31)
+    clear = desk.file(next(small_study(32, 1)), Prediction(0.01))
+    hook = webhook(desk, listener)
+    carrier = courier(desk, hook)
+    carrier.plan()
+    assert carrier.deliver(hook) == (1, True)
+    ((headers, body),) = listener.came
+    moment, signature = (
+        part.partition("=")[2] for part in headers["X-Nightread-Signature"].split(",")
+    )
+    assert hmac.digest(SECRET.encode(), f"{moment}.".encode() + body, "sha256").hex() == signature
+    told = json.loads(body)
+    assert (told["study_instance_uid"], told["verdict"]) == (uid, "suspected")
+    assert told["address"] == f"{HERE}/cases/{uid}"
+    assert "patient" not in told
+    assert "PHANTOM" not in body.decode()
+    assert clear not in body.decode()
+    with desk.records.begin() as session:
+        resend(session, uid, ["hook"], desk.now)
+    carrier.deliver(hook)
+    assert len({headers["X-Nightread-Notice"] for headers, _ in listener.came}) == 1
+    desk.signed_in("anna").post(f"/api/v1/studies/{uid}/reviews", json={"opinion": "agree"})
+    carrier.plan()
+    carrier.deliver(hook)
+    assert len(listener.came) == 2, "a review is no news to them"
+
+
+def test_the_patient_is_told_to_whom_it_is_allowed(desk: TestDesk, listener: Listener) -> None:
+    file_results(desk, 33)
+    hook = webhook(desk, listener, with_patient=True)
+    carrier = courier(desk, hook)
+    carrier.plan()
+    carrier.deliver(hook)
+    ((_, body),) = listener.came
+    assert json.loads(body)["patient"]["accession_number"] == "A33"
+
+
+def test_a_program_that_fails_is_told_again_until_it_takes_the_notice(
+    desk: TestDesk, listener: Listener
+) -> None:
+    uid = file_results(desk, 34)
+    hook = webhook(desk, listener)
+    carrier = courier(desk, hook)
+    carrier.plan()
+    listener.status = 500
+    assert carrier.deliver(hook) == (0, True)
+    listener.status = 200
+    assert carrier.deliver(hook) == (1, True)
+    with desk.records.read() as session:
+        (done,) = deliveries_of(session, uid)
+    assert (done.state, done.attempts, done.last_error) == (DeliveryState.DELIVERED, 2, None)
+    listener.status = 410
+    file_results(desk, 35)
+    carrier.plan()
+    assert carrier.deliver(hook) == (0, True)
+    assert carrier.deliver(hook) == (0, True)
+    assert len(listener.came) == 3, "who is gone is not told again"
+
+
+def test_a_delivery_that_was_given_up_is_told(desk: TestDesk, listener: Listener) -> None:
+    uid = desk.file(next(small_study(36, 1)), Prediction(0.01))
+    away = Destination(
+        name="pacs", ae_title="A", host="127.0.0.1", port=free_port(), give_up_days=1e-9
+    )
+    storage = Storage(desk.records, desk.archive, away, "NIGHTREAD")
+    hook = webhook(desk, listener)
+    carrier = courier(desk, storage, hook)
+    carrier.plan()
+    carrier.deliver(hook)
+    assert listener.came == [], "a clear study is no news"
+    carrier.deliver(storage)
+    carrier.deliver(hook)
+    ((_, body),) = listener.came
+    (failed,) = json.loads(body)["undelivered"]
+    assert failed["destination"] == "pacs"
+    assert "nobody answers" in failed["error"]
+    assert json.loads(body)["study_instance_uid"] == uid
+
+
+class Mailbox:
+    """What a mail server took."""
+
+    def __init__(self) -> None:
+        self.came: list[Message] = []
+        self.refuses = False
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ANN401, N802
+        if self.refuses:
+            return "451 not now"
+        self.came.append(message_from_bytes(envelope.content))
+        return "250 taken"
+
+
+def test_people_are_told_by_mail(desk: TestDesk) -> None:
+    uid = file_results(desk, 37)
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        place = MailPlace(
+            name="team",
+            host="127.0.0.1",
+            port=server.port,
+            starttls=False,
+            sender="nightread@hospital.org",
+            to=("anna@hospital.org", "bert@hospital.org"),
+        )
+        mail = Mail(desk.records, place, HERE)
+        carrier = courier(desk, mail)
+        carrier.plan()
+        box.refuses = True
+        assert carrier.deliver(mail) == (0, True)
+        box.refuses = False
+        assert carrier.deliver(mail) == (1, True)
+    finally:
+        server.stop()
+    (message,) = box.came
+    assert message["Subject"] == "Nightread: a study is suspected"
+    assert message["To"] == "anna@hospital.org, bert@hospital.org"
+    text = str(message.get_payload())
+    assert f"{HERE}/cases/{uid}" in text
+    assert "Not for diagnosis" in text
+    assert "PHANTOM" not in text
+
+
+HOOK = f"[[webhook]]\nname='h'\nurl='https://a/b'\nsecret='{SECRET}'\n"
+MAIL = "[[mail]]\nname='m'\nhost='mail'\nsender='a@b'\nto=['c@d']\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (HOOK.replace("https://a/b", "http://a/b"), "https"),
+        (HOOK.replace(SECRET, "short"), "secret"),
+        (HOOK + MAIL.replace("'m'", "'h'"), "name of its own"),
+        (MAIL.replace("c@d", "nobody"), "address"),
+        (MAIL + "starttls=false\n", "this machine alone"),
+        (MAIL.replace("['c@d']", "[]"), "to"),
+    ],
+)
+def test_places_that_cannot_be_meant_are_refused(tmp_path: Path, content: str, why: str) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=why) as raised:
+        read_destinations(file, "NIGHTREAD")
+    assert SECRET not in str(raised.value)
+
+
+def test_places_that_are_meant_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text(HOOK + MAIL)
+    found = read_destinations(file, "NIGHTREAD")
+    assert found.names == ["h", "m"]
+    assert SECRET not in repr(found)
