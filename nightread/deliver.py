@@ -17,6 +17,7 @@ def deliver(parent: Parent = 0) -> None:
 
     from pacs.courier import Courier
     from pacs.destinations import read_destinations
+    from pacs.hl7 import Hl7
     from pacs.mail import Mail
     from pacs.storage import Storage
     from pacs.webhook import Webhook
@@ -42,6 +43,7 @@ def deliver(parent: Parent = 0) -> None:
             *(Storage(records, archive, each, settings.ae_title) for each in found.destination),
             *(Webhook(records, each, settings.worklist_url) for each in found.webhook),
             *(Mail(records, each, settings.worklist_url) for each in found.mail),
+            *(Hl7(records, each) for each in found.hl7),
         ],
         quiet=dt.timedelta(seconds=settings.delivery_quiet_seconds),
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pacs.hl7 import Hl7Place
 from pacs.mail import MailPlace
 from pacs.peer import Peer
 from pacs.results.identity import Kind
@@ -111,6 +112,7 @@ class Destinations(BaseModel):
     destination: tuple[Destination, ...] = ()
     webhook: tuple[WebhookPlace, ...] = ()
     mail: tuple[MailPlace, ...] = ()
+    hl7: tuple[Hl7Place, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -119,11 +121,12 @@ class Destinations(BaseModel):
             *(each.name for each in self.destination),
             *(each.name for each in self.webhook),
             *(each.name for each in self.mail),
+            *(each.name for each in self.hl7),
         ]
 
 
 def read_destinations(file: Path, own_ae_title: str) -> Destinations:
-    """Read a file of ``[[destination]]``, ``[[webhook]]`` and ``[[mail]]`` tables, TOML.
+    """Read a file of destinations, webhooks, mails and HL7 systems: TOML, a table for each.
 
     Raises
     ------

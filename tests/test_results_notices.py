@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -14,14 +17,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hl7
+import hl7.mllp
 import pytest
 from aiosmtpd.controller import Controller
 from conftest import free_port
 from desk import TestDesk
+from hypothesis import given
+from hypothesis import strategies as st
 from result_studies import file_results
 
 from pacs.courier import Courier
 from pacs.destinations import Destination, read_destinations
+from pacs.hl7 import Hl7, Hl7Place, escaped
 from pacs.mail import Mail, MailPlace
 from pacs.storage import Storage
 from pacs.webhook import Webhook, WebhookPlace
@@ -211,6 +219,91 @@ def test_people_are_told_by_mail(desk: TestDesk) -> None:
     assert f"{HERE}/cases/{uid}" in text
     assert "Not for diagnosis" in text
     assert "PHANTOM" not in text
+
+
+@contextmanager
+def interface(answer: str = "AA") -> Iterator[tuple[int, list[Any]]]:
+    """Run a system that takes HL7 by MLLP, by a library that we do not use ourselves."""
+    came: list[Any] = []
+
+    async def take(reader: Any, writer: Any) -> None:  # noqa: ANN401
+        while not writer.is_closing():
+            try:
+                message = await reader.readmessage()
+            except asyncio.IncompleteReadError:
+                break
+            came.append(message)
+            writer.writemessage(message.create_ack(ack_code=answer))
+            await writer.drain()
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    port = free_port()
+    server = loop.run_until_complete(hl7.mllp.start_hl7_server(take, "127.0.0.1", port))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield port, came
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def test_a_system_of_hl7_gets_a_message_that_others_read(desk: TestDesk) -> None:
+    (ds,) = small_study(38, 1)
+    ds.PatientName, ds.AccessionNumber = "O|NEILL^ANN&~^^DR^MD", "A|38"
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    uid = desk.file(ds, Prediction(0.9))
+    for answer, done in (("AE", 0), ("AA", 1)):
+        with interface(answer) as (port, came):
+            place = Hl7Place(name="ris", host="127.0.0.1", port=port, application="RIS")
+            line = Hl7(desk.records, place)
+            carrier = courier(desk, line)
+            carrier.plan()
+            assert carrier.deliver(line) == (done, True)
+    (message,) = came
+    assert str(message.segment("MSH")[5]) == "RIS"
+    assert str(message.segment("MSH")[9]) == "ORU^R01^ORU_R01"
+    name = message.segment("PID")[5][0]
+    assert [message.unescape(str(part)) for part in name] == ["O|NEILL", "ANN&~", "", "MD", "DR"]
+    assert message.unescape(str(message.segment("OBR")[3])) == "A|38"
+    found = {str(each[3][0][0]): str(each[5]) for each in message.segments("OBX")}
+    assert found["VERDICT"].startswith("SUSPECTED^")
+    assert float(found["PROBABILITY"]) == pytest.approx(0.9)
+    assert found["STUDY_UID"] == uid
+    assert found["NOTICE"] == "AI result, not for diagnosis"
+
+
+@pytest.mark.parametrize("said", [b"", b"\x0bMSH|^~\\&|\rMSA|AA|another\r\x1c\r", b"x" * 70_000])
+def test_what_is_no_acknowledgement_is_none(desk: TestDesk, said: bytes) -> None:
+    uid = file_results(desk, 39)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(65536)
+                line.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        place = Hl7Place(name="ris", host="127.0.0.1", port=server.getsockname()[1])
+        line = Hl7(desk.records, place)
+        carrier = courier(desk, line)
+        carrier.plan()
+        assert carrier.deliver(line) == (0, True)
+        thread.join(10)
+    with desk.records.read() as session:
+        (waiting,) = deliveries_of(session, uid)
+    assert waiting.state is DeliveryState.DUE
+
+
+@given(st.text())
+def test_no_text_breaks_a_message(text: str) -> None:
+    assert not set("|^&~\r\n\x0b\x1c") & set(escaped(text))
 
 
 HOOK = f"[[webhook]]\nname='h'\nurl='https://a/b'\nsecret='{SECRET}'\n"

@@ -11,6 +11,9 @@ from pydicom.uid import UID
 MANUFACTURER = "Nightread"
 """By which our own objects are known when they come back."""
 
+NOTICE = "AI result, not for diagnosis"
+"""What everything says that leaves us."""
+
 _NAMESPACE = uuid.UUID("6a7a9c1e-5d6b-5b0e-9a55-9a8f3c1f6b1d")
 
 

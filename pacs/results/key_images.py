@@ -10,13 +10,13 @@ from pacs.results import codes
 from pacs.results.carried import requests
 from pacs.results.identity import (
     MANUFACTURER,
+    NOTICE,
     SERIES_DESCRIPTIONS,
     SERIES_NUMBERS,
     Kind,
     series_uid,
     uid_of,
 )
-from pacs.results.picture import NOTICE
 from pacs.results.screened import ScreenedStudy
 
 

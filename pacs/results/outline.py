@@ -17,13 +17,13 @@ from pydicom.dataset import Dataset
 from pacs.results.hot_regions import hot_regions, read_heat
 from pacs.results.identity import (
     MANUFACTURER,
+    NOTICE,
     SERIES_DESCRIPTIONS,
     SERIES_NUMBERS,
     Kind,
     series_uid,
     uid_of,
 )
-from pacs.results.picture import NOTICE
 from pacs.results.screened import ScreenedImage, ScreenedStudy
 
 # How the original's values become grey: what a viewer applies without a presentation state.

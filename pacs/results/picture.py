@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from pacs.results.identity import NOTICE
 from screening.dicom.pixels import read_pixels
 
 LONGER_SIDE = 1024
-NOTICE = "AI result, not for diagnosis"
 
 Rgb = NDArray[np.uint8]
 

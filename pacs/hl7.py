@@ -1,0 +1,202 @@
+"""Tells a system that speaks nothing else: HL7 version 2, ORU^R01, by MLLP."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import socket
+import ssl
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pacs.notice import Notice, note_told, read_notice
+from pacs.refusal import Refusal
+from pacs.results.codes import SCHEME
+from pacs.results.identity import NOTICE
+from screening.domain.verdict import Verdict
+from screening.errors import DeliveryError
+from screening.records.cases import Case
+from screening.records.deliveries import Delivery
+from screening.records.engine import Records
+
+_BEGIN, _END = b"\x0b", b"\x1c\r"  # of a message, HL7 Minimal Lower Layer Protocol, release 1
+_SECONDS = 20.0
+_MOST_ANSWERED = 65_536
+_TOLD = (Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR, Verdict.NOT_SCORED)
+# HL7 2.5.1, 2.7: how delimiters stand in a text.
+_ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
+_TAKEN = ("AA", "CA")
+
+
+class Hl7Place(BaseModel):
+    """A system that takes ORU^R01; a message names the patient.
+
+    Attributes
+    ----------
+    name
+        For people; it must not change.
+    host, port
+        Where it takes MLLP.
+    application, facility
+        The receiver's, MSH-5 and MSH-6.
+    verdicts
+        Of which studies.
+    tls, tls_authorities
+        Whether it speaks TLS, and who vouches for it.
+    give_up_days
+        After so long without success a message is given up, and listed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+    application: str = ""
+    facility: str = ""
+    verdicts: tuple[Verdict, ...] = _TOLD
+    tls: bool = False
+    tls_authorities: Path | None = None
+    give_up_days: float = Field(default=7.0, gt=0, le=365)
+
+
+class Hl7:
+    """Sends messages to one system.
+
+    Parameters
+    ----------
+    records
+        What there is to tell.
+    place
+        Who is told.
+    """
+
+    tells_failures = False
+
+    def __init__(self, records: Records, place: Hl7Place) -> None:
+        self._records = records
+        self._place = place
+        self.name = place.name
+        self.give_up_days = place.give_up_days
+
+    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
+        """Say whether it is told of a study."""
+        return verdict in self._place.verdicts
+
+    def carry(self, delivery: Delivery) -> list[Refusal]:
+        """Send what there is to tell, and wait for the acknowledgement.
+
+        Raises
+        ------
+        DeliveryError
+            If nobody answers as MLLP asks.
+        """
+        notice = read_notice(self._records, delivery, "")
+        if notice is None:
+            return []
+        number = hashlib.sha256(notice.uid.encode()).hexdigest()[:20]
+        message = oru(notice, number, self._place.application, self._place.facility)
+        try:
+            answer = self._exchange(message)
+        except (OSError, ssl.SSLError) as error:
+            raise DeliveryError(f"nobody takes the message: {type(error).__name__}") from error
+        code, answered = _acknowledgement(answer)
+        if answered != number:
+            raise DeliveryError("another message than ours was acknowledged")
+        if code not in _TAKEN:
+            return [Refusal(f"the message was answered {code}", is_for_good=False)]
+        note_told(self._records, delivery, notice, 0)
+        return []
+
+    def _exchange(self, message: str) -> str:
+        place = self._place
+        with socket.create_connection((place.host, place.port), _SECONDS) as plain:
+            if not place.tls:
+                return _sent(plain, message)
+            context = ssl.create_default_context(cafile=place.tls_authorities)
+            with context.wrap_socket(plain, server_hostname=place.host) as line:
+                return _sent(line, message)
+
+
+def oru(notice: Notice, number: str, application: str, facility: str) -> str:
+    """Return an unsolicited observation message, HL7 2.5.1, 7.3.1, its segments ended by CR.
+
+    Parameters
+    ----------
+    notice
+        What is told.
+    number
+        Of the message, MSH-10: at most 20 characters.
+    application, facility
+        Of the receiver.
+    """
+    case = notice.case
+    at = _moment(case.decided_at or case.received_at)
+    verdict = case.verdict.value
+    values = [
+        ("CWE", "VERDICT", "Verdict", f"{verdict.upper()}^{verdict.replace('_', ' ')}^{SCHEME}"),
+        ("ST", "STUDY_UID", "Study Instance UID", escaped(case.study_instance_uid)),
+        ("ST", "NOTICE", "Notice", NOTICE),
+    ]
+    if case.score is not None:
+        values.insert(1, ("NM", "PROBABILITY", "Probability of a fracture", f"{case.score:.6f}"))
+    to = escaped(application), escaped(facility)
+    accession = escaped(case.accession_number or "")
+    segments = [
+        ["MSH", "^~\\&", "NIGHTREAD", "", *to, at, "", "ORU^R01^ORU_R01", number, "P", "2.5.1"]
+        + [""] * 5
+        + ["UNICODE UTF-8"],
+        ["PID", "1", "", escaped(case.patient_id or ""), "", _name(case), "", "", _sex(case)],
+        ["OBR", "1", "", accession, f"SCREENING^Screening for fractures^{SCHEME}", "", "", at]
+        + [""] * 14
+        + [at, "", "", "P"],
+        *(
+            ["OBX", str(place), kind, f"{code}^{meaning}^{SCHEME}", "", value, *[""] * 5, "P"]
+            for place, (kind, code, meaning, value) in enumerate(values, 1)
+        ),
+    ]
+    return "".join("|".join(segment) + "\r" for segment in segments)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which nothing is taken for a delimiter or the end of a segment."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return "".join(_ESCAPES.get(character, character) for character in plain)
+
+
+def _name(case: Case) -> str:
+    """Return the name's first component group, PN of DICOM, as XPN: family, given, middle."""
+    parts = [*(case.patient_name or "").partition("=")[0].split("^"), *[""] * 5]
+    family, given, middle, prefix, suffix = map(escaped, parts[:5])
+    return "^".join((family, given, middle, suffix, prefix)).rstrip("^")
+
+
+def _sex(case: Case) -> str:
+    return case.patient_sex if case.patient_sex in ("F", "M", "O") else ""
+
+
+def _moment(at: dt.datetime) -> str:
+    return at.astimezone().strftime("%Y%m%d%H%M%S%z")
+
+
+def _sent(line: socket.socket, message: str) -> str:
+    """Send a message in its frame, and return the answer without its own."""
+    line.settimeout(_SECONDS)
+    line.sendall(_BEGIN + message.encode() + _END)
+    came = bytearray()
+    while not came.endswith(_END):
+        piece = line.recv(4096)
+        if not piece or len(came) > _MOST_ANSWERED:
+            raise ConnectionError("the answer does not end")
+        came += piece
+    return came.removeprefix(_BEGIN).removesuffix(_END).decode("utf-8", "replace")
+
+
+def _acknowledgement(answer: str) -> tuple[str, str]:
+    """Return the code and the number of the message of an acknowledgement, MSA-1 and MSA-2."""
+    for segment in answer.replace("\n", "\r").split("\r"):
+        fields = segment.split("|")
+        if fields[0] == "MSA" and len(fields) > 2:
+            return fields[1], fields[2]
+    return "", ""
