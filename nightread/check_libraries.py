@@ -53,6 +53,7 @@ LIBRARIES = {
         "uvicorn",
     ),
     "courier": (
+        "dicomweb-client",
         "highdicom",
         "httpx",
         "imagecodecs",

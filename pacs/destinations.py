@@ -7,7 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pacs.hl7 import Hl7Place
 from pacs.mail import MailPlace
@@ -16,6 +23,7 @@ from pacs.results.identity import Kind
 from pacs.webhook import WebhookPlace
 from screening.domain.verdict import Verdict
 from screening.errors import SendError, SettingsError
+from screening.web_address import require_safe
 
 _ALL = tuple(Kind)
 _TOLD = (Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR, Verdict.NOT_SCORED)
@@ -29,7 +37,10 @@ class Destination(BaseModel):
     name
         For people, and for `nightread deliveries`; it must not change.
     ae_title, host, port
-        Of the application.
+        Of the application, where it is reached by DIMSE.
+    stow_url, stow_token
+        Of its DICOMweb service, where it is reached by STOW-RS: its address, as
+        ``https://pacs/dicom-web``, and what is sent as ``Authorization: Bearer``.
     calling_ae_title
         Ours towards it; empty for `NIGHTREAD_AE_TITLE`.
     objects
@@ -53,9 +64,11 @@ class Destination(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
-    ae_title: str
-    host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)]
+    ae_title: str = ""
+    host: str = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    stow_url: str = ""
+    stow_token: Annotated[str, Field(repr=False)] = ""
     calling_ae_title: str = ""
     objects: tuple[Kind, ...] = _ALL
     verdicts: tuple[Verdict, ...] = _TOLD
@@ -74,6 +87,19 @@ class Destination(BaseModel):
         if Verdict.WAITING in value:
             raise ValueError("a study that waits has no result to send")
         return value
+
+    @field_validator("stow_url")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        return require_safe(value).rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Destination:
+        if self.stow_url and (self.ae_title or self.host or self.port or self.commitment):
+            raise ValueError("with stow_url there is no ae_title, host, port and commitment")
+        if not self.stow_url and not (self.ae_title and self.host and self.port):
+            raise ValueError("ae_title, host and port are needed, or stow_url")
+        return self
 
     def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
         """Say whether it gets the results of a study."""
@@ -142,7 +168,7 @@ def read_destinations(file: Path, own_ae_title: str) -> Destinations:
         raise SettingsError(f"{setting} is no TOML: {error}") from None
     try:
         found = Destinations.model_validate(content)
-        for destination in found.destination:
+        for destination in (each for each in found.destination if not each.stow_url):
             destination.peer(own_ae_title)
     except ValidationError as error:
         wrong = error.errors()[0]

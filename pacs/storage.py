@@ -1,10 +1,10 @@
-"""Brings the objects of a study to a PACS by C-STORE, and asks whether it keeps them."""
+"""Brings the objects of a study to a PACS by C-STORE or STOW-RS, and asks whether it keeps them."""
 
 from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -18,6 +18,7 @@ from pacs.results.identity import Kind, series_uid
 from pacs.results.objects import ResultObject, make_objects
 from pacs.results.screened import ScreenedStudy, open_screened
 from pacs.send import Sent, send
+from pacs.stow import stow
 from pacs.survey import Part10File
 from screening.archive.archive import Archive
 from screening.domain.commitment import Reference
@@ -54,7 +55,7 @@ class Storage:
         self._records = records
         self._archive = archive
         self._destination = destination
-        self._peer = destination.peer(own_ae_title)
+        self._own_ae_title = own_ae_title
         self.name = destination.name
         self.give_up_days = destination.give_up_days
 
@@ -80,7 +81,7 @@ class Storage:
             by_uid = {each.sop_instance_uid: each for each in objects}
             paths = [_write(each, Path(folder)) for each in objects]
             try:
-                for sent in send(paths, self._peer):
+                for sent in self._send(paths, study):
                     if sent.accepted:
                         arrived.append(_delivered(by_uid[sent.sop_instance_uid], sent, study))
                     else:
@@ -92,6 +93,12 @@ class Storage:
         if self._destination.commitment and not refusals:
             self._ask_commitment(delivery, arrived)
         return refusals
+
+    def _send(self, files: list[Part10File], study: ScreenedStudy) -> Iterator[Sent]:
+        to = self._destination
+        if to.stow_url:
+            return stow(files, to.stow_url, study.uid, to.stow_token)
+        return send(files, to.peer(self._own_ae_title))
 
     def _study(self, delivery: Delivery) -> ScreenedStudy | None:
         with self._records.read() as session:
@@ -120,7 +127,8 @@ class Storage:
         """Ask the destination to say that it keeps what it took; it has arrived in any case."""
         references = [Reference(each.sop_class_uid, each.sop_instance_uid) for each in arrived]
         try:
-            answer = request_commitment(self._peer, references, _COMMITMENT_SECONDS)
+            peer = self._destination.peer(self._own_ae_title)
+            answer = request_commitment(peer, references, _COMMITMENT_SECONDS)
         except NightreadError as error:
             log.warning("commitment_not_had", destination=self.name, error=str(error))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,10 @@ class Orthanc:
 
 @contextmanager
 def running_orthanc(
-    program: str, folder: Path, modalities: Mapping[str, list[str | int]]
+    program: str,
+    folder: Path,
+    modalities: Mapping[str, list[str | int]],
+    plugins: Sequence[str] = (),
 ) -> Iterator[Orthanc]:
     """Run an Orthanc that knows some peers: title, host and port by their name."""
     folder.mkdir()
@@ -50,7 +53,7 @@ def running_orthanc(
         "DicomAet": "ORTHANC",
         "DicomCheckCalledAet": True,
         "DicomModalities": dict(modalities),
-        "Plugins": [],
+        "Plugins": list(plugins),
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:

@@ -266,6 +266,26 @@ def test_a_study_is_told_once_all_of_it_is_known(desk: TestDesk) -> None:
     assert delivery(desk, uid).state is DeliveryState.DUE
 
 
+def test_a_dicomweb_server_takes_them_as_well(desk: TestDesk, tmp_path: Path) -> None:
+    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    require(plugin.exists(), "orthanc-dicomweb is not installed: apt-get install orthanc-dicomweb")
+    program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+    uid = file_results(desk, 23)
+    with running_orthanc(program, tmp_path / "web", {}, plugins=[str(plugin)]) as web:
+        to = Destination(name="pacs", stow_url=f"{web.url}/dicom-web")
+        carrier = Rig(desk, to)
+        carrier.plan()
+        assert carrier.deliver(to) == 1
+        assert held(web, uid) == MADE
+        elsewhere = Destination(name="pacs", stow_url=f"{web.url}/nowhere")
+        with desk.records.begin() as session:
+            resend(session, uid, ["pacs"], desk.now)
+        assert Rig(desk, elsewhere).deliver(elsewhere) == 0
+    assert "answers 404" in (delivery(desk, uid).last_error or "")
+    assert Rig(desk, to).deliver(to) == 0, "it is away"
+    assert "does not answer" in (delivery(desk, uid).last_error or "")
+
+
 def test_what_is_long_past_is_not_news_to_a_destination_that_is_new(desk: TestDesk) -> None:
     desk.now -= dt.timedelta(days=8)
     uid = file_results(desk, 22)
@@ -302,9 +322,11 @@ ONE = "[[destination]]\nname='a'\nae_title='A'\nhost='h'\nport=1\n"
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("[[destination]]\nname='a'\n", "ae_title"),
+        ("[[destination]]\nname='a'\n", "are needed"),
         (ONE.replace("port=1", "port=0"), "port"),
-        (ONE.replace("'A'", "''"), "AE title"),
+        (f"{ONE}stow_url='https://a/b'\n", "there is no ae_title"),
+        ("[[destination]]\nname='a'\nstow_url='http://a/b'\n", "https"),
+        (ONE.replace("'A'", "'\\\\'"), "AE title"),
         (f"{ONE}odd=1\n", "odd"),
         (f"{ONE}objects=['pdf']\n", "objects"),
         (f"{ONE}verdicts=['waiting']\n", "waits"),

@@ -1,0 +1,86 @@
+"""STOW-RS: files go to a DICOMweb server, PS3.18 10.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from pacs.send import Sent
+from pacs.survey import Part10File
+from screening.errors import AssociationError, DeliveryError
+
+_SECONDS = 30.0
+_WARNING = 0xB000
+_NOT_SAID = 0x0110
+
+
+def stow(
+    files: Sequence[Part10File], url: str, study_instance_uid: str, token: str = ""
+) -> Iterator[Sent]:
+    """Store files of one study, and say of each what became of it.
+
+    Parameters
+    ----------
+    files
+        Of the study.
+    url
+        Of the service, as ``https://pacs/dicom-web``.
+    study_instance_uid
+        Of the study: the server refuses what is of another.
+    token
+        Sent as ``Authorization: Bearer``; empty for none.
+
+    Raises
+    ------
+    AssociationError
+        If nobody answers.
+    DeliveryError
+        If the answer is none of STOW-RS.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    client = DICOMwebClient(url, headers=headers, timeout=_SECONDS)
+    client.set_http_retry_params(retry=False)
+    try:
+        answer = client.store_instances([_read(file) for file in files], study_instance_uid)
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise DeliveryError(f"the DICOMweb server answers {status}") from error
+    except requests.RequestException as error:
+        raise AssociationError(
+            f"the DICOMweb server does not answer: {type(error).__name__}", "nobody"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DeliveryError("the DICOMweb server's answer is none of STOW-RS") from error
+    stored = {_uid(item): _warned(item) for item in answer.get("ReferencedSOPSequence") or ()}
+    failed = {_uid(item): _reason(item) for item in answer.get("FailedSOPSequence") or ()}
+    for file in files:
+        uid = file.sop_instance_uid
+        if uid in stored:
+            yield Sent(file.path, uid, stored[uid], accepted=True, explanation="")
+        else:
+            reason = failed.get(uid, _NOT_SAID)
+            why = f"0x{reason:04X} refused by the DICOMweb server"
+            yield Sent(file.path, uid, reason, accepted=False, explanation=why)
+
+
+def _read(file: Part10File) -> Dataset:
+    ds = dcmread(file.path)
+    # Without one it would be written without its file meta information.
+    ds.preamble = bytes(128)
+    return ds
+
+
+def _uid(item: Dataset) -> str:
+    return str(item.get("ReferencedSOPInstanceUID", ""))
+
+
+def _warned(item: Dataset) -> int:
+    return _WARNING if item.get("WarningReason") else 0
+
+
+def _reason(item: Dataset) -> int:
+    return int(item.get("FailureReason", _NOT_SAID))
