@@ -96,14 +96,35 @@ def test_dcmtk_delivers_radiographs_that_become_cases(
     assert_listed(installation)
 
 
-def test_orthanc_pushes_radiographs_that_become_cases(
-    installation: Installation, films: list[Path], orthanc: Orthanc
+def test_orthanc_pushes_radiographs_and_gets_their_results_back(
+    installation: Installation,
+    settings: Settings,
+    films: list[Path],
+    orthanc: Orthanc,
+    tmp_path: Path,
 ) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text(
+        f"[[destination]]\nname='pacs'\nae_title='ORTHANC'\nhost='127.0.0.1'\n"
+        f"port={orthanc.dicom_port}\n"
+    )
+    told = {"destinations_file": file, "delivery_quiet_seconds": 0.5}
+    courier = Installation(settings.model_copy(update=told))
+    courier.start("deliver")
     for film in films:
         orthanc.call("/instances", film.read_bytes())
     for study in orthanc.call("/studies"):
         orthanc.call("/modalities/nightread/store", study.encode())
     assert_listed(installation)
+
+    def reports() -> int:
+        return sum(
+            each["MainDicomTags"].get("Modality") == "SR" for each in orthanc.call("/series?expand")
+        )
+
+    wait_until(lambda: reports() == 6, 60, "each study has its report", reports)
+    assert len(orthanc.call("/studies")) == 6, "in the studies that were screened"
+    courier.stop()
 
 
 def test_orthanc_is_told_that_what_it_pushed_is_held(
