@@ -66,7 +66,7 @@ def test_a_batch_that_takes_longer_than_its_lease_is_never_worked_on_twice(
 def test_a_worker_that_comes_no_further_lets_its_leases_lapse(room: Room) -> None:
     (image,) = small_study(2, images=1)
     study = room.receive(image)
-    (held,) = room.pipeline(worker="hung")._claim(study)
+    (held,) = room.pipeline(worker="hung")._claim(study).claimed.values()
     heart = Heartbeat(room.records, "hung", dt.timedelta(seconds=0.3), 0.0)
     heart.hold([held.row])
     heart.start()
@@ -81,7 +81,7 @@ def test_a_heart_outlives_a_database_that_does_not_answer(
 
     (image,) = small_study(3, images=1)
     study = room.receive(image)
-    (held,) = room.pipeline(worker="w")._claim(study)
+    (held,) = room.pipeline(worker="w")._claim(study).claimed.values()
     asked = threading.Event()
 
     def away(*_: object) -> None:

@@ -24,12 +24,12 @@ from screening.domain.instance import InstanceState
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.errors import RecordsError
-from screening.records.claims import ClaimedInstance
 from screening.records.engine import Records
 from screening.records.retry import retry_study
 from screening.settings import Settings
 from worker import pipeline as pipeline_module
 from worker import recorder as recorder_module
+from worker.batch import Batch
 from worker.pipeline import Pipeline
 from worker.readers import Readers
 from worker.reading import Reading, Request
@@ -240,7 +240,7 @@ def test_a_worker_that_dies_each_time_leaves_a_reason(room: Room) -> None:
     hasty = room.settings.model_copy(update={"lease_seconds": 0.0})
     for _ in range(room.settings.maximum_attempts):
         claimed = room.pipeline(settings=hasty, worker="doomed")._claim(study)
-        assert len(claimed) == 1
+        assert len(claimed.claimed) == 1
     assert pipeline.screen(study) == 1
     (left,) = room.dossier(image).images
     assert left.exclusion == Exclusion(Reason.ERROR, "no attempt came to its end")
@@ -455,7 +455,8 @@ def test_scores_are_the_same_on_one_worker_and_on_four_and_after_a_crash(
             ]
         elif way == "after a crash":
             hasty = settings.model_copy(update={"lease_seconds": 0.0})
-            assert len(room.pipeline(settings=hasty, worker="doomed")._claim(study)) == 8
+            doomed = room.pipeline(settings=hasty, worker="doomed")
+            assert len(doomed._claim(study).claimed) == 8
         with ThreadPoolExecutor(len(workers)) as threads:
             settled = list(threads.map(Pipeline.screen, workers, [study] * len(workers)))
         assert sum(settled) == 8
@@ -474,7 +475,7 @@ def test_a_next_batch_that_cannot_be_claimed_costs_the_one_at_hand_nothing(
     pipeline = room.pipeline(settings=room.settings.model_copy(update={"batch_images": 1}))
     real, asked = Pipeline._claim, 0
 
-    def away_once(given: Pipeline, row: int) -> list[ClaimedInstance]:
+    def away_once(given: Pipeline, row: int) -> Batch:
         nonlocal asked
         asked += 1
         if asked == 2:
