@@ -39,7 +39,10 @@ def _is_served(uid: UID) -> bool:
 
 # What is known, and neither storage nor one of ours. What nobody knows may be storage.
 _NOT_OURS = frozenset(
-    str(uid) for uid in vars(sop_class).values() if isinstance(uid, UID) and not _is_served(uid)
+    str(uid)
+    for uid in vars(sop_class).values()
+    # Some queries are storage to pynetdicom.
+    if isinstance(uid, UID) and (not _is_served(uid) or "Information Model" in uid.name)
 )
 
 # Of the PDU: its header and version, the titles and reserved bytes, which the answer repeats, and

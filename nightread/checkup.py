@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
 from nightread.check_folder import check_folder
 from nightread.check_libraries import check_libraries, check_platform, check_strangers
@@ -27,6 +28,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_redis(settings)
     yield from check_door(settings)
     yield from check_worklist(settings)
+    yield from check_destinations(settings)
     yield check_model(settings)
     yield from check_shadow(settings)
     yield check_decoders()

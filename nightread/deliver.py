@@ -37,12 +37,13 @@ def deliver(parent: Parent = 0) -> None:
     records = Records(settings.records_url)
     records.check_schema()
     archive = Archive(settings.archive_dir)
+    places = [each.name for each in found.destination]
     courier = Courier(
         records,
         [
             *(Storage(records, archive, each, settings.ae_title) for each in found.destination),
-            *(Webhook(records, each, settings.worklist_url) for each in found.webhook),
-            *(Mail(records, each, settings.worklist_url) for each in found.mail),
+            *(Webhook(records, each, settings.worklist_url, places) for each in found.webhook),
+            *(Mail(records, each, settings.worklist_url, places) for each in found.mail),
             *(Hl7(records, each) for each in found.hl7),
         ],
         quiet=dt.timedelta(seconds=settings.delivery_quiet_seconds),

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from pacs.peer import Trouble
 from pacs.refusal import Refusal
 from screening.domain.delivery import SHORTEST_PAUSE, DeliveryState, pause_after
 from screening.errors import AssociationError, NightreadError, RecordsError
@@ -24,6 +25,10 @@ log = structlog.get_logger(__name__)
 
 # Whoever names the first destination after a year does not want the year at once.
 _NEWS_FOR = dt.timedelta(days=7)
+
+# How long a delivery is one courier's: a large study to a slow PACS, and some more.
+_LEASE = dt.timedelta(minutes=15)
+_MOST_IN_A_ROUND = 100
 
 # However long one was away, it is asked again after this long whether it is back.
 _LONGEST_AWAY = dt.timedelta(minutes=1)
@@ -96,20 +101,24 @@ class Courier:
     def plan(self) -> int:
         """Make due what is new, and return of how many studies."""
         now = _now()
-        with self._records.begin() as session:
-            forgotten = deliveries.forget_changes(session, now - _NEWS_FOR)
-        if forgotten:
-            log.warning("results_too_old_to_send", studies=forgotten)
         with self._records.read() as session:
             changed = deliveries.changed_studies(session, now - self._quiet)
-        planned = 0
-        for study in changed:
-            wanted = [
-                each.name
-                for each in self._carriers
-                if each.wants(study.verdict, study.calling_ae_title)
-            ]
+        oldest = now - _NEWS_FOR
+        if changed and changed[0].changed_at < oldest:
             with self._records.begin() as session:
+                forgotten = deliveries.forget_changes(session, oldest)
+            log.warning("results_too_old_to_send", studies=forgotten)
+        planned = 0
+        for study in (each for each in changed if each.changed_at >= oldest):
+            with self._records.begin() as session:
+                told = deliveries.told(session, study.row)
+                wanted = [
+                    each.name
+                    for each in self._carriers
+                    if each.wants(study.verdict, study.calling_ae_title)
+                    # What it was told before may not be true any more.
+                    or (each.name in told and not each.tells_failures)
+                ]
                 planned += deliveries.plan(session, study, wanted, now)
         return planned
 
@@ -121,15 +130,18 @@ class Courier:
         int, bool
             How many deliveries succeeded, and whether anybody is there at all.
         """
-        with self._records.read() as session:
-            waiting = deliveries.due(session, carrier.name, _now())
-        done = 0
-        for delivery in waiting:
-            if self._stopped.is_set():
+        done, tried = 0, set[int]()
+        while not self._stopped.is_set():
+            delivery = self._next(carrier, tried)
+            if delivery is None:
                 break
+            tried.add(delivery.row)
             try:
                 refusals = carrier.carry(delivery)
             except AssociationError as error:
+                if error.trouble == Trouble.NOTHING_TAKEN:
+                    self._failed(carrier, delivery, [Refusal(str(error), is_for_good=True)])
+                    continue
                 self._failed(carrier, delivery, [Refusal(str(error), is_for_good=False)])
                 return done, False  # the others would wait for it as long
             except (NightreadError, OSError) as error:
@@ -145,6 +157,17 @@ class Courier:
                 with self._records.begin() as session:
                     deliveries.settle(session, delivery, DeliveryState.DELIVERED, _now())
         return done, True
+
+    def _next(self, carrier: Carrier, tried: set[int]) -> Delivery | None:
+        """Take what is due next, if anything is that was not tried in this round."""
+        if len(tried) >= _MOST_IN_A_ROUND:
+            return None
+        now = _now()
+        with self._records.read() as session:
+            if not deliveries.is_any_due(session, carrier.name, now):
+                return None
+        with self._records.begin() as session:
+            return deliveries.take_due(session, carrier.name, now, _LEASE, tried)
 
     def _serve(self, carrier: Carrier, every_seconds: float) -> None:
         failures, pause = 0, every_seconds

@@ -185,12 +185,13 @@ def _sent(line: socket.socket, message: str) -> str:
     line.settimeout(_SECONDS)
     line.sendall(_BEGIN + message.encode() + _END)
     came = bytearray()
-    while not came.endswith(_END):
+    while _END not in came:
         piece = line.recv(4096)
         if not piece or len(came) > _MOST_ANSWERED:
             raise ConnectionError("the answer does not end")
         came += piece
-    return came.removeprefix(_BEGIN).removesuffix(_END).decode("utf-8", "replace")
+    content = bytes(came).partition(_END)[0]
+    return content.lstrip(_BEGIN).decode("utf-8", "replace")
 
 
 def _acknowledgement(answer: str) -> tuple[str, str]:

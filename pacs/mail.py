@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import smtplib
 import ssl
+from collections.abc import Collection
 from email.message import EmailMessage
+from email.utils import format_datetime
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -76,14 +79,23 @@ class Mail:
         Who is told.
     worklist_url
         Under which the worklist is reached; empty where unknown.
+    storages
+        Places of results: of what was given up there they are told as well.
     """
 
     tells_failures = True
 
-    def __init__(self, records: Records, place: MailPlace, worklist_url: str) -> None:
+    def __init__(
+        self,
+        records: Records,
+        place: MailPlace,
+        worklist_url: str,
+        storages: Collection[str] = (),
+    ) -> None:
         self._records = records
         self._place = place
         self._worklist_url = worklist_url
+        self._storages = frozenset(storages)
         self.name = place.name
         self.give_up_days = place.give_up_days
 
@@ -99,7 +111,7 @@ class Mail:
         DeliveryError
             If the server does not take it.
         """
-        notice = read_notice(self._records, delivery, self._worklist_url)
+        notice = read_notice(self._records, delivery, self._worklist_url, self._storages)
         if notice is None:
             return []
         try:
@@ -116,7 +128,8 @@ class Mail:
                 server.starttls(context=ssl.create_default_context())
             if place.user:
                 server.login(place.user, place.password)
-            server.send_message(message)
+            if refused := server.send_message(message):
+                raise smtplib.SMTPRecipientsRefused(refused)
 
     def _message(self, notice: Notice) -> EmailMessage:
         case = notice.case
@@ -124,6 +137,7 @@ class Mail:
         message["Subject"] = f"Nightread: {notice.sentence}"
         message["From"] = self._place.sender
         message["To"] = ", ".join(self._place.to)
+        message["Date"] = format_datetime(dt.datetime.now(dt.UTC))
         message["Message-ID"] = f"<{notice.uid}@nightread>"
         lines = [
             f"{notice.sentence[0].upper()}{notice.sentence[1:]}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -86,7 +86,9 @@ class Notice:
         return told
 
 
-def read_notice(records: Records, delivery: Delivery, worklist_url: str) -> Notice | None:
+def read_notice(
+    records: Records, delivery: Delivery, worklist_url: str, storages: Collection[str] = ()
+) -> Notice | None:
     """Return what there is to tell of a delivery's study; ``None`` if it was told before.
 
     Parameters
@@ -97,12 +99,16 @@ def read_notice(records: Records, delivery: Delivery, worklist_url: str) -> Noti
         To whoever is told.
     worklist_url
         Under which the worklist is reached; empty where unknown.
+    storages
+        Places of results: of those that were given up there it is told as well.
     """
     uid = delivery.study_instance_uid
     with records.read() as session:
         case = find_case(session, uid)
         undelivered = [
-            each for each in deliveries_of(session, uid) if each.state is DeliveryState.DEAD
+            each
+            for each in deliveries_of(session, uid)
+            if each.state is DeliveryState.DEAD and each.destination in storages
         ]
     if case is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -22,16 +22,19 @@ from pacs.stow import stow
 from pacs.survey import Part10File
 from screening.archive.archive import Archive
 from screening.domain.commitment import Reference
-from screening.errors import NightreadError
+from screening.errors import DeliveryError, NightreadError
 from screening.records import deliveries
 from screening.records.deliveries import DeliveredObject, Delivery
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
-from screening.records.reviews import standing_reviews
+from screening.records.reviews import reviews_of, standing_reviews
 
 log = structlog.get_logger(__name__)
 
-_COMMITMENT_SECONDS = 20.0
+# For its report on the same association; many report later, on one of their own.
+_COMMITMENT_SECONDS = 5.0
+# It has what we sent: its answer to an earlier attempt never reached us.
+_DUPLICATE = 0x0111
 
 
 class Storage:
@@ -72,27 +75,44 @@ class Storage:
             If there is no association, or the study cannot be read just now.
         """
         study = self._study(delivery)
-        objects = self._objects(delivery, study) if study is not None else []
-        if study is None or not objects:
+        if study is None or not study.images:
             return []
-        refusals: list[Refusal] = []
-        arrived: list[DeliveredObject] = []
+        if study.dossier.case.patients > 1:
+            why = f"its images name {study.dossier.case.patients} patients: settle that first"
+            return [Refusal(why, is_for_good=True)]
+        if study.dossier.case.images_waiting:
+            raise DeliveryError("images came since it was planned: it is told once they are scored")
         with tempfile.TemporaryDirectory(prefix="nightread-delivery-") as folder:
-            by_uid = {each.sop_instance_uid: each for each in objects}
-            paths = [_write(each, Path(folder)) for each in objects]
-            try:
-                for sent in self._send(paths, study):
-                    if sent.accepted:
-                        arrived.append(_delivered(by_uid[sent.sop_instance_uid], sent, study))
-                    else:
-                        refusals.append(Refusal(sent.explanation, _is_for_good(sent)))
-            finally:
-                if arrived:
-                    with self._records.begin() as session:
-                        deliveries.acknowledge(session, delivery, arrived)
-        if self._destination.commitment and not refusals:
+            made = {
+                each.sop_instance_uid: (each.kind, _write(each, Path(folder)))
+                for each in self._objects(delivery, study)
+            }
+            refusals, arrived = self._store(delivery, study, made)
+        if self._destination.commitment and arrived and not refusals:
             self._ask_commitment(delivery, arrived)
         return refusals
+
+    def _store(
+        self, delivery: Delivery, study: ScreenedStudy, made: Mapping[str, tuple[Kind, Part10File]]
+    ) -> tuple[list[Refusal], list[DeliveredObject]]:
+        """Send files, and record at once what was taken, whatever becomes of the rest."""
+        refusals: list[Refusal] = []
+        arrived: list[DeliveredObject] = []
+        if not made:
+            return refusals, arrived
+        try:
+            for sent in self._send([file for _, file in made.values()], study):
+                kind, file = made[sent.sop_instance_uid]
+                if sent.accepted or sent.status == _DUPLICATE:
+                    arrived.append(_delivered(kind, file, sent, study))
+                else:
+                    # Without the peer's comment, which may hold a patient.
+                    refusals.append(Refusal(sent.explanation.split(" (")[0], _is_for_good(sent)))
+        finally:
+            if arrived:
+                with self._records.begin() as session:
+                    deliveries.acknowledge(session, delivery, arrived)
+        return refusals, arrived
 
     def _send(self, files: list[Part10File], study: ScreenedStudy) -> Iterator[Sent]:
         to = self._destination
@@ -103,10 +123,14 @@ class Storage:
     def _study(self, delivery: Delivery) -> ScreenedStudy | None:
         with self._records.read() as session:
             dossier = open_dossier(session, delivery.study_instance_uid)
-            reviews = standing_reviews(session, delivery.study_instance_uid)
-        return None if dossier is None else open_screened(dossier, self._archive, reviews)
+            standing = standing_reviews(session, delivery.study_instance_uid)
+            said = reviews_of(session, delivery.study_instance_uid)
+        if dossier is None:
+            return None
+        said_at = max((each.at for each in said if each.sop_instance_uid is None), default=None)
+        return open_screened(dossier, self._archive, standing, said_at)
 
-    def _objects(self, delivery: Delivery, study: ScreenedStudy) -> list[ResultObject]:
+    def _objects(self, delivery: Delivery, study: ScreenedStudy) -> Iterator[ResultObject]:
         """Make what the destination wants and has not acknowledged yet."""
         reports = [each for each in delivery.objects if each.kind == Kind.REPORT]
         is_told = bool(reports) and reports[-1].version == study.version
@@ -114,14 +138,14 @@ class Storage:
         kinds = set(self._destination.objects)
         if is_told and not delivery.again:
             kinds.discard(Kind.REPORT)
-        made = make_objects(
+        arrived = {each.sop_instance_uid for each in delivery.objects}
+        return make_objects(
             study,
             kinds,
             predecessor=_predecessor(study, before[0]) if before else None,
             planar=self._destination.planar_report,
+            arrived=() if delivery.again else arrived,
         )
-        arrived = {each.sop_instance_uid for each in delivery.objects}
-        return [each for each in made if delivery.again or each.sop_instance_uid not in arrived]
 
     def _ask_commitment(self, delivery: Delivery, arrived: Sequence[DeliveredObject]) -> None:
         """Ask the destination to say that it keeps what it took; it has arrived in any case."""
@@ -152,11 +176,11 @@ def _write(made: ResultObject, folder: Path) -> Part10File:
     return Part10File(path, made.sop_class_uid, made.sop_instance_uid, str(ExplicitVRLittleEndian))
 
 
-def _delivered(made: ResultObject, sent: Sent, study: ScreenedStudy) -> DeliveredObject:
+def _delivered(kind: Kind, file: Part10File, sent: Sent, study: ScreenedStudy) -> DeliveredObject:
     return DeliveredObject(
-        kind=made.kind.value,
-        sop_class_uid=made.sop_class_uid,
-        sop_instance_uid=made.sop_instance_uid,
+        kind=kind.value,
+        sop_class_uid=file.sop_class_uid,
+        sop_instance_uid=file.sop_instance_uid,
         version=study.version,
         status=sent.status or 0,
         acknowledged_at=_now(),

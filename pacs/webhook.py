@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 import json
+from collections.abc import Collection
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -66,14 +67,23 @@ class Webhook:
         Who is told.
     worklist_url
         Under which the worklist is reached; empty where unknown.
+    storages
+        Places of results: of what was given up there they are told as well.
     """
 
     tells_failures = True
 
-    def __init__(self, records: Records, place: WebhookPlace, worklist_url: str) -> None:
+    def __init__(
+        self,
+        records: Records,
+        place: WebhookPlace,
+        worklist_url: str,
+        storages: Collection[str] = (),
+    ) -> None:
         self._records = records
         self._place = place
         self._worklist_url = worklist_url
+        self._storages = frozenset(storages)
         self.name = place.name
         self.give_up_days = place.give_up_days
 
@@ -89,23 +99,23 @@ class Webhook:
         DeliveryError
             If nobody answers.
         """
-        notice = read_notice(self._records, delivery, self._worklist_url)
+        notice = read_notice(self._records, delivery, self._worklist_url, self._storages)
         if notice is None:
             return []
         body = json.dumps(notice.as_dict(with_patient=self._place.with_patient)).encode()
         try:
-            answer = httpx.post(
-                self._place.url,
-                content=body,
-                headers=self._headers(notice, body),
-                timeout=_TIMEOUT_SECONDS,
-            )
+            headers = self._headers(notice, body)
+            # Its status is all that counts: whatever follows is not read.
+            with httpx.stream(
+                "POST", self._place.url, content=body, headers=headers, timeout=_TIMEOUT_SECONDS
+            ) as answer:
+                status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DeliveryError(f"nobody takes the notice: {type(error).__name__}") from error
-        if not answer.is_success:
-            why = f"the notice was answered {answer.status_code}"
-            return [Refusal(why, is_for_good=answer.status_code == _GONE)]
-        note_told(self._records, delivery, notice, answer.status_code)
+        if not 200 <= status < 300:
+            why = f"the notice was answered {status}"
+            return [Refusal(why, is_for_good=status == _GONE)]
+        note_told(self._records, delivery, notice, status)
         return []
 
     def _headers(self, notice: Notice, body: bytes) -> dict[str, str]:

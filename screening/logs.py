@@ -76,5 +76,6 @@ def _quieten() -> None:
         library.setLevel(logging.CRITICAL)
         library.propagate = False
         library.handlers[:] = [logging.NullHandler()]
-    for name in ("celery", "kombu", "amqp", "alembic"):
+    # httpx names every address that it asks, with what is secret in it.
+    for name in ("celery", "kombu", "amqp", "alembic", "httpx", "httpcore", "dicomweb_client"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ def receiver(
     contexts: dict[str, list[str]],
     answer: Answer = lambda event: 0x0000,
     action: Callable[[Event], tuple[int, None]] = lambda event: (0x0000, None),
+    tls: ssl.SSLContext | None = None,
     **choices: object,
 ) -> Iterator[Receiver]:
     """Run an SCP for the given SOP Classes, each in the given transfer syntaxes.
@@ -73,6 +75,7 @@ def receiver(
     ae.start_server(
         ("127.0.0.1", opened.port),
         block=False,
+        ssl_context=tls,
         evt_handlers=[
             (evt.EVT_CONN_OPEN, lambda event: lines.append(event.assoc.dul.socket.socket)),
             (evt.EVT_ACCEPTED, accepted),

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import authority, signed_by
 from conftest import free_port, require, wait_until
+from console import nightread
 from desk import TestDesk
+from filed_cases import NOW, file_study
+from installation import Installation
 from orthanc_server import Orthanc, running_orthanc
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
-from receiver import receiver
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
+from receiver import dropped_sockets, receiver
 from result_studies import file_results, heat
 
 from pacs.courier import Courier
@@ -30,8 +43,16 @@ from screening.domain.delivery import DeliveryState, pause_after
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import DeliveryError, SettingsError
-from screening.records.deliveries import Delivery, deliveries_of, resend
+from screening.records.deliveries import (
+    Delivery,
+    changed_studies,
+    deliveries_of,
+    plan,
+    resend,
+    take_due,
+)
 from screening.records.dossier import open_dossier
+from screening.records.engine import Records
 from screening.settings import Settings
 
 MADE = {"SR": 1, "KO": 1, "OT": 3, "PR": 2}
@@ -311,6 +332,85 @@ def test_what_a_pacs_never_takes_is_given_up_at_once(desk: TestDesk) -> None:
     assert {each.kind for each in found.objects} == {"capture", "summary"}
 
 
+STORED = {
+    uid: [ExplicitVRLittleEndian]
+    for uid in (
+        SecondaryCaptureImageStorage,
+        Comprehensive3DSRStorage,
+        KeyObjectSelectionDocumentStorage,
+        GrayscaleSoftcopyPresentationStateStorage,
+    )
+}
+
+
+def test_results_go_over_tls_to_whom_an_authority_vouches_for(
+    desk: TestDesk, tmp_path: Path
+) -> None:
+    ours, another = authority(tmp_path, "ours"), authority(tmp_path, "another")
+    shown = signed_by(ours, "pacs")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.path, shown.key)
+    uid = file_results(desk, 24)
+    with receiver(STORED, tls=context) as peer, dropped_sockets():
+        for trusted, done in ((another, 0), (ours, 1)):
+            to = destination(
+                peer.port,
+                ae_title="ARCHIVE",
+                host="localhost",
+                tls=True,
+                tls_authorities=trusted.path,
+            )
+            carrier = Rig(desk, to)
+            carrier.plan()
+            assert carrier.deliver(to) == done
+        assert len(peer.came) == 7
+    assert delivery(desk, uid).state is DeliveryState.DELIVERED
+
+
+def test_who_is_asked_says_that_it_keeps_them(desk: TestDesk, tmp_path: Path) -> None:
+    """The PACS is another Nightread, which commits on the association on which it is asked."""
+    theirs = Settings(
+        data_dir=tmp_path / "theirs",
+        dicom_port=free_port(),
+        worklist_port=0,
+        minimum_free_gigabytes=0,
+    )
+    archive = Installation(theirs)
+    archive.start("listen")
+    try:
+        wait_until(archive.listens, 30, "the other one listens")
+        uid = file_results(desk, 25)
+        to = destination(theirs.dicom_port, ae_title="NIGHTREAD", commitment=True)
+        carrier = Rig(desk, to)
+        carrier.plan()
+        assert carrier.deliver(to) == 1
+    finally:
+        archive.stop()
+    objects = delivery(desk, uid).objects
+    assert len(objects) == 7
+    assert all(each.committed_at is not None for each in objects)
+
+
+def test_two_couriers_share_the_work(records: Records) -> None:
+    """On PostgreSQL and SQLite: what one has taken is not the other's until its lease is over."""
+    for number in range(2):
+        file_study(records, f"1.2.{number}", Prediction(0.9))
+    with records.begin() as session:
+        for changed in changed_studies(session, NOW):
+            plan(session, changed, ["pacs"], NOW)
+
+    def take(at: dt.datetime) -> int | None:
+        with records.begin() as session:
+            taken = take_due(session, "pacs", at, dt.timedelta(minutes=5))
+        return taken.row if taken else None
+
+    first, second = take(NOW), take(NOW)
+    assert first != second
+    assert None not in (first, second)
+    assert take(NOW) is None
+    assert take(NOW + dt.timedelta(minutes=6)) == first
+
+
 def test_pauses_grow_up_to_half_an_hour() -> None:
     pauses = [pause_after(attempts).total_seconds() for attempts in (1, 2, 3, 7, 8, 1000)]
     assert pauses == [30, 60, 120, 1800, 1800, 1800]
@@ -345,3 +445,84 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, wh
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         read_destinations(tmp_path / "none.toml", "NIGHTREAD")
+
+
+def test_the_console_lists_deliveries_and_sends_them_again(tmp_path: Path) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text(ONE)
+    assert nightread("migrate", cwd=tmp_path).returncode == 0
+    desk = TestDesk(Settings(data_dir=tmp_path / "nightread-data", minimum_free_gigabytes=0))
+    uid = file_results(desk, 26)
+    away = destination(free_port(), name="a", give_up_days=1e-9)
+    rig = Rig(desk, away)
+    rig.plan()
+    rig.deliver(away)
+    desk.close()
+    listed = nightread("deliveries", cwd=tmp_path)
+    assert f"{uid} to a: dead" in listed.stdout
+    assert "nobody answers" in listed.stdout
+    assert "a: 1 dead" in listed.stderr
+    (given_up,) = json.loads(nightread("deliveries", "--json", cwd=tmp_path).stdout)
+    assert (given_up["state"], given_up["study_instance_uid"]) == ("dead", uid)
+    told = {"destinations_file": file}
+    again = nightread("resend", uid, cwd=tmp_path, **told)
+    assert "due now at a" in again.stderr, again.stderr
+    wrong = nightread("resend", uid, "--destination", "b", cwd=tmp_path, **told)
+    assert (wrong.returncode, "no destination b" in wrong.stderr) == (1, True)
+    nobody = nightread("deliver", cwd=tmp_path)
+    assert (nobody.returncode, "nobody to deliver to" in nobody.stderr) == (2, True)
+
+
+def test_a_study_of_two_patients_is_not_told_to_anybody(desk: TestDesk) -> None:
+    first, second = small_study(27, 2)
+    second.PatientName, second.PatientID = "SOMEBODY^ELSE", "OTHER"
+    uid = desk.file(first, Prediction(0.9), heat())
+    desk.file(second, Prediction(0.9), heat())
+    to = destination(free_port())
+    rig = Rig(desk, to)
+    rig.plan()
+    rig.deliver(to)
+    found = delivery(desk, uid)
+    assert (found.state, found.objects) == (DeliveryState.DEAD, ())
+    assert "name 2 patients" in (found.last_error or "")
+
+
+def test_who_was_told_of_a_verdict_is_told_when_it_is_another(desk: TestDesk) -> None:
+    first, second = small_study(28, 2)
+    uid = desk.file(first, Prediction(0.3), heat())
+    with receiver(STORED) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE", verdicts=["doubtful"], objects=["report"])
+        rig = Rig(desk, to)
+        rig.plan()
+        assert rig.deliver(to) == 1
+        desk.file(second, Prediction(0.99), heat())
+        rig.plan()
+        assert rig.deliver(to) == 1
+    assert len(delivery(desk, uid).objects) == 2
+
+
+def test_a_peer_that_takes_nothing_of_it_is_given_up_at_once(desk: TestDesk) -> None:
+    uid = file_results(desk, 29)
+    with receiver({SecondaryCaptureImageStorage: [ExplicitVRLittleEndian]}) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE", objects=["report"])
+        rig = Rig(desk, to)
+        rig.plan()
+        rig.deliver(to)
+    assert delivery(desk, uid).state is DeliveryState.DEAD
+
+
+def test_what_a_peer_says_of_a_patient_is_kept_nowhere(desk: TestDesk) -> None:
+    def refuse(_: object) -> Dataset:
+        answer = Dataset()
+        answer.Status, answer.ErrorComment = 0xA700, "no room for DOE^JOHN"
+        return answer
+
+    uid = file_results(desk, 30)
+    with receiver(STORED, answer=refuse) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        rig.deliver(to)
+    error = delivery(desk, uid).last_error or ""
+    assert "0xA700" in error
+    assert "DOE" not in error

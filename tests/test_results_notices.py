@@ -8,7 +8,7 @@ import hmac
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -88,9 +88,14 @@ def courier(desk: TestDesk, *carriers: Any) -> Courier:  # noqa: ANN401
     return Courier(desk.records, carriers, **quick)
 
 
-def webhook(desk: TestDesk, listener: Listener, **changes: Any) -> Webhook:  # noqa: ANN401
+def webhook(
+    desk: TestDesk,
+    listener: Listener,
+    storages: Sequence[str] = (),
+    **changes: Any,  # noqa: ANN401
+) -> Webhook:
     place = WebhookPlace(name="hook", url=listener.url, secret=SECRET, **changes)
-    return Webhook(desk.records, place, HERE)
+    return Webhook(desk.records, place, HERE, storages)
 
 
 def test_a_flagged_study_is_told_once_signed_and_without_the_patient(
@@ -161,7 +166,7 @@ def test_a_delivery_that_was_given_up_is_told(desk: TestDesk, listener: Listener
         name="pacs", ae_title="A", host="127.0.0.1", port=free_port(), give_up_days=1e-9
     )
     storage = Storage(desk.records, desk.archive, away, "NIGHTREAD")
-    hook = webhook(desk, listener)
+    hook = webhook(desk, listener, storages=["pacs"])
     carrier = courier(desk, storage, hook)
     carrier.plan()
     carrier.deliver(hook)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from result_studies import file_results, screened
+from result_studies import file_results, heat, screened
 
 from pacs.results.identity import Kind, uid_of
 from pacs.results.objects import ResultObject, make_objects
@@ -42,7 +43,7 @@ def desk(settings: Settings) -> Iterator[TestDesk]:
 
 @pytest.fixture
 def made(desk: TestDesk) -> list[ResultObject]:
-    return make_objects(screened(desk, file_results(desk)), list(Kind))
+    return list(make_objects(screened(desk, file_results(desk)), list(Kind)))
 
 
 def tool(name: str, package: str) -> str:
@@ -77,7 +78,7 @@ def test_a_study_gets_one_report_and_pictures_of_what_is_flagged(made: list[Resu
 
 def test_made_again_they_are_the_same(desk: TestDesk) -> None:
     uid = file_results(desk)
-    first, second = (make_objects(screened(desk, uid), list(Kind)) for _ in range(2))
+    first, second = (list(make_objects(screened(desk, uid), list(Kind))) for _ in range(2))
     assert [str(each.dataset) for each in first] == [str(each.dataset) for each in second]
     assert [each.dataset.file_meta for each in first] == [each.dataset.file_meta for each in second]
 
@@ -262,4 +263,56 @@ def test_a_study_of_nothing_but_our_own_objects_gets_none(desk: TestDesk) -> Non
     (ds,) = small_study(4, 1)
     ds.Manufacturer, ds.ImageType = "Nightread", ["DERIVED", "SECONDARY"]
     uid = desk.file(ds, Exclusion(Reason.DERIVED_BY_US))
-    assert make_objects(screened(desk, uid), list(Kind)) == []
+    assert list(make_objects(screened(desk, uid), list(Kind))) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"WindowCenter": "40", "WindowWidth": None},
+        {"WindowCenter": ["1", "2"], "WindowWidth": "100"},
+        {"WindowCenter": "40", "WindowWidth": "0"},
+        {"WindowCenter": "40", "WindowWidth": "80", "VOILUTFunction": "CURLY"},
+        {"RescaleSlope": "1", "RescaleIntercept": None},
+        {"VOILUTSequence": []},
+    ],
+)
+def test_a_header_that_is_not_as_it_should_be_costs_no_object(
+    desk: TestDesk, change: dict[str, object]
+) -> None:
+    (ds,) = small_study(5, 1)
+    for name, value in change.items():
+        if value is None and name in ds:
+            delattr(ds, name)
+        elif value is not None:
+            setattr(ds, name, value)
+    study = screened(desk, desk.file(ds, Prediction(0.9), heat()))
+    assert {each.kind for each in make_objects(study, list(Kind))} == set(Kind)
+
+
+def test_what_has_not_changed_has_the_same_uid_and_the_same_bytes(desk: TestDesk) -> None:
+    uid = file_results(desk, 6)
+    before = {each.sop_instance_uid: each for each in make_objects(screened(desk, uid), list(Kind))}
+    desk.signed_in("anna").post(f"/api/v1/studies/{uid}/reviews", json={"opinion": "agree"})
+    study = screened(desk, uid)
+    after = {each.sop_instance_uid: each for each in make_objects(study, list(Kind))}
+    same = before.keys() & after.keys()
+    kinds = {before[each].kind for each in same}
+    assert kinds == {Kind.CAPTURE, Kind.OUTLINE, Kind.KEY_IMAGES}
+    assert all(str(before[each].dataset) == str(after[each].dataset) for each in same)
+    assert [each.kind for each in make_objects(study, list(Kind), arrived=same)] == [
+        Kind.REPORT,
+        Kind.SUMMARY,
+    ]
+    (planar,) = make_objects(study, [Kind.REPORT], planar=True)
+    assert planar.sop_instance_uid not in after
+
+
+def test_times_are_of_the_zone_that_the_original_names(desk: TestDesk) -> None:
+    (ds,) = small_study(7, 1)
+    ds.TimezoneOffsetFromUTC = "+0900"
+    study = screened(desk, desk.file(ds, Prediction(0.9)))
+    (report,) = make_objects(study, [Kind.REPORT])
+    local = study.decided_at.astimezone(dt.timezone(dt.timedelta(hours=9)))
+    assert report.dataset.ContentTime == local.strftime("%H%M%S")
+    assert report.dataset.ContentDate == local.strftime("%Y%m%d")

@@ -17,12 +17,25 @@ from pacs.results.identity import (
 )
 from pacs.results.picture import Rgb, draw_radiograph, draw_table
 from pacs.results.screened import ScreenedImage, ScreenedStudy
+from screening.records.dossier import Score
+
+
+def capture_uid(image: ScreenedImage, score: Score) -> UID:
+    """Return the UID of an image's capture: the same as long as it has the same score."""
+    of_score = (
+        *(score.model, score.model_version, score.model_digest),
+        *(score.probability, score.high_sensitivity, score.high_specificity),
+    )
+    return uid_of("capture", image.record.sop_instance_uid, *of_score)
+
+
+def summary_uid(study: ScreenedStudy) -> UID:
+    """Return the UID of a study's summary as it stands."""
+    return uid_of("summary", study.uid, study.version)
 
 
 def make_capture(study: ScreenedStudy, image: ScreenedImage) -> Dataset:
     """Draw a flagged radiograph with its heat and a legend.
-
-    It has the same UID as long as the image has the same score.
 
     Raises
     ------
@@ -37,15 +50,11 @@ def make_capture(study: ScreenedStudy, image: ScreenedImage) -> Dataset:
         f"{score.model} {score.model_version}, doubtful from {score.high_sensitivity:.2f}, "
         f"suspected from {score.high_specificity:.2f}",
     ]
-    of_score = (
-        *(score.model, score.model_version, score.model_digest),
-        *(score.probability, score.high_sensitivity, score.high_specificity),
-    )
     made = _make(
         study,
         Kind.CAPTURE,
         draw_radiograph(image.path, heat, legend),
-        uid_of("capture", image.record.sop_instance_uid, *of_score),
+        capture_uid(image, score),
         number=study.images.index(image) + 1,
     )
     _refer(made, image)
@@ -67,7 +76,7 @@ def make_summary(study: ScreenedStudy) -> Dataset:
         study,
         Kind.SUMMARY,
         draw_table(title, ("Image", "View", "Score", "Verdict"), rows),
-        uid_of("summary", study.uid, study.version),
+        summary_uid(study),
         number=1,
     )
     made.Laterality = None  # of all images

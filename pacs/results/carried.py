@@ -130,17 +130,28 @@ def _element(original: Dataset, tag: int):  # type: ignore[no-untyped-def]  # no
     return element._replace(VR=representation, is_implicit_VR=False)
 
 
+def _zone(made: Dataset) -> dt.tzinfo | None:
+    """Return the zone of an object's times, PS3.3 C.12.1.1.8; ``None`` for this machine's."""
+    try:
+        return dt.datetime.strptime(str(made.get("TimezoneOffsetFromUTC", "")), "%z").tzinfo
+    except ValueError:
+        return None
+
+
 def stamp(made: Dataset, at: dt.datetime) -> None:
     """Give an object the moment of its content: made anew it is the same.
 
     Parameters
     ----------
     at
-        When what it says was decided, UTC; written as local time.
+        When what it says was found or said, UTC; written as the time of the zone that the original
+        names, else of this machine's.
     """
-    local = at.astimezone()
+    local = at.astimezone(_zone(made))
     date, time = local.strftime("%Y%m%d"), local.strftime("%H%M%S")
-    made.SeriesDate, made.SeriesTime = date, time
+    for name in ("SeriesDate", "SeriesTime"):
+        if name in made:  # a series has many moments
+            delattr(made, name)
     for dated, timed in _MOMENTS:
         if dated in made:
             setattr(made, dated, date)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from pacs.results import codes
 from pacs.results.carried import requests
@@ -18,6 +19,16 @@ from pacs.results.identity import (
     uid_of,
 )
 from pacs.results.screened import ScreenedStudy
+
+
+def key_images_uid(study: ScreenedStudy) -> UID:
+    """Return the UID of a study's key images: the same as long as the same ones are flagged."""
+    flagged = [
+        (image.record.sop_instance_uid, image.score.verdict.value)
+        for image in study.images
+        if image.is_flagged and image.score is not None
+    ]
+    return uid_of("key images", study.uid, flagged)
 
 
 def make_key_images(study: ScreenedStudy) -> Dataset | None:
@@ -36,7 +47,7 @@ def make_key_images(study: ScreenedStudy) -> Dataset | None:
         ),
         series_instance_uid=series_uid(study.uid, Kind.KEY_IMAGES),
         series_number=SERIES_NUMBERS[Kind.KEY_IMAGES],
-        sop_instance_uid=uid_of("key images", study.uid, study.version),
+        sop_instance_uid=key_images_uid(study),
         instance_number=1,
         manufacturer=MANUFACTURER,
         requested_procedures=requests(study.images[0].header) or None,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import datetime as dt
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from pydicom.dataset import Dataset
 
-from pacs.results.capture import make_capture, make_summary
+from pacs.results.capture import capture_uid, make_capture, make_summary, summary_uid
 from pacs.results.carried import carry, stamp
 from pacs.results.identity import Kind
-from pacs.results.key_images import make_key_images
-from pacs.results.outline import make_outline
+from pacs.results.key_images import key_images_uid, make_key_images
+from pacs.results.outline import make_outline, outline_uid
 from pacs.results.report import make_report
-from pacs.results.screened import ScreenedStudy
-from screening.errors import PixelError
+from pacs.results.screened import ScreenedImage, ScreenedStudy
 
 log = structlog.get_logger(__name__)
 
@@ -44,56 +45,75 @@ def make_objects(
     *,
     predecessor: Dataset | None = None,
     planar: bool = False,
-) -> list[ResultObject]:
-    """Make the objects of a study; made again they have the same UIDs and the same content.
+    arrived: Collection[str] = (),
+) -> Iterator[ResultObject]:
+    """Make the objects of a study, one after the other, the report first.
+
+    Made again they have the same UIDs and the same content.
 
     Parameters
     ----------
     study
-        As it stands.
+        As it stands, of one patient.
     kinds
         Which objects are wanted.
     predecessor
         The report that this one supersedes.
     planar
         Whether the report is a Comprehensive SR.
-
-    Returns
-    -------
-    list of ResultObject
-        The report first. None of a study without an image that is not ours.
+    arrived
+        SOP Instance UIDs that need not be made: a picture is dear.
     """
     if not study.images:
-        return []
-    made = [
-        ResultObject(kind, dataset)
-        for kind, dataset in _all(study, kinds, predecessor, planar=planar)
-        if dataset is not None
-    ]
-    for each in made:
-        carry(study.images[0].header, each.dataset)
-        stamp(each.dataset, study.decided_at)
-    return made
-
-
-def _all(
-    study: ScreenedStudy, kinds: Collection[Kind], predecessor: Dataset | None, *, planar: bool
-) -> Iterator[tuple[Kind, Dataset | None]]:
-    if Kind.REPORT in kinds:
-        yield Kind.REPORT, make_report(study, predecessor=predecessor, planar=planar)
-    if Kind.SUMMARY in kinds:
-        yield Kind.SUMMARY, make_summary(study)
-    if Kind.KEY_IMAGES in kinds:
-        yield Kind.KEY_IMAGES, make_key_images(study)
-    for image in study.images:
-        if not image.is_flagged:
+        return
+    for kind, make, at in _plans(study, kinds, predecessor, planar=planar, arrived=arrived):
+        dataset = make()
+        if dataset is None:
             continue
-        if Kind.CAPTURE in kinds:
-            try:
-                yield Kind.CAPTURE, make_capture(study, image)
-            except PixelError as error:
-                # It was decoded when it was scored: the file has changed, or a library has.
-                uid = image.record.sop_instance_uid
-                log.error("capture_not_made", sop_instance_uid=uid, error=str(error))
-        if Kind.OUTLINE in kinds:
-            yield Kind.OUTLINE, make_outline(study, image)
+        carry(study.images[0].header, dataset)
+        stamp(dataset, at)
+        yield ResultObject(kind, dataset)
+
+
+_Plan = tuple[Kind, Callable[[], Dataset | None], dt.datetime]
+
+
+def _plans(
+    study: ScreenedStudy,
+    kinds: Collection[Kind],
+    predecessor: Dataset | None,
+    *,
+    planar: bool,
+    arrived: Collection[str],
+) -> Iterator[_Plan]:
+    """Yield what is to be made, by whom, and of which moment it is."""
+    if Kind.REPORT in kinds:
+        report = partial(make_report, study, predecessor=predecessor, planar=planar)
+        yield Kind.REPORT, report, study.decided_at
+    if Kind.SUMMARY in kinds and summary_uid(study) not in arrived:
+        yield Kind.SUMMARY, partial(make_summary, study), study.decided_at
+    if Kind.KEY_IMAGES in kinds and key_images_uid(study) not in arrived:
+        yield Kind.KEY_IMAGES, partial(make_key_images, study), study.scored_at
+    for image in study.images:
+        score = image.score
+        if score is None or not image.is_flagged:
+            continue
+        if Kind.CAPTURE in kinds and capture_uid(image, score) not in arrived:
+            yield Kind.CAPTURE, partial(_if_it_can, make_capture, study, image), score.scored_at
+        if Kind.OUTLINE in kinds and outline_uid(image, score) not in arrived:
+            yield Kind.OUTLINE, partial(_if_it_can, make_outline, study, image), score.scored_at
+
+
+def _if_it_can(
+    make: Callable[[ScreenedStudy, ScreenedImage], Dataset | None],
+    study: ScreenedStudy,
+    image: ScreenedImage,
+) -> Dataset | None:
+    """Make a picture of one image; where that fails, the others and the report go all the same."""
+    try:
+        return make(study, image)
+    except Exception as error:
+        # Whatever a library says of a header may hold a patient.
+        uid = image.record.sop_instance_uid
+        log.error("object_not_made", sop_instance_uid=uid, error=type(error).__name__)
+        return None

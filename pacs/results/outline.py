@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from highdicom.pr import (
     AnnotationUnitsValues,
@@ -13,6 +15,7 @@ from highdicom.pr import (
     TextObject,
 )
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from pacs.results.hot_regions import hot_regions, read_heat
 from pacs.results.identity import (
@@ -25,6 +28,7 @@ from pacs.results.identity import (
     uid_of,
 )
 from pacs.results.screened import ScreenedImage, ScreenedStudy
+from screening.records.dossier import Score
 
 # How the original's values become grey: what a viewer applies without a presentation state.
 _GREYS = (
@@ -33,18 +37,30 @@ _GREYS = (
 )
 
 
-def make_outline(study: ScreenedStudy, image: ScreenedImage) -> Dataset | None:
-    """Outline the hot regions of a flagged image; ``None`` where it has none.
+def outline_uid(image: ScreenedImage, score: Score) -> UID:
+    """Return the UID of an image's outline: the same as long as it has the same score."""
+    model = score.model, score.model_version, score.model_digest
+    verdict = score.probability, score.verdict.value
+    return uid_of("outline", image.record.sop_instance_uid, *model, *verdict)
 
-    It has the same UID as long as the image has the same score.
-    """
+
+def make_outline(study: ScreenedStudy, image: ScreenedImage) -> Dataset | None:
+    """Outline the hot regions of a flagged image; ``None`` where it has none."""
+    try:
+        return _outline(study, image, _GREYS)
+    except (ValueError, TypeError, AttributeError, IndexError, OverflowError):
+        # A window or a table that is not as the standard wants it: the viewer has its own way.
+        return _outline(study, image, ())
+
+
+def _outline(study: ScreenedStudy, image: ScreenedImage, greys: Sequence[str]) -> Dataset | None:
     score = image.score
     if score is None or score.heatmap is None or not (image.record.rows and image.record.columns):
         return None
     boxes = hot_regions(read_heat(score.heatmap.picture))
     if not boxes:
         return None
-    original = _original(image)
+    original = _original(image, greys)
     layer = GraphicLayer("NIGHTREAD", order=1, description=NOTICE)
     size = np.array([image.record.columns, image.record.rows], float)
     annotation = GraphicAnnotation(
@@ -53,15 +69,11 @@ def make_outline(study: ScreenedStudy, image: ScreenedImage) -> Dataset | None:
         graphic_objects=[_rectangle(box, size) for box in boxes],
         text_objects=[_text(f"{NOTICE}: {score.verdict.value} {score.probability:.2f}", boxes[0])],
     )
-    uid = uid_of(
-        *("outline", image.record.sop_instance_uid),
-        *(score.model, score.model_version, score.model_digest, score.probability),
-    )
     made: Dataset = GrayscaleSoftcopyPresentationState(
         referenced_images=[original],
         series_instance_uid=series_uid(study.uid, Kind.OUTLINE),
         series_number=SERIES_NUMBERS[Kind.OUTLINE],
-        sop_instance_uid=uid,
+        sop_instance_uid=outline_uid(image, score),
         instance_number=study.images.index(image) + 1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=score.model,
@@ -81,9 +93,9 @@ def make_outline(study: ScreenedStudy, image: ScreenedImage) -> Dataset | None:
     return made
 
 
-def _original(image: ScreenedImage) -> Dataset:
+def _original(image: ScreenedImage, greys: Sequence[str]) -> Dataset:
     found = image.reference()
-    for name in _GREYS:
+    for name in greys:
         if name in image.header:
             found[name] = image.header[name]
     return found

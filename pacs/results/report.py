@@ -43,7 +43,7 @@ _DEVICE = Code("121007", "DCM", "Device")
 _DEVICE_UID = uid_of("device")
 
 
-def report_uid(study: ScreenedStudy, predecessor: str | None) -> UID:
+def report_uid(study: ScreenedStudy, predecessor: str | None, *, planar: bool) -> UID:
     """Return the UID of a study's report as it stands.
 
     Parameters
@@ -52,8 +52,11 @@ def report_uid(study: ScreenedStudy, predecessor: str | None) -> UID:
         What it reports.
     predecessor
         SOP Instance UID of the report that it supersedes; ``None`` for the first.
+    planar
+        Whether it is a Comprehensive SR.
     """
-    return uid_of("report", study.uid, study.version, predecessor or "")
+    form = "planar" if planar else "3d"
+    return uid_of("report", study.uid, study.version, predecessor or "", form)
 
 
 def make_report(
@@ -92,7 +95,7 @@ def make_report(
         content=content[0],
         series_instance_uid=series_uid(study.uid, Kind.REPORT),
         series_number=SERIES_NUMBERS[Kind.REPORT],
-        sop_instance_uid=report_uid(study, before),
+        sop_instance_uid=report_uid(study, before, planar=planar),
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=not study.dossier.case.images_waiting,

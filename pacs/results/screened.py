@@ -92,11 +92,14 @@ class ScreenedStudy:
         All but what we made ourselves, in the order of the records.
     review
         The newest one of the study that stands; ``None`` before the first.
+    said_at
+        When somebody last reviewed the study or took a review back, UTC.
     """
 
     dossier: Dossier
     images: tuple[ScreenedImage, ...]
     review: Review | None = None
+    said_at: dt.datetime | None = None
 
     @property
     def uid(self) -> str:
@@ -130,9 +133,13 @@ class ScreenedStudy:
     @property
     def decided_at(self) -> dt.datetime:
         """When the newest of what is told was found or said, UTC."""
+        return max(self.scored_at, self.said_at or self.scored_at)
+
+    @property
+    def scored_at(self) -> dt.datetime:
+        """When its newest score was found, UTC; when its first image came, where there is none."""
         found = [image.score.scored_at for image in self.images if image.score is not None]
-        said = [self.review.at] if self.review else []
-        return max([*found, *said], default=self.dossier.case.received_at)
+        return max(found, default=self.dossier.case.received_at)
 
 
 def _told(image: ScreenedImage) -> list[object]:
@@ -145,7 +152,10 @@ def _told(image: ScreenedImage) -> list[object]:
 
 
 def open_screened(
-    dossier: Dossier, archive: Archive, reviews: Sequence[Review] = ()
+    dossier: Dossier,
+    archive: Archive,
+    reviews: Sequence[Review] = (),
+    said_at: dt.datetime | None = None,
 ) -> ScreenedStudy:
     """Put a study together.
 
@@ -157,13 +167,13 @@ def open_screened(
         Where its files are.
     reviews
         Those that stand, the newest last.
+    said_at
+        When somebody last reviewed the study or took a review back, UTC.
 
     Raises
     ------
-    ArchiveAwayError
-        If the archive is not to be had.
-    OSError
-        If a file is not.
+    ArchiveError
+        If the archive or a file of the study is not to be had.
     """
     images = []
     for record in dossier.images:
@@ -173,4 +183,4 @@ def open_screened(
         header = dcmread(path, stop_before_pixels=True, force=True)
         images.append(ScreenedImage(record, header, path))
     of_study = [review for review in reviews if review.sop_instance_uid is None]
-    return ScreenedStudy(dossier, tuple(images), of_study[-1] if of_study else None)
+    return ScreenedStudy(dossier, tuple(images), of_study[-1] if of_study else None, said_at)

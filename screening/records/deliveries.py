@@ -99,6 +99,14 @@ def changed_studies(session: Session, before: dt.datetime, limit: int = 200) -> 
     return [ChangedStudy(*row) for row in found]
 
 
+def told(session: Session, study_row: int) -> frozenset[str]:
+    """Return the destinations at which something of a study has arrived."""
+    arrived = select(DeliveryRow.destination).join(
+        DeliveredObjectRow, DeliveredObjectRow.delivery_row == DeliveryRow.id
+    )
+    return frozenset(session.scalars(arrived.where(DeliveryRow.study_row == study_row)))
+
+
 def forget_changes(session: Session, before: dt.datetime) -> int:
     """Forget what was new before a moment and was never planned, and return of how many studies."""
     gone = delete(ChangedStudyRow).where(ChangedStudyRow.changed_at < before)
@@ -147,7 +155,12 @@ def _make_due(
             study_row=study_row, destination=destination, changes=1, **values
         ).on_conflict_do_update(
             index_elements=["study_row", "destination"],
-            set_={**values, "changes": DeliveryRow.changes + 1},
+            # Who asked for everything once more gets it, whatever is new besides.
+            set_={
+                **values,
+                "again": True if again else DeliveryRow.again,
+                "changes": DeliveryRow.changes + 1,
+            },
         )
     )
 
@@ -184,15 +197,52 @@ def tell(
         _make_due(session, row, destination, now, again=False)
 
 
-def due(session: Session, destination: str, now: dt.datetime, limit: int = 20) -> list[Delivery]:
-    """Return what a destination is to be sent now, the longest due first."""
-    return _read(
-        session,
+def take_due(
+    session: Session,
+    destination: str,
+    now: dt.datetime,
+    lease: dt.timedelta,
+    tried: Collection[int] = (),
+) -> Delivery | None:
+    """Take what a destination is to be sent next, the longest due first; ``None`` if nothing is.
+
+    Parameters
+    ----------
+    session
+        An open transaction that writes.
+    lease
+        For how long it is ours: another courier leaves it alone, and takes it up after.
+    tried
+        Rows of deliveries that are not to be taken.
+    """
+    row = session.scalar(
+        select(DeliveryRow.id)
+        .where(
+            DeliveryRow.destination == destination,
+            DeliveryRow.state == DeliveryState.DUE.value,
+            DeliveryRow.due_at <= now,
+            DeliveryRow.id.not_in(tried),
+        )
+        .order_by(DeliveryRow.due_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if row is None:
+        return None
+    session.execute(update(DeliveryRow).where(DeliveryRow.id == row).values(due_at=now + lease))
+    session.flush()
+    (taken,) = _read(session, DeliveryRow.id == row, limit=None)
+    return taken
+
+
+def is_any_due(session: Session, destination: str, now: dt.datetime) -> bool:
+    """Say whether a destination is to be sent anything: a look that writes nothing."""
+    found = select(DeliveryRow.id).where(
         DeliveryRow.destination == destination,
         DeliveryRow.state == DeliveryState.DUE.value,
         DeliveryRow.due_at <= now,
-        limit=limit,
     )
+    return session.scalar(found.limit(1)) is not None
 
 
 def deliveries_of(session: Session, study_instance_uid: str) -> list[Delivery]:
@@ -293,7 +343,12 @@ def settle(
         values["again"] = False
     session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.id == delivery.row, DeliveryRow.changes == delivery.changes)
+        .where(
+            DeliveryRow.id == delivery.row,
+            DeliveryRow.changes == delivery.changes,
+            # As it was taken: after its lease it is another courier's.
+            DeliveryRow.due_at == delivery.due_at,
+        )
         .values(**values)
     )
 
