@@ -159,9 +159,9 @@ def test_a_backlog_is_screened_while_workers_and_servers_fail(
         settings,
         embedded_redis,
         own_postgresql,
-        studies=120,
+        studies=60,
         workers=2,
-        seconds_between=10,
+        seconds_between=6,
         kills=4,
     )
 
