@@ -17,7 +17,7 @@ from pacs.peer import Trouble
 from pacs.refusal import Refusal
 from screening.domain.delivery import SHORTEST_PAUSE, DeliveryState, pause_after
 from screening.errors import AssociationError, NightreadError, RecordsError
-from screening.records import deliveries
+from screening.records import changes, deliveries
 from screening.records.deliveries import Delivery
 from screening.records.engine import Records
 
@@ -102,11 +102,11 @@ class Courier:
         """Make due what is new, and return of how many studies."""
         now = _now()
         with self._records.read() as session:
-            changed = deliveries.changed_studies(session, now - self._quiet)
+            changed = changes.changed_studies(session, now - self._quiet)
         oldest = now - _NEWS_FOR
         if changed and changed[0].changed_at < oldest:
             with self._records.begin() as session:
-                forgotten = deliveries.forget_changes(session, oldest)
+                forgotten = changes.forget_changes(session, oldest)
             log.warning("results_too_old_to_send", studies=forgotten)
         planned = 0
         for study in (each for each in changed if each.changed_at >= oldest):

@@ -8,16 +8,16 @@ import socket
 import ssl
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from pacs.notice import Notice, note_told, read_notice
+from pacs.notice import Notice
+from pacs.notifier import NoticePlace, Notifier
 from pacs.refusal import Refusal
 from pacs.results.codes import SCHEME
 from pacs.results.identity import NOTICE
 from screening.domain.verdict import Verdict
 from screening.errors import DeliveryError
 from screening.records.cases import Case
-from screening.records.deliveries import Delivery
 from screening.records.engine import Records
 
 _BEGIN, _END = b"\x0b", b"\x1c\r"  # of a message, HL7 Minimal Lower Layer Protocol, release 1
@@ -29,28 +29,19 @@ _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\
 _TAKEN = ("AA", "CA")
 
 
-class Hl7Place(BaseModel):
+class Hl7Place(NoticePlace):
     """A system that takes ORU^R01; a message names the patient.
 
     Attributes
     ----------
-    name
-        For people; it must not change.
     host, port
         Where it takes MLLP.
     application, facility
         The receiver's, MSH-5 and MSH-6.
-    verdicts
-        Of which studies.
     tls, tls_authorities
         Whether it speaks TLS, and who vouches for it.
-    give_up_days
-        After so long without success a message is given up, and listed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
     host: str = Field(min_length=1)
     port: int = Field(ge=1, le=65535)
     application: str = ""
@@ -61,40 +52,16 @@ class Hl7Place(BaseModel):
     give_up_days: float = Field(default=7.0, gt=0, le=365)
 
 
-class Hl7:
-    """Sends messages to one system.
-
-    Parameters
-    ----------
-    records
-        What there is to tell.
-    place
-        Who is told.
-    """
+class Hl7(Notifier):
+    """Sends messages to one system; its parameters are those of `Notifier`."""
 
     tells_failures = False
 
     def __init__(self, records: Records, place: Hl7Place) -> None:
-        self._records = records
+        super().__init__(records, place)
         self._place = place
-        self.name = place.name
-        self.give_up_days = place.give_up_days
 
-    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
-        """Say whether it is told of a study."""
-        return verdict in self._place.verdicts
-
-    def carry(self, delivery: Delivery) -> list[Refusal]:
-        """Send what there is to tell, and wait for the acknowledgement.
-
-        Raises
-        ------
-        DeliveryError
-            If nobody answers as MLLP asks.
-        """
-        notice = read_notice(self._records, delivery, "")
-        if notice is None:
-            return []
+    def _tell(self, notice: Notice) -> int | Refusal:
         number = hashlib.sha256(notice.uid.encode()).hexdigest()[:20]
         message = oru(notice, number, self._place.application, self._place.facility)
         try:
@@ -105,9 +72,8 @@ class Hl7:
         if answered != number:
             raise DeliveryError("another message than ours was acknowledged")
         if code not in _TAKEN:
-            return [Refusal(f"the message was answered {code}", is_for_good=False)]
-        note_told(self._records, delivery, notice, 0)
-        return []
+            return Refusal(f"the message was answered {code}", is_for_good=False)
+        return 0
 
     def _exchange(self, message: str) -> str:
         place = self._place

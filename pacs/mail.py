@@ -9,13 +9,12 @@ from collections.abc import Collection
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from pacs.notice import Notice, note_told, read_notice
+from pacs.notice import Notice
+from pacs.notifier import NoticePlace, Notifier
 from pacs.refusal import Refusal
-from screening.domain.verdict import Verdict
 from screening.errors import DeliveryError
-from screening.records.deliveries import Delivery
 from screening.records.engine import Records
 from screening.web_address import is_loopback
 
@@ -23,13 +22,11 @@ _TIMEOUT_SECONDS = 20.0
 _ACCEPTED = 250
 
 
-class MailPlace(BaseModel):
+class MailPlace(NoticePlace):
     """People who are told.
 
     Attributes
     ----------
-    name
-        For people; it must not change.
     host, port, starttls
         Of the server that takes our mail, and whether it is talked to over TLS: it must be, beyond
         this machine.
@@ -37,17 +34,10 @@ class MailPlace(BaseModel):
         With which we sign in there; empty for not at all.
     sender, to
         Addresses.
-    verdicts
-        Of which studies; what is given up is told of any.
     with_patient
         Whether they are told who the patient is.
-    give_up_days
-        After so long without success a notice is given up, and listed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
     host: str = Field(min_length=1)
     port: int = Field(default=587, ge=1, le=65535)
     starttls: bool = True
@@ -55,9 +45,7 @@ class MailPlace(BaseModel):
     password: str = Field(default="", repr=False)
     sender: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
     to: tuple[str, ...] = Field(min_length=1)
-    verdicts: tuple[Verdict, ...] = (Verdict.SUSPECTED, Verdict.DOUBTFUL)
     with_patient: bool = False
-    give_up_days: float = Field(default=2.0, gt=0, le=365)
 
     @model_validator(mode="after")
     def _over_tls(self) -> MailPlace:
@@ -68,58 +56,25 @@ class MailPlace(BaseModel):
         return self
 
 
-class Mail:
-    """Sends notices to some people.
-
-    Parameters
-    ----------
-    records
-        What there is to tell.
-    place
-        Who is told.
-    worklist_url
-        Under which the worklist is reached; empty where unknown.
-    storages
-        Places of results: of what was given up there they are told as well.
-    """
-
-    tells_failures = True
+class Mail(Notifier):
+    """Sends notices to some people; its parameters are those of `Notifier`."""
 
     def __init__(
         self,
         records: Records,
         place: MailPlace,
-        worklist_url: str,
+        worklist_url: str = "",
         storages: Collection[str] = (),
     ) -> None:
-        self._records = records
+        super().__init__(records, place, worklist_url, storages)
         self._place = place
-        self._worklist_url = worklist_url
-        self._storages = frozenset(storages)
-        self.name = place.name
-        self.give_up_days = place.give_up_days
 
-    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
-        """Say whether they are told of a study."""
-        return verdict in self._place.verdicts
-
-    def carry(self, delivery: Delivery) -> list[Refusal]:
-        """Send what there is to tell.
-
-        Raises
-        ------
-        DeliveryError
-            If the server does not take it.
-        """
-        notice = read_notice(self._records, delivery, self._worklist_url, self._storages)
-        if notice is None:
-            return []
+    def _tell(self, notice: Notice) -> int | Refusal:
         try:
             self._send(self._message(notice))
         except (OSError, smtplib.SMTPException) as error:
             raise DeliveryError(f"the mail was not taken: {type(error).__name__}") from error
-        note_told(self._records, delivery, notice, _ACCEPTED)
-        return []
+        return _ACCEPTED
 
     def _send(self, message: EmailMessage) -> None:
         place = self._place

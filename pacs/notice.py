@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from pacs.results.identity import uid_of
 from screening.domain.delivery import DeliveryState
-from screening.records import deliveries
 from screening.records.cases import Case, find_case
-from screening.records.deliveries import DeliveredObject, Delivery, deliveries_of
+from screening.records.delivered import DeliveredObject, acknowledge
+from screening.records.deliveries import Delivery, deliveries_of
 from screening.records.engine import Records
 
 
@@ -133,7 +133,7 @@ def note_told(records: Records, delivery: Delivery, notice: Notice, status: int)
         committed_at=None,
     )
     with records.begin() as session:
-        deliveries.acknowledge(session, delivery, [told])
+        acknowledge(session, delivery.row, [told])
 
 
 def _version(case: Case, undelivered: Sequence[Delivery]) -> str:

@@ -23,8 +23,8 @@ from pacs.survey import Part10File
 from screening.archive.archive import Archive
 from screening.domain.commitment import Reference
 from screening.errors import DeliveryError, NightreadError
-from screening.records import deliveries
-from screening.records.deliveries import DeliveredObject, Delivery
+from screening.records.delivered import DeliveredObject, acknowledge, commit_objects
+from screening.records.deliveries import Delivery
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.reviews import reviews_of, standing_reviews
@@ -111,7 +111,7 @@ class Storage:
         finally:
             if arrived:
                 with self._records.begin() as session:
-                    deliveries.acknowledge(session, delivery, arrived)
+                    acknowledge(session, delivery.row, arrived)
         return refusals, arrived
 
     def _send(self, files: list[Part10File], study: ScreenedStudy) -> Iterator[Sent]:
@@ -158,7 +158,7 @@ class Storage:
             return
         if answer is not None and answer.held:
             with self._records.begin() as session:
-                deliveries.commit_objects(session, delivery, answer.held, _now())
+                commit_objects(session, delivery.row, answer.held, _now())
 
 
 def _predecessor(study: ScreenedStudy, report: DeliveredObject) -> Dataset:

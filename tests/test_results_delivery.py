@@ -7,6 +7,7 @@ import json
 import shutil
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from pydicom.uid import (
 )
 from receiver import dropped_sockets, receiver
 from result_studies import file_results, heat
+from sqlalchemy import select
 
 from pacs.courier import Courier
 from pacs.destinations import Destination, read_destinations
@@ -43,16 +45,11 @@ from screening.domain.delivery import DeliveryState, pause_after
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import DeliveryError, SettingsError
-from screening.records.deliveries import (
-    Delivery,
-    changed_studies,
-    deliveries_of,
-    plan,
-    resend,
-    take_due,
-)
+from screening.records.changes import changed_studies, note_change
+from screening.records.deliveries import Delivery, deliveries_of, plan, resend, take_due
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
+from screening.records.schema import StudyRow
 from screening.settings import Settings
 
 MADE = {"SR": 1, "KO": 1, "OT": 3, "PR": 2}
@@ -409,6 +406,26 @@ def test_two_couriers_share_the_work(records: Records) -> None:
     assert None not in (first, second)
     assert take(NOW) is None
     assert take(NOW + dt.timedelta(minutes=6)) == first
+
+
+def test_who_plans_and_who_changes_a_study_do_not_wait_for_each_other(records: Records) -> None:
+    file_study(records, "1.2", Prediction(0.9))
+    with records.read() as session:
+        (changed,) = changed_studies(session, NOW)
+    planned: list[bool] = []
+
+    def plan_it() -> None:
+        with records.begin() as session:
+            planned.append(plan(session, changed, ["pacs"], NOW))
+
+    with records.begin() as session:
+        session.execute(select(StudyRow.id).where(StudyRow.id == changed.row).with_for_update())
+        thread = threading.Thread(target=plan_it)
+        thread.start()
+        time.sleep(0.5)
+        note_change(session, changed.row, NOW + dt.timedelta(seconds=1))
+    thread.join(20)
+    assert planned == [False], "what is newer is planned next time"
 
 
 def test_pauses_grow_up_to_half_an_hour() -> None:

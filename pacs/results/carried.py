@@ -7,7 +7,6 @@ import datetime as dt
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -158,8 +157,3 @@ def stamp(made: Dataset, at: dt.datetime) -> None:
             setattr(made, timed, time)
     for equipment in made.get("ContributingEquipmentSequence", ()):
         equipment.ContributionDateTime = date + time
-
-
-def file_meta(made: Dataset) -> None:
-    """Have an object written in Explicit VR Little Endian."""
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

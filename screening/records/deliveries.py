@@ -6,39 +6,16 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.delivery import DeliveryState
 from screening.errors import DeliveryError
-from screening.records.delivery_schema import ChangedStudyRow, DeliveredObjectRow, DeliveryRow
+from screening.records.changes import ChangedStudy, take_change
+from screening.records.delivered import DeliveredObject, objects_of
+from screening.records.delivery_schema import DeliveredObjectRow, DeliveryRow
 from screening.records.dialect import insert_for
 from screening.records.schema import StudyRow
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedStudy:
-    """A study with something new to tell, and when it last changed."""
-
-    row: int
-    study_instance_uid: str
-    verdict: str
-    calling_ae_title: str | None
-    changed_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveredObject:
-    """An object that a destination has acknowledged."""
-
-    kind: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    version: str
-    status: int
-    acknowledged_at: dt.datetime
-    times: int
-    committed_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,46 +48,12 @@ class Delivery:
     objects: tuple[DeliveredObject, ...] = ()
 
 
-def note_change(session: Session, study_row: int, now: dt.datetime) -> None:
-    """Note that there is something new to tell of a study, in the transaction that makes it so."""
-    session.execute(
-        insert_for(session, ChangedStudyRow)
-        .values(study_row=study_row, changed_at=now)
-        .on_conflict_do_update(index_elements=["study_row"], set_={"changed_at": now})
-    )
-
-
-def changed_studies(session: Session, before: dt.datetime, limit: int = 200) -> list[ChangedStudy]:
-    """Return studies of which all is known and nothing is new since a moment, the oldest first."""
-    settled = StudyRow.images_scored + StudyRow.images_not_scored
-    found = session.execute(
-        select(
-            StudyRow.id,
-            StudyRow.study_instance_uid,
-            StudyRow.verdict,
-            StudyRow.calling_ae_title,
-            ChangedStudyRow.changed_at,
-        )
-        .join(StudyRow, StudyRow.id == ChangedStudyRow.study_row)
-        .where(ChangedStudyRow.changed_at <= before, StudyRow.images_received == settled)
-        .order_by(ChangedStudyRow.changed_at)
-        .limit(limit)
-    )
-    return [ChangedStudy(*row) for row in found]
-
-
 def told(session: Session, study_row: int) -> frozenset[str]:
     """Return the destinations at which something of a study has arrived."""
     arrived = select(DeliveryRow.destination).join(
         DeliveredObjectRow, DeliveredObjectRow.delivery_row == DeliveryRow.id
     )
     return frozenset(session.scalars(arrived.where(DeliveryRow.study_row == study_row)))
-
-
-def forget_changes(session: Session, before: dt.datetime) -> int:
-    """Forget what was new before a moment and was never planned, and return of how many studies."""
-    gone = delete(ChangedStudyRow).where(ChangedStudyRow.changed_at < before)
-    return len(session.execute(gone.returning(ChangedStudyRow.study_row)).all())
 
 
 def plan(
@@ -123,14 +66,7 @@ def plan(
     bool
         Whether that was done; else it stays to be planned.
     """
-    gone = session.execute(
-        delete(ChangedStudyRow)
-        .where(
-            ChangedStudyRow.study_row == study.row, ChangedStudyRow.changed_at == study.changed_at
-        )
-        .returning(ChangedStudyRow.study_row)
-    ).first()
-    if gone is None:
+    if not take_change(session, study):
         return False
     for destination in destinations:
         _make_due(session, study.row, destination, now, again=False)
@@ -276,41 +212,6 @@ def count_deliveries(session: Session) -> dict[tuple[str, DeliveryState], int]:
     return {(name, DeliveryState(state)): count for name, state, count in counted}
 
 
-def acknowledge(session: Session, delivery: Delivery, objects: Iterable[DeliveredObject]) -> None:
-    """Record objects that the destination has acknowledged."""
-    for each in objects:
-        values = {
-            "kind": each.kind,
-            "sop_class_uid": each.sop_class_uid,
-            "version": each.version,
-            "status": each.status,
-            "acknowledged_at": each.acknowledged_at,
-        }
-        new = insert_for(session, DeliveredObjectRow)
-        session.execute(
-            new.values(
-                delivery_row=delivery.row, sop_instance_uid=each.sop_instance_uid, times=1, **values
-            ).on_conflict_do_update(
-                index_elements=["delivery_row", "sop_instance_uid"],
-                set_={**values, "times": DeliveredObjectRow.times + 1},
-            )
-        )
-
-
-def commit_objects(
-    session: Session, delivery: Delivery, uids: Collection[str], now: dt.datetime
-) -> None:
-    """Record that the destination keeps objects."""
-    session.execute(
-        update(DeliveredObjectRow)
-        .where(
-            DeliveredObjectRow.delivery_row == delivery.row,
-            DeliveredObjectRow.sop_instance_uid.in_(uids),
-        )
-        .values(committed_at=now)
-    )
-
-
 def settle(
     session: Session,
     delivery: Delivery,
@@ -362,7 +263,7 @@ def _read(session: Session, *conditions: ColumnElement[bool], limit: int | None)
         .limit(limit)
     )
     found = session.execute(query).all()
-    objects = _objects(session, [row.id for row, _ in found])
+    objects = objects_of(session, [row.id for row, _ in found])
     return [
         Delivery(
             row=row.id,
@@ -380,26 +281,3 @@ def _read(session: Session, *conditions: ColumnElement[bool], limit: int | None)
         )
         for row, uid in found
     ]
-
-
-def _objects(session: Session, deliveries: Collection[int]) -> dict[int, list[DeliveredObject]]:
-    found: dict[int, list[DeliveredObject]] = {}
-    query = (
-        select(DeliveredObjectRow)
-        .where(DeliveredObjectRow.delivery_row.in_(deliveries))
-        .order_by(DeliveredObjectRow.id)
-    )
-    for row in session.scalars(query):
-        found.setdefault(row.delivery_row, []).append(
-            DeliveredObject(
-                row.kind,
-                row.sop_class_uid,
-                row.sop_instance_uid,
-                row.version,
-                row.status,
-                row.acknowledged_at,
-                row.times,
-                row.committed_at,
-            )
-        )
-    return found

@@ -14,7 +14,7 @@ from screening.domain.observation import Observation
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion
 from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
-from screening.records.deliveries import note_change
+from screening.records.changes import note_change
 from screening.records.dialect import insert_for
 from screening.records.reasons import settle_reasons
 from screening.records.schema import (

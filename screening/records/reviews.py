@@ -12,7 +12,7 @@ from screening.domain.account import User
 from screening.domain.review import LONGEST_NOTE, Finding, Opinion, Review, contradicts
 from screening.domain.verdict import FLAGGED, SCORED, Verdict
 from screening.errors import ContradictionError, ReviewError, RevisedError
-from screening.records.deliveries import note_change
+from screening.records.changes import note_change
 from screening.records.desk_schema import ReviewRow, UserRow
 from screening.records.schema import InstanceRow, StudyRow
 
