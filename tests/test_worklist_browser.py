@@ -86,6 +86,8 @@ def sign_in(page: Page, address: str, name: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("#lines")
+    # A key that comes before the page's scripts have run is nobody's.
+    page.wait_for_load_state("load")
 
 
 def shown(page: Page) -> None:
