@@ -1,54 +1,22 @@
-"""What a process that decodes for the browser does: bytes that nobody trusts yet stay in there."""
+"""What the browser is shown of an image; made in a process of its own: nobody trusts the bytes."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import resource
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from screening.archive.incoming_file import content_digest
 from screening.dicom.display import Display, read_display
-from screening.dicom.header import read_header
-from screening.dicom.part10 import data_set_offset
+from screening.dicom.intact import require_intact
 from screening.dicom.pixels import read_pixels
 from screening.dicom.window import Window
-from screening.errors import HeaderError, PixelError
+from screening.errors import PixelError
 
 _Read = TypeVar("_Read")
-
-
-class UnshowableError(PixelError):
-    """An image cannot be shown; the message says why, without patient data."""
-
-
-def begin(parent: int, most_bytes: int) -> None:
-    """End with the process that started this one, and stay below so much memory of our own."""
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
-
-
-def _follow(parent: int) -> None:
-    """Ask, and let no signal tell: the kernel's comes when the thread ends that started us."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def import_decoders() -> None:
-    """Import what decoding needs, so that the first image does not wait for it."""
-    from PIL import Image  # noqa: F401
-
-    from screening.dicom.frame import installed_decoders
-
-    installed_decoders()
 
 
 def frame_bytes(path: Path) -> bytes:
@@ -62,14 +30,14 @@ def frame_bytes(path: Path) -> bytes:
 
     Raises
     ------
-    UnshowableError
+    PixelError
         If there is none, or it cannot be decoded.
     """
     display = _shown(path, lambda: read_display(path))
     try:
         text = json.dumps(_description(display), allow_nan=False).encode()
     except ValueError:
-        raise UnshowableError("its rescale or window is no finite number") from None
+        raise PixelError("its rescale or window is no finite number") from None
     text = text.ljust(-(-len(text) // 4) * 4)
     return len(text).to_bytes(4, "little") + text + display.words.tobytes()
 
@@ -79,7 +47,7 @@ def picture_bytes(path: Path, longer_side: int) -> bytes:
 
     Raises
     ------
-    UnshowableError
+    PixelError
         If there is none, or it cannot be decoded.
     """
     from PIL import Image
@@ -94,27 +62,14 @@ def picture_bytes(path: Path, longer_side: int) -> bytes:
 
 def _shown(path: Path, read: Callable[[], _Read]) -> _Read:
     try:
-        if not _is_as_it_came(path):
-            raise UnshowableError("its file is not what came: restore the archive")
+        require_intact(path)
         return read()
-    except PixelError as error:
-        raise UnshowableError(str(error)) from None
     except FileNotFoundError:
-        raise UnshowableError("its file is not in the archive any more") from None
+        raise PixelError("its file is not in the archive any more") from None
     except OSError as error:
-        raise UnshowableError(f"its file cannot be read: {error.strerror}") from None
+        raise PixelError(f"its file cannot be read: {error.strerror}") from None
     except MemoryError:
-        raise UnshowableError("it needs more memory than NIGHTREAD_READ_GIGABYTES") from None
-
-
-def _is_as_it_came(path: Path) -> bool:
-    """Say whether a file of the archive holds what its name says: no other image's pixels."""
-    try:
-        syntax = read_header(path).transfer_syntax_uid
-        offset = data_set_offset(path)
-    except HeaderError:
-        return False
-    return content_digest(path, offset=offset, transfer_syntax_uid=syntax) == path.stem
+        raise PixelError("it needs more memory than NIGHTREAD_READ_GIGABYTES") from None
 
 
 def _description(display: Display) -> dict[str, Any]:

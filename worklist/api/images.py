@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from screening.errors import PixelError
 from screening.records.audit import Event
 from screening.records.located import LocatedImage, locate_image, newest_heatmap
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk, Desk
-from worklist.frame import UnshowableError
 from worklist.refusal import RefusalError
 from worklist.uid import Uid
 from worklist.visitor import Looks, Visitor
@@ -65,7 +65,7 @@ def read_frame(
     image = _located(desk, visitor, sop_instance_uid, what)
     try:
         frame = desk.frames.frame(desk.archive.path(image.digest))
-    except UnshowableError as error:
+    except PixelError as error:
         raise RefusalError(415, str(error)) from None
     # In pieces: whole, each visitor who reads slowly would hold a copy of it.
     headers = {"Content-Length": str(len(frame))}
@@ -87,7 +87,7 @@ def read_picture(
     image = _located(desk, visitor, sop_instance_uid, "picture")
     try:
         picture = desk.frames.picture(desk.archive.path(image.digest), side)
-    except UnshowableError as error:
+    except PixelError as error:
         raise RefusalError(415, str(error)) from None
     return Response(picture, media_type="image/png")
 
