@@ -16,13 +16,14 @@ def deliver(parent: Parent = 0) -> None:
     import structlog
 
     from pacs.courier import Courier
-    from pacs.destinations import read_destinations
+    from pacs.destinations import Destination, read_destinations
     from pacs.hl7 import Hl7
     from pacs.mail import Mail
     from pacs.storage import Storage
     from pacs.webhook import Webhook
     from screening import logs
     from screening.archive.archive import Archive
+    from screening.dicom.decoders import Decoders
     from screening.errors import SettingsError
     from screening.records.engine import Records
     from screening.settings_source import load_settings
@@ -38,10 +39,22 @@ def deliver(parent: Parent = 0) -> None:
     records.check_schema()
     archive = Archive(settings.archive_dir)
     places = [each.name for each in found.destination]
+    decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
+
+    def storage(destination: Destination) -> Storage:
+        return Storage(
+            records,
+            archive,
+            destination,
+            settings.ae_title,
+            decoders=decoders,
+            outgoing=settings.outgoing_dir,
+        )
+
     courier = Courier(
         records,
         [
-            *(Storage(records, archive, each, settings.ae_title) for each in found.destination),
+            *map(storage, found.destination),
             *(Webhook(records, each, settings.worklist_url, places) for each in found.webhook),
             *(Mail(records, each, settings.worklist_url, places) for each in found.mail),
             *(Hl7(records, each) for each in found.hl7),
@@ -53,5 +66,6 @@ def deliver(parent: Parent = 0) -> None:
     log = structlog.get_logger(__name__)
     log.info("courier_ready", destinations=found.names)
     courier.run()
+    decoders.close()
     records.close()
     log.info("courier_stopped")

@@ -48,7 +48,8 @@ def deliveries(
 def resend(
     study: Annotated[list[str], typer.Argument(help="Study Instance UID; several are possible.")],
     destination: Annotated[
-        list[str] | None, typer.Option(help="To this one; may be repeated. By default to all.")
+        list[str] | None,
+        typer.Option(help="To this one; may be repeated. By default to all that want it."),
     ] = None,
 ) -> None:
     """Send the results of studies to the PACS once more.
@@ -60,19 +61,27 @@ def resend(
     from nightread.terminal import remark
     from pacs.destinations import read_destinations
     from screening.errors import DeliveryError, SettingsError
+    from screening.records.cases import find_case
     from screening.records.deliveries import resend as send_again
     from screening.settings_source import load_settings
 
     settings = load_settings()
     if settings.destinations_file is None:
         raise SettingsError("NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to send to")
-    known = read_destinations(settings.destinations_file, settings.ae_title).names
-    chosen = destination or known
-    if strangers := set(chosen) - set(known):
+    known = read_destinations(settings.destinations_file, settings.ae_title)
+    if strangers := set(destination or ()) - set(known.names):
         raise DeliveryError(
-            f"there is no destination {', '.join(sorted(strangers))}: {', '.join(known)}"
+            f"there is no destination {', '.join(sorted(strangers))}: {', '.join(known.names)}"
         )
     with opened(settings) as records, records.begin() as session:
         for uid in study:
+            case = find_case(session, uid)
+            if case is None:
+                raise DeliveryError(f"no image of study {uid} was received")
+            chosen = destination or [
+                each.name
+                for each in known.places
+                if each.wants(case.verdict.value, case.calling_ae_title)
+            ]
             send_again(session, uid, chosen, now())
-    remark(f"due now at {', '.join(chosen)}: nightread deliveries")
+            remark(f"{uid} is due now at {', '.join(chosen) or 'no destination: none wants it'}")

@@ -23,7 +23,7 @@ from screening.records.engine import Records
 
 log = structlog.get_logger(__name__)
 
-# Whoever names the first destination after a year does not want the year at once.
+# Whoever names their first destination after a year does not want the year at once.
 _NEWS_FOR = dt.timedelta(days=7)
 
 # How long a delivery is one courier's: a large study to a slow PACS, and some more.
@@ -101,15 +101,18 @@ class Courier:
     def plan(self) -> int:
         """Make due what is new, and return of how many studies."""
         now = _now()
+        oldest = now - _NEWS_FOR
         with self._records.read() as session:
             changed = changes.changed_studies(session, now - self._quiet)
-        oldest = now - _NEWS_FOR
-        if changed and changed[0].changed_at < oldest:
+            # A courier that was away for longer is another matter: what it owes, it brings.
+            is_first = bool(changed) and not deliveries.were_any(session)
+        if is_first and changed[0].changed_at < oldest:
             with self._records.begin() as session:
                 forgotten = changes.forget_changes(session, oldest)
             log.warning("results_too_old_to_send", studies=forgotten)
+            changed = [each for each in changed if each.changed_at >= oldest]
         planned = 0
-        for study in (each for each in changed if each.changed_at >= oldest):
+        for study in changed:
             with self._records.begin() as session:
                 told = deliveries.told(session, study.row)
                 wanted = [

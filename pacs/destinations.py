@@ -18,15 +18,16 @@ from pydantic import (
 
 from pacs.hl7 import Hl7Place
 from pacs.mail import MailPlace
+from pacs.notifier import NoticePlace
 from pacs.peer import Peer
 from pacs.results.identity import Kind
+from pacs.tls import client_context
+from pacs.told import TOLD, ToldVerdicts
 from pacs.webhook import WebhookPlace
-from screening.domain.verdict import Verdict
 from screening.errors import SendError, SettingsError
 from screening.web_address import require_safe
 
 _ALL = tuple(Kind)
-_TOLD = (Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR, Verdict.NOT_SCORED)
 
 
 class Destination(BaseModel):
@@ -71,7 +72,7 @@ class Destination(BaseModel):
     stow_token: Annotated[str, Field(repr=False)] = ""
     calling_ae_title: str = ""
     objects: tuple[Kind, ...] = _ALL
-    verdicts: tuple[Verdict, ...] = _TOLD
+    verdicts: ToldVerdicts = TOLD
     senders: tuple[str, ...] = ()
     planar_report: bool = False
     commitment: bool = False
@@ -80,13 +81,6 @@ class Destination(BaseModel):
     tls_authorities: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-
-    @field_validator("verdicts")
-    @classmethod
-    def _no_waiting(cls, value: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
-        if Verdict.WAITING in value:
-            raise ValueError("a study that waits has no result to send")
-        return value
 
     @field_validator("stow_url")
     @classmethod
@@ -120,14 +114,7 @@ class Destination(BaseModel):
     def _tls_context(self) -> ssl.SSLContext | None:
         if not self.tls:
             return None
-        try:
-            context = ssl.create_default_context(cafile=self.tls_authorities)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.tls_certificate is not None:
-                context.load_cert_chain(self.tls_certificate, self.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise SendError(f"a certificate of destination {self.name}: {error}") from None
-        return context
+        return client_context(self.name, self.tls_authorities, self.tls_certificate, self.tls_key)
 
 
 class Destinations(BaseModel):
@@ -141,14 +128,14 @@ class Destinations(BaseModel):
     hl7: tuple[Hl7Place, ...] = ()
 
     @property
+    def places(self) -> tuple[Destination | NoticePlace, ...]:
+        """All of them."""
+        return (*self.destination, *self.webhook, *self.mail, *self.hl7)
+
+    @property
     def names(self) -> list[str]:
         """Of all of them."""
-        return [
-            *(each.name for each in self.destination),
-            *(each.name for each in self.webhook),
-            *(each.name for each in self.mail),
-            *(each.name for each in self.hl7),
-        ]
+        return [each.name for each in self.places]
 
 
 def read_destinations(file: Path, own_ae_title: str) -> Destinations:
@@ -170,6 +157,8 @@ def read_destinations(file: Path, own_ae_title: str) -> Destinations:
         found = Destinations.model_validate(content)
         for destination in (each for each in found.destination if not each.stow_url):
             destination.peer(own_ae_title)
+        for system in found.hl7:
+            system.tls_context()
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(str(part) for part in wrong["loc"])

@@ -8,22 +8,22 @@ import socket
 import ssl
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pacs.notice import Notice
 from pacs.notifier import NoticePlace, Notifier
 from pacs.refusal import Refusal
 from pacs.results.codes import SCHEME
 from pacs.results.identity import NOTICE
-from screening.domain.verdict import Verdict
+from pacs.tls import client_context
+from pacs.told import TOLD, ToldVerdicts
 from screening.errors import DeliveryError
 from screening.records.cases import Case
-from screening.records.engine import Records
+from screening.web_address import is_loopback
 
 _BEGIN, _END = b"\x0b", b"\x1c\r"  # of a message, HL7 Minimal Lower Layer Protocol, release 1
 _SECONDS = 20.0
 _MOST_ANSWERED = 65_536
-_TOLD = (Verdict.SUSPECTED, Verdict.DOUBTFUL, Verdict.CLEAR, Verdict.NOT_SCORED)
 # HL7 2.5.1, 2.7: how delimiters stand in a text.
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
 _TAKEN = ("AA", "CA")
@@ -40,26 +40,41 @@ class Hl7Place(NoticePlace):
         The receiver's, MSH-5 and MSH-6.
     tls, tls_authorities
         Whether it speaks TLS, and who vouches for it.
+    in_the_clear
+        Whether patients may go there without TLS; within this machine they may in any case.
     """
 
     host: str = Field(min_length=1)
     port: int = Field(ge=1, le=65535)
     application: str = ""
     facility: str = ""
-    verdicts: tuple[Verdict, ...] = _TOLD
+    verdicts: ToldVerdicts = TOLD
     tls: bool = False
     tls_authorities: Path | None = None
+    in_the_clear: bool = False
     give_up_days: float = Field(default=7.0, gt=0, le=365)
 
+    @model_validator(mode="after")
+    def _is_meant(self) -> Hl7Place:
+        if not (self.tls or self.in_the_clear or is_loopback(self.host)):
+            raise ValueError("without tls each message names a patient in the clear: in_the_clear")
+        return self
 
-class Hl7(Notifier):
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return with whom we speak TLS; ``None`` without.
+
+        Raises
+        ------
+        SendError
+            If a certificate cannot be read.
+        """
+        return client_context(self.name, self.tls_authorities) if self.tls else None
+
+
+class Hl7(Notifier[Hl7Place]):
     """Sends messages to one system; its parameters are those of `Notifier`."""
 
     tells_failures = False
-
-    def __init__(self, records: Records, place: Hl7Place) -> None:
-        super().__init__(records, place)
-        self._place = place
 
     def _tell(self, notice: Notice) -> int | Refusal:
         number = hashlib.sha256(notice.uid.encode()).hexdigest()[:20]
@@ -78,9 +93,9 @@ class Hl7(Notifier):
     def _exchange(self, message: str) -> str:
         place = self._place
         with socket.create_connection((place.host, place.port), _SECONDS) as plain:
-            if not place.tls:
+            context = place.tls_context()
+            if context is None:
                 return _sent(plain, message)
-            context = ssl.create_default_context(cafile=place.tls_authorities)
             with context.wrap_socket(plain, server_hostname=place.host) as line:
                 return _sent(line, message)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import smtplib
 import ssl
-from collections.abc import Collection
 from email.message import EmailMessage
 from email.utils import format_datetime
 
@@ -15,7 +15,6 @@ from pacs.notice import Notice
 from pacs.notifier import NoticePlace, Notifier
 from pacs.refusal import Refusal
 from screening.errors import DeliveryError
-from screening.records.engine import Records
 from screening.web_address import is_loopback
 
 _TIMEOUT_SECONDS = 20.0
@@ -56,35 +55,34 @@ class MailPlace(NoticePlace):
         return self
 
 
-class Mail(Notifier):
+class Mail(Notifier[MailPlace]):
     """Sends notices to some people; its parameters are those of `Notifier`."""
-
-    def __init__(
-        self,
-        records: Records,
-        place: MailPlace,
-        worklist_url: str = "",
-        storages: Collection[str] = (),
-    ) -> None:
-        super().__init__(records, place, worklist_url, storages)
-        self._place = place
 
     def _tell(self, notice: Notice) -> int | Refusal:
         try:
-            self._send(self._message(notice))
+            refused = self._send(self._message(notice))
         except (OSError, smtplib.SMTPException) as error:
             raise DeliveryError(f"the mail was not taken: {type(error).__name__}") from error
+        if refused:
+            # The others have it: once more would be twice to them.
+            some = f"{refused} of {len(self._place.to)} addresses were refused"
+            return Refusal(some, is_for_good=True)
         return _ACCEPTED
 
-    def _send(self, message: EmailMessage) -> None:
+    def _send(self, message: EmailMessage) -> int:
+        """Send a message, and return to how many addresses it cannot go."""
         place = self._place
-        with smtplib.SMTP(place.host, place.port, timeout=_TIMEOUT_SECONDS) as server:
+        server = smtplib.SMTP(place.host, place.port, timeout=_TIMEOUT_SECONDS)
+        try:
             if place.starttls:
                 server.starttls(context=ssl.create_default_context())
             if place.user:
                 server.login(place.user, place.password)
-            if refused := server.send_message(message):
-                raise smtplib.SMTPRecipientsRefused(refused)
+            return len(server.send_message(message))
+        finally:
+            # Whatever it answers to QUIT: what it took it has taken.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                server.quit()
 
     def _message(self, notice: Notice) -> EmailMessage:
         case = notice.case

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pacs.notice import Notice, note_told, read_notice
 from pacs.refusal import Refusal
+from pacs.told import ToldVerdicts
 from screening.domain.verdict import Verdict
 from screening.records.deliveries import Delivery
 from screening.records.engine import Records
@@ -30,11 +32,18 @@ class NoticePlace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
-    verdicts: tuple[Verdict, ...] = (Verdict.SUSPECTED, Verdict.DOUBTFUL)
+    verdicts: ToldVerdicts = (Verdict.SUSPECTED, Verdict.DOUBTFUL)
     give_up_days: float = Field(default=2.0, gt=0, le=365)
 
+    def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
+        """Say whether they are told of a study."""
+        return verdict in self.verdicts
 
-class Notifier(ABC):
+
+_Place = TypeVar("_Place", bound=NoticePlace)
+
+
+class Notifier(ABC, Generic[_Place]):
     """Brings notices to one place.
 
     Parameters
@@ -54,12 +63,12 @@ class Notifier(ABC):
     def __init__(
         self,
         records: Records,
-        place: NoticePlace,
+        place: _Place,
         worklist_url: str = "",
         storages: Collection[str] = (),
     ) -> None:
         self._records = records
-        self._verdicts = place.verdicts
+        self._place = place
         self._worklist_url = worklist_url
         self._storages = frozenset(storages)
         self.name = place.name
@@ -67,7 +76,7 @@ class Notifier(ABC):
 
     def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
         """Say whether they are told of a study."""
-        return verdict in self._verdicts
+        return self._place.wants(verdict, calling_ae_title)
 
     def carry(self, delivery: Delivery) -> list[Refusal]:
         """Tell what there is to tell, and record that it was taken.

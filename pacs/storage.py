@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,17 +13,25 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from pacs.commitment_request import request_commitment
 from pacs.destinations import Destination
+from pacs.outgoing import outgoing_folder
 from pacs.refusal import Refusal
+from pacs.results.film import read_film
 from pacs.results.identity import Kind, series_uid
-from pacs.results.objects import ResultObject, make_objects
+from pacs.results.objects import Plan, ResultObject, plan_objects
 from pacs.results.screened import ScreenedStudy, open_screened
 from pacs.send import Sent, send
 from pacs.stow import stow
 from pacs.survey import Part10File
 from screening.archive.archive import Archive
+from screening.dicom.decoders import Decoders
 from screening.domain.commitment import Reference
 from screening.errors import DeliveryError, NightreadError
-from screening.records.delivered import DeliveredObject, acknowledge, commit_objects
+from screening.records.delivered import (
+    DeliveredObject,
+    acknowledge,
+    commit_objects,
+    disown_objects,
+)
 from screening.records.deliveries import Delivery
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
@@ -48,17 +56,30 @@ class Storage:
         Where it goes.
     own_ae_title
         Ours.
+    decoders
+        Who decodes radiographs for it.
+    outgoing
+        A folder for what is on its way.
     """
 
     tells_failures = False
 
     def __init__(
-        self, records: Records, archive: Archive, destination: Destination, own_ae_title: str
+        self,
+        records: Records,
+        archive: Archive,
+        destination: Destination,
+        own_ae_title: str,
+        *,
+        decoders: Decoders,
+        outgoing: Path,
     ) -> None:
         self._records = records
         self._archive = archive
         self._destination = destination
         self._own_ae_title = own_ae_title
+        self._decoders = decoders
+        self._outgoing = outgoing
         self.name = destination.name
         self.give_up_days = destination.give_up_days
 
@@ -82,15 +103,27 @@ class Storage:
             return [Refusal(why, is_for_good=True)]
         if study.dossier.case.images_waiting:
             raise DeliveryError("images came since it was planned: it is told once they are scored")
-        with tempfile.TemporaryDirectory(prefix="nightread-delivery-") as folder:
-            made = {
-                each.sop_instance_uid: (each.kind, _write(each, Path(folder)))
-                for each in self._objects(delivery, study)
-            }
-            refusals, arrived = self._store(delivery, study, made)
-        if self._destination.commitment and arrived and not refusals:
-            self._ask_commitment(delivery, arrived)
-        return refusals
+        with outgoing_folder(self._outgoing) as folder:
+            made, undrawn = self._make(delivery, study, folder)
+            refused, arrived = self._store(delivery, study, made) if made else ([], [])
+        if self._destination.commitment and arrived and not refused:
+            refused = self._ask_commitment(delivery, arrived)
+        return [*undrawn, *refused]
+
+    def _make(
+        self, delivery: Delivery, study: ScreenedStudy, folder: Path
+    ) -> tuple[dict[str, tuple[Kind, Part10File]], list[Refusal]]:
+        """Write what is to be sent, by SOP Instance UID, and say what could not be drawn."""
+        made, undrawn = {}, []
+        for plan in self._plans(delivery, study):
+            try:
+                found = plan.make()
+            except DeliveryError as error:
+                undrawn.append(Refusal(str(error), is_for_good=True))
+                continue
+            if found is not None:
+                made[found.sop_instance_uid] = (found.kind, _write(found, folder))
+        return made, undrawn
 
     def _store(
         self, delivery: Delivery, study: ScreenedStudy, made: Mapping[str, tuple[Kind, Part10File]]
@@ -98,8 +131,6 @@ class Storage:
         """Send files, and record at once what was taken, whatever becomes of the rest."""
         refusals: list[Refusal] = []
         arrived: list[DeliveredObject] = []
-        if not made:
-            return refusals, arrived
         try:
             for sent in self._send([file for _, file in made.values()], study):
                 kind, file = made[sent.sop_instance_uid]
@@ -130,8 +161,8 @@ class Storage:
         said_at = max((each.at for each in said if each.sop_instance_uid is None), default=None)
         return open_screened(dossier, self._archive, standing, said_at)
 
-    def _objects(self, delivery: Delivery, study: ScreenedStudy) -> Iterator[ResultObject]:
-        """Make what the destination wants and has not acknowledged yet."""
+    def _plans(self, delivery: Delivery, study: ScreenedStudy) -> Iterator[Plan]:
+        """Yield what the destination wants and has not acknowledged yet."""
         reports = [each for each in delivery.objects if each.kind == Kind.REPORT]
         is_told = bool(reports) and reports[-1].version == study.version
         before = reports[-2:-1] if is_told else reports[-1:]
@@ -139,26 +170,34 @@ class Storage:
         if is_told and not delivery.again:
             kinds.discard(Kind.REPORT)
         arrived = {each.sop_instance_uid for each in delivery.objects}
-        return make_objects(
+        return plan_objects(
             study,
             kinds,
             predecessor=_predecessor(study, before[0]) if before else None,
             planar=self._destination.planar_report,
             arrived=() if delivery.again else arrived,
+            film=partial(self._decoders.run, read_film),
         )
 
-    def _ask_commitment(self, delivery: Delivery, arrived: Sequence[DeliveredObject]) -> None:
-        """Ask the destination to say that it keeps what it took; it has arrived in any case."""
+    def _ask_commitment(
+        self, delivery: Delivery, arrived: Sequence[DeliveredObject]
+    ) -> list[Refusal]:
+        """Ask the destination to say that it keeps what it took; what it does not goes again."""
         references = [Reference(each.sop_class_uid, each.sop_instance_uid) for each in arrived]
         try:
             peer = self._destination.peer(self._own_ae_title)
             answer = request_commitment(peer, references, _COMMITMENT_SECONDS)
         except NightreadError as error:
             log.warning("commitment_not_had", destination=self.name, error=str(error))
-            return
-        if answer is not None and answer.held:
-            with self._records.begin() as session:
-                commit_objects(session, delivery.row, answer.held, _now())
+            return []
+        if answer is None:
+            return []
+        with self._records.begin() as session:
+            commit_objects(session, delivery.row, answer.held, _now())
+            disown_objects(session, delivery.row, answer.failed)
+        reasons = sorted({f"0x{reason:04X}" for reason in answer.failed.values()})
+        why = f"it took {len(answer.failed)} objects and does not keep them: {', '.join(reasons)}"
+        return [Refusal(why, is_for_good=False)] if answer.failed else []
 
 
 def _predecessor(study: ScreenedStudy, report: DeliveredObject) -> Dataset:

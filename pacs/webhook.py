@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 import json
-from collections.abc import Collection
 
 import httpx
 from pydantic import Field, field_validator
@@ -14,7 +13,6 @@ from pacs.notice import Notice
 from pacs.notifier import NoticePlace, Notifier
 from pacs.refusal import Refusal
 from screening.errors import DeliveryError
-from screening.records.engine import Records
 from screening.web_address import require_safe
 
 _TIMEOUT_SECONDS = 10.0
@@ -44,18 +42,8 @@ class WebhookPlace(NoticePlace):
         return require_safe(value)
 
 
-class Webhook(Notifier):
+class Webhook(Notifier[WebhookPlace]):
     """Posts notices to one program; its parameters are those of `Notifier`."""
-
-    def __init__(
-        self,
-        records: Records,
-        place: WebhookPlace,
-        worklist_url: str = "",
-        storages: Collection[str] = (),
-    ) -> None:
-        super().__init__(records, place, worklist_url, storages)
-        self._place = place
 
     def _tell(self, notice: Notice) -> int | Refusal:
         body = json.dumps(notice.as_dict(with_patient=self._place.with_patient)).encode()

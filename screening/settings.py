@@ -395,6 +395,11 @@ class Settings(BaseSettings):
         return self.data_dir / "archive"
 
     @property
+    def outgoing_dir(self) -> Path:
+        """Folder of what is on its way to a PACS."""
+        return self.data_dir / "outgoing"
+
+    @property
     def records_url(self) -> str:
         """SQLAlchemy URL of the records, with the embedded default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'nightread.sqlite'}"

@@ -20,6 +20,12 @@ class Orthanc:
 
     url: str
     dicom_port: int
+    server: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End it as a loss of power would."""
+        self.server.kill()
+        self.server.wait(30)
 
     def call(self, path: str, content: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
         request = urllib.request.Request(self.url + path, data=content)
@@ -40,8 +46,11 @@ def running_orthanc(
     modalities: Mapping[str, list[str | int]],
     plugins: Sequence[str] = (),
 ) -> Iterator[Orthanc]:
-    """Run an Orthanc that knows some peers: title, host and port by their name."""
-    folder.mkdir()
+    """Run an Orthanc that knows some peers: title, host and port by their name.
+
+    In a folder of one that ran before it has what that one had.
+    """
+    folder.mkdir(exist_ok=True)
     http, dicom = free_port(), free_port()
     configuration = {
         "StorageDirectory": str(folder),
@@ -58,7 +67,7 @@ def running_orthanc(
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([program, folder / "orthanc.json"], stdout=log, stderr=log)
-    opened = Orthanc(f"http://127.0.0.1:{http}", dicom)
+    opened = Orthanc(f"http://127.0.0.1:{http}", dicom, server)
     try:
         wait_until(opened.answers, 30, "Orthanc answers")
         yield opened

@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 from desk import TestDesk
 from PIL import Image
 
+from pacs.destinations import Destination
+from pacs.results.identity import Kind
+from pacs.results.objects import ResultObject, plan_objects
 from pacs.results.screened import ScreenedStudy, open_screened
+from pacs.storage import Storage
 from phantoms.load import small_study
+from screening.dicom.decoders import Decoders
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records.dossier import open_dossier
 from screening.records.reviews import standing_reviews
+
+DECODERS = Decoders(20.0, 2_000_000_000)
+
+
+def storage(desk: TestDesk, to: Destination) -> Storage:
+    """Return who brings results to a destination."""
+    return Storage(
+        desk.records,
+        desk.archive,
+        to,
+        "NIGHTREAD",
+        decoders=DECODERS,
+        outgoing=desk.settings.outgoing_dir,
+    )
+
+
+def make_objects(
+    study: ScreenedStudy,
+    kinds: Collection[Kind],
+    **choices: Any,  # noqa: ANN401
+) -> list[ResultObject]:
+    """Make a study's objects, all of them."""
+    made = (plan.make() for plan in plan_objects(study, kinds, **choices))
+    return [each for each in made if each is not None]
 
 
 def heat() -> bytes:

@@ -11,14 +11,13 @@ from pydicom.uid import UID
 from pynetdicom import sop_class
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from raw_peer import associate_request
-from result_studies import file_results, screened
+from result_studies import file_results, make_objects, screened
 
 from dicom_listener.negotiation import APPLICATION_CONTEXT, accept, read_request
 from dicom_listener.status import Status
 from pacs import commitment_request
 from pacs.results import codes
 from pacs.results.identity import Kind
-from pacs.results.objects import make_objects
 from screening.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from screening.domain.commitment import PUSH_MODEL
 from screening.settings import Settings

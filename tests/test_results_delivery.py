@@ -8,7 +8,7 @@ import shutil
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,20 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 from receiver import dropped_sockets, receiver
-from result_studies import file_results, heat
+from result_studies import file_results, heat, storage
 from sqlalchemy import select
 
+from pacs.commitment_request import Commitment
 from pacs.courier import Courier
 from pacs.destinations import Destination, read_destinations
+from pacs.outgoing import outgoing_folder
 from pacs.peer import Peer
 from pacs.results.identity import Kind
 from pacs.send import send
-from pacs.storage import Storage
 from pacs.survey import Part10File, survey
 from phantoms.load import small_study
 from screening.domain.account import Role
+from screening.domain.commitment import Reference
 from screening.domain.delivery import DeliveryState, pause_after
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
@@ -81,10 +83,7 @@ class Rig:
     """A courier with storages, whose clock does not wait."""
 
     def __init__(self, desk: TestDesk, *destinations: Destination) -> None:
-        self.carriers = {
-            each.name: Storage(desk.records, desk.archive, each, "NIGHTREAD")
-            for each in destinations
-        }
+        self.carriers = {each.name: storage(desk, each) for each in destinations}
         self.courier = Courier(
             desk.records,
             list(self.carriers.values()),
@@ -201,27 +200,53 @@ def test_our_own_objects_that_come_back_tell_nothing_new(desk: TestDesk, orthanc
     assert held(orthanc, uid) == MADE
 
 
-def test_a_pacs_that_is_away_gets_everything_once_when_it_is_back(
+def test_a_pacs_killed_in_mid_delivery_and_away_for_an_hour_gets_each_object_once(
     desk: TestDesk, tmp_path: Path
 ) -> None:
     program = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
     require(Path(program).exists(), "Orthanc is not installed: apt-get install orthanc")
-    uids = [file_results(desk, number) for number in (15, 16)]
-    away = destination(free_port())
-    carrier = Rig(desk, away)
-    carrier.plan()
+    large = file_flagged(desk, 15, images=40)
+    uids = [large, file_results(desk, 16)]
+    with running_orthanc(program, tmp_path / "pacs", {}) as pacs:
+        to = destination(pacs.dicom_port)
+        rig = Rig(desk, to)
+        rig.plan()
+        killer = threading.Thread(target=kill_when_it_has, args=(pacs, 10))
+        killer.start()
+        assert rig.deliver(to) == 0
+        killer.join()
+    took = len(delivery(desk, large).objects)
+    assert 0 < took < 1 + 1 + 1 + 2 * 40, "some of it was acknowledged"
     for _ in range(9):  # with pauses of half a minute and more it would be an hour
-        assert carrier.deliver(away) == 0
-    waiting = delivery(desk, uids[0])
-    assert waiting.state is DeliveryState.DUE
-    assert waiting.attempts + delivery(desk, uids[1]).attempts == 9
-    assert "nobody answers" in (waiting.last_error or "")
-    with running_orthanc(program, tmp_path / "late", {}) as back:
+        assert rig.deliver(to) == 0
+    waiting = [delivery(desk, uid) for uid in uids]
+    assert all(each.state is DeliveryState.DUE for each in waiting)
+    assert sum(each.attempts for each in waiting) == 10
+    assert any("nobody answers" in (each.last_error or "") for each in waiting)
+    with running_orthanc(program, tmp_path / "pacs", {}) as back:
         again = destination(back.dicom_port)
         assert Rig(desk, again).deliver(again) == 2
-        for uid in uids:
-            assert held(back, uid) == MADE
-            assert {each.times for each in delivery(desk, uid).objects} == {1}
+        assert held(back, uids[1]) == MADE
+        assert held(back, large) == {"SR": 1, "KO": 1, "OT": 41, "PR": 40}
+    for uid in uids:
+        assert {each.times for each in delivery(desk, uid).objects} == {1}
+
+
+def file_flagged(desk: TestDesk, number: int, images: int) -> str:
+    """File a study of which each image is flagged."""
+    uid = ""
+    for ds in small_study(number, images):
+        uid = desk.file(ds, Prediction(0.9), heat())
+    return uid
+
+
+def kill_when_it_has(orthanc: Orthanc, instances: int) -> None:
+    wait_until(
+        lambda: orthanc.call("/statistics")["CountInstances"] >= instances,
+        60,
+        "it has some of the objects",
+    )
+    orthanc.kill()
 
 
 def test_one_that_is_away_holds_up_nobody(desk: TestDesk, orthanc: Orthanc) -> None:
@@ -543,3 +568,97 @@ def test_what_a_peer_says_of_a_patient_is_kept_nowhere(desk: TestDesk) -> None:
     error = delivery(desk, uid).last_error or ""
     assert "0xA700" in error
     assert "DOE" not in error
+
+
+def test_a_picture_that_cannot_be_drawn_is_listed_and_all_else_arrives(desk: TestDesk) -> None:
+    first, second, third = small_study(41, 3)
+    uid = desk.file(first, Prediction(0.9), heat())
+    desk.file(second, Prediction(0.9), heat())
+    desk.file(third, Prediction(0.01), heat())
+    swapped = desk.path_of(str(first.SOPInstanceUID))
+    swapped.write_bytes(desk.path_of(str(second.SOPInstanceUID)).read_bytes())
+    desk.path_of(str(third.SOPInstanceUID)).unlink()
+    with receiver(STORED) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        rig.deliver(to)
+    found = delivery(desk, uid)
+    assert found.state is DeliveryState.DEAD
+    assert found.last_error == (
+        f"capture of image {first.SOPInstanceUID} not drawn: "
+        "its file is not what came: restore the archive"
+    )
+    kinds = [each.kind for each in found.objects]
+    assert sorted(kinds) == ["capture", "key_images", "outline", "outline", "report", "summary"]
+
+
+def test_a_study_whose_files_are_all_gone_waits_for_them(desk: TestDesk) -> None:
+    (ds,) = small_study(42, 1)
+    uid = desk.file(ds, Prediction(0.9), heat())
+    path = desk.path_of(str(ds.SOPInstanceUID))
+    kept = path.read_bytes()
+    path.unlink()
+    with receiver(STORED) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        assert rig.deliver(to) == 0
+        assert "restore it" in (delivery(desk, uid).last_error or "")
+        path.write_bytes(kept)
+        assert rig.deliver(to) == 1
+    assert len(delivery(desk, uid).objects) == 5
+
+
+def test_what_a_killed_courier_left_is_removed_and_what_another_needs_is_not(
+    tmp_path: Path,
+) -> None:
+    outgoing = tmp_path / "outgoing"
+    with outgoing_folder(outgoing) as first:
+        (first / "patient.dcm").touch()
+        left = outgoing / "delivery-left"
+        left.mkdir()
+        (left / "patient.dcm").touch()
+        with outgoing_folder(outgoing) as second:
+            assert sorted(outgoing.iterdir()) == sorted([first, second])
+            assert (first / "patient.dcm").exists()
+    assert list(outgoing.iterdir()) == []
+    assert outgoing.stat().st_mode & 0o077 == 0, "it is its owner's alone"
+
+
+def test_what_a_pacs_took_and_does_not_keep_goes_again(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uid = file_results(desk, 43)
+    asked: list[int] = []
+
+    def answer(_: Peer, references: Sequence[Reference], __: float) -> Commitment:
+        asked.append(len(references))
+        uids = [each.sop_instance_uid for each in references]
+        lost = uids[:2] if len(asked) == 1 else []
+        return Commitment(frozenset(uids) - set(lost), dict.fromkeys(lost, 0x0112))
+
+    monkeypatch.setattr("pacs.storage.request_commitment", answer)
+    with receiver(STORED) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE", commitment=True)
+        rig = Rig(desk, to)
+        rig.plan()
+        assert rig.deliver(to) == 0
+        found = delivery(desk, uid)
+        assert found.state is DeliveryState.DUE
+        assert found.last_error == "it took 2 objects and does not keep them: 0x0112"
+        assert rig.deliver(to) == 1
+        assert len(peer.came) == 9
+    assert asked == [7, 2]
+    assert all(each.committed_at for each in delivery(desk, uid).objects)
+
+
+def test_a_courier_that_was_away_for_weeks_brings_what_it_owes(desk: TestDesk) -> None:
+    to = destination(free_port())
+    file_results(desk, 44)
+    rig = Rig(desk, to)
+    assert rig.plan() == 1
+    desk.now -= dt.timedelta(days=30)
+    uid = file_results(desk, 45)
+    assert rig.plan() == 1
+    assert delivery(desk, uid).state is DeliveryState.DUE

@@ -25,13 +25,12 @@ from conftest import free_port
 from desk import TestDesk
 from hypothesis import given
 from hypothesis import strategies as st
-from result_studies import file_results
+from result_studies import file_results, storage
 
 from pacs.courier import Courier
 from pacs.destinations import Destination, read_destinations
 from pacs.hl7 import Hl7, Hl7Place, escaped
 from pacs.mail import Mail, MailPlace
-from pacs.storage import Storage
 from pacs.webhook import Webhook, WebhookPlace
 from phantoms.load import small_study
 from screening.domain.delivery import DeliveryState
@@ -165,13 +164,13 @@ def test_a_delivery_that_was_given_up_is_told(desk: TestDesk, listener: Listener
     away = Destination(
         name="pacs", ae_title="A", host="127.0.0.1", port=free_port(), give_up_days=1e-9
     )
-    storage = Storage(desk.records, desk.archive, away, "NIGHTREAD")
+    carried = storage(desk, away)
     hook = webhook(desk, listener, storages=["pacs"])
-    carrier = courier(desk, storage, hook)
+    carrier = courier(desk, carried, hook)
     carrier.plan()
     carrier.deliver(hook)
     assert listener.came == [], "a clear study is no news"
-    carrier.deliver(storage)
+    carrier.deliver(carried)
     carrier.deliver(hook)
     ((_, body),) = listener.came
     (failed,) = json.loads(body)["undelivered"]
@@ -186,6 +185,23 @@ class Mailbox:
     def __init__(self) -> None:
         self.came: list[Message] = []
         self.refuses = False
+        self.unknown = ""
+
+    async def handle_RCPT(  # noqa: N802
+        self,
+        server: Any,  # noqa: ANN401
+        session: Any,  # noqa: ANN401
+        envelope: Any,  # noqa: ANN401
+        address: str,
+        options: Any,  # noqa: ANN401
+    ) -> str:
+        if address == self.unknown:
+            return "550 nobody of this name"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ANN401, N802
+        return "421 not even goodbye"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ANN401, N802
         if self.refuses:
@@ -224,6 +240,37 @@ def test_people_are_told_by_mail(desk: TestDesk) -> None:
     assert f"{HERE}/cases/{uid}" in text
     assert "Not for diagnosis" in text
     assert "PHANTOM" not in text
+
+
+def test_an_address_that_is_refused_is_said_and_the_others_have_it_once(desk: TestDesk) -> None:
+    uid = file_results(desk, 47)
+    box = Mailbox()
+    box.unknown = "bert@hospital.org"
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        place = MailPlace(
+            name="team",
+            host="127.0.0.1",
+            port=server.port,
+            starttls=False,
+            sender="nightread@hospital.org",
+            to=("anna@hospital.org", "bert@hospital.org"),
+        )
+        mail = Mail(desk.records, place, HERE)
+        carrier = courier(desk, mail)
+        carrier.plan()
+        carrier.deliver(mail)
+        carrier.deliver(mail)
+    finally:
+        server.stop()
+    assert len(box.came) == 1
+    with desk.records.read() as session:
+        (found,) = deliveries_of(session, uid)
+    assert (found.state, found.last_error) == (
+        DeliveryState.DEAD,
+        "1 of 2 addresses were refused",
+    )
 
 
 @contextmanager
@@ -313,6 +360,7 @@ def test_no_text_breaks_a_message(text: str) -> None:
 
 HOOK = f"[[webhook]]\nname='h'\nurl='https://a/b'\nsecret='{SECRET}'\n"
 MAIL = "[[mail]]\nname='m'\nhost='mail'\nsender='a@b'\nto=['c@d']\n"
+SYSTEM = "[[hl7]]\nname='s'\nhost='ris'\nport=1\n"
 
 
 @pytest.mark.parametrize(
@@ -324,6 +372,9 @@ MAIL = "[[mail]]\nname='m'\nhost='mail'\nsender='a@b'\nto=['c@d']\n"
         (MAIL.replace("c@d", "nobody"), "address"),
         (MAIL + "starttls=false\n", "this machine alone"),
         (MAIL.replace("['c@d']", "[]"), "to"),
+        (MAIL + "verdicts=['waiting']\n", "waits"),
+        (SYSTEM, "in the clear"),
+        (SYSTEM + "tls=true\ntls_authorities='/nowhere'\n", "certificate of destination s"),
     ],
 )
 def test_places_that_cannot_be_meant_are_refused(tmp_path: Path, content: str, why: str) -> None:
@@ -336,7 +387,7 @@ def test_places_that_cannot_be_meant_are_refused(tmp_path: Path, content: str, w
 
 def test_places_that_are_meant_are_read(tmp_path: Path) -> None:
     file = tmp_path / "destinations.toml"
-    file.write_text(HOOK + MAIL)
+    file.write_text(HOOK + MAIL + SYSTEM + "in_the_clear=true\n")
     found = read_destinations(file, "NIGHTREAD")
-    assert found.names == ["h", "m"]
+    assert found.names == ["h", "m", "s"]
     assert SECRET not in repr(found)

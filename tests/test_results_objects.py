@@ -18,10 +18,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from result_studies import file_results, heat, screened
+from result_studies import file_results, heat, make_objects, screened
 
 from pacs.results.identity import Kind, uid_of
-from pacs.results.objects import ResultObject, make_objects
+from pacs.results.objects import ResultObject
 from phantoms.load import small_study
 from screening.dicom.eligibility import exclusion_of
 from screening.dicom.header import read_header
@@ -43,7 +43,7 @@ def desk(settings: Settings) -> Iterator[TestDesk]:
 
 @pytest.fixture
 def made(desk: TestDesk) -> list[ResultObject]:
-    return list(make_objects(screened(desk, file_results(desk)), list(Kind)))
+    return make_objects(screened(desk, file_results(desk)), list(Kind))
 
 
 def tool(name: str, package: str) -> str:
@@ -78,7 +78,7 @@ def test_a_study_gets_one_report_and_pictures_of_what_is_flagged(made: list[Resu
 
 def test_made_again_they_are_the_same(desk: TestDesk) -> None:
     uid = file_results(desk)
-    first, second = (list(make_objects(screened(desk, uid), list(Kind))) for _ in range(2))
+    first, second = (make_objects(screened(desk, uid), list(Kind)) for _ in range(2))
     assert [str(each.dataset) for each in first] == [str(each.dataset) for each in second]
     assert [each.dataset.file_meta for each in first] == [each.dataset.file_meta for each in second]
 
@@ -263,7 +263,7 @@ def test_a_study_of_nothing_but_our_own_objects_gets_none(desk: TestDesk) -> Non
     (ds,) = small_study(4, 1)
     ds.Manufacturer, ds.ImageType = "Nightread", ["DERIVED", "SECONDARY"]
     uid = desk.file(ds, Exclusion(Reason.DERIVED_BY_US))
-    assert list(make_objects(screened(desk, uid), list(Kind))) == []
+    assert make_objects(screened(desk, uid), list(Kind)) == []
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,20 @@ from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from pacs.results.film import ReadFilm
 from pacs.results.hot_regions import read_heat
 from pacs.results.identity import (
     MANUFACTURER,
     SERIES_DESCRIPTIONS,
     SERIES_NUMBERS,
     Kind,
+    ascii_of,
     series_uid,
     uid_of,
 )
 from pacs.results.picture import Rgb, draw_radiograph, draw_table
 from pacs.results.screened import ScreenedImage, ScreenedStudy
+from screening.errors import PixelError
 from screening.records.dossier import Score
 
 
@@ -34,26 +37,28 @@ def summary_uid(study: ScreenedStudy) -> UID:
     return uid_of("summary", study.uid, study.version)
 
 
-def make_capture(study: ScreenedStudy, image: ScreenedImage) -> Dataset:
-    """Draw a flagged radiograph with its heat and a legend.
+def make_capture(study: ScreenedStudy, image: ScreenedImage, film: ReadFilm) -> Dataset:
+    """Draw a flagged radiograph, as somebody decodes it, with its heat and a legend.
 
     Raises
     ------
     PixelError
-        If the radiograph cannot be decoded.
+        If its file is not there or cannot be decoded.
     """
     score = image.score
     assert score is not None, "a flagged image has a score"
+    if image.path is None:
+        raise PixelError("its file is not in the archive any more")
     heat = read_heat(score.heatmap.picture) if score.heatmap else None
     legend = [
         f"{score.verdict.value}, probability of a fracture {score.probability:.2f}",
-        f"{score.model} {score.model_version}, doubtful from {score.high_sensitivity:.2f}, "
-        f"suspected from {score.high_specificity:.2f}",
+        f"{ascii_of(score.model)} {score.model_version}, "
+        f"doubtful from {score.high_sensitivity:.2f}, suspected from {score.high_specificity:.2f}",
     ]
     made = _make(
         study,
         Kind.CAPTURE,
-        draw_radiograph(image.path, heat, legend),
+        draw_radiograph(film(image.path), heat, legend),
         capture_uid(image, score),
         number=study.images.index(image) + 1,
     )
@@ -69,7 +74,7 @@ def make_summary(study: ScreenedStudy) -> Dataset:
     if case.score is not None:
         title += f", highest score {case.score:.2f}"
     if study.model is not None:
-        title += f", {study.model.name} {study.model.version}"
+        title += f", {ascii_of(study.model.name)} {study.model.version}"
     if study.review is not None and study.review.opinion is not None:
         title += f"; reviewer: {study.review.opinion.value}"
     made = _make(
@@ -86,7 +91,7 @@ def make_summary(study: ScreenedStudy) -> Dataset:
 def _row(number: int, image: ScreenedImage) -> tuple[str, str, str, str]:
     record, score = image.record, image.score
     view = " ".join(filter(None, (record.laterality, record.view_position)))
-    plain = view.encode("ascii", "replace").decode()
+    plain = ascii_of(view)
     if score is not None:
         return str(number), plain, f"{score.probability:.2f}", score.verdict.value
     reason = record.exclusion.reason.sentence if record.exclusion else "waiting"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import uuid
 from enum import StrEnum
 
@@ -55,6 +56,12 @@ def uid_of(*parts: object) -> UID:
     """
     name = json.dumps([str(part) for part in parts])
     return UID(f"2.25.{uuid.uuid5(_NAMESPACE, name).int}")
+
+
+def ascii_of(text: str) -> str:
+    """Return a text of ours in ASCII, with which every original's character set is compatible."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return plain.strip() or "?"
 
 
 def series_uid(study_instance_uid: str, kind: Kind) -> UID:

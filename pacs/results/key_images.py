@@ -26,14 +26,14 @@ def key_images_uid(study: ScreenedStudy) -> UID:
     flagged = [
         (image.record.sop_instance_uid, image.score.verdict.value)
         for image in study.images
-        if image.is_flagged and image.score is not None
+        if image.is_flagged and image.is_image and image.score is not None
     ]
     return uid_of("key images", study.uid, flagged)
 
 
 def make_key_images(study: ScreenedStudy) -> Dataset | None:
     """List the flagged images of a study (TID 2010); ``None`` where there are none."""
-    flagged = [image for image in study.images if image.is_flagged]
+    flagged = [image for image in study.images if image.is_flagged and image.is_image]
     if not flagged:
         return None
     originals = [image.reference() for image in flagged]
@@ -50,7 +50,7 @@ def make_key_images(study: ScreenedStudy) -> Dataset | None:
         sop_instance_uid=key_images_uid(study),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        requested_procedures=requests(study.images[0].header) or None,
+        requested_procedures=requests(study.original) or None,
     )
     made.SeriesDescription = SERIES_DESCRIPTIONS[Kind.KEY_IMAGES]
     return made

@@ -24,6 +24,7 @@ from pacs.results.identity import (
     SERIES_DESCRIPTIONS,
     SERIES_NUMBERS,
     Kind,
+    ascii_of,
     series_uid,
     uid_of,
 )
@@ -55,7 +56,7 @@ def make_outline(study: ScreenedStudy, image: ScreenedImage) -> Dataset | None:
 
 def _outline(study: ScreenedStudy, image: ScreenedImage, greys: Sequence[str]) -> Dataset | None:
     score = image.score
-    if score is None or score.heatmap is None or not (image.record.rows and image.record.columns):
+    if score is None or score.heatmap is None or not image.is_image:
         return None
     boxes = hot_regions(read_heat(score.heatmap.picture))
     if not boxes:
@@ -76,8 +77,8 @@ def _outline(study: ScreenedStudy, image: ScreenedImage, greys: Sequence[str]) -
         sop_instance_uid=outline_uid(image, score),
         instance_number=study.images.index(image) + 1,
         manufacturer=MANUFACTURER,
-        manufacturer_model_name=score.model,
-        software_versions=score.model_version,
+        manufacturer_model_name=ascii_of(score.model),
+        software_versions=ascii_of(score.model_version),
         device_serial_number=score.model_digest[:16],
         content_label="NIGHTREAD",
         content_description=NOTICE,

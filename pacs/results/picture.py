@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from pacs.results.film import LONGER_SIDE, Film
 from pacs.results.identity import NOTICE
-from screening.dicom.pixels import read_pixels
-
-LONGER_SIDE = 1024
 
 Rgb = NDArray[np.uint8]
 
@@ -22,13 +19,13 @@ _PAPER, _INK, _FAINT = (13, 17, 22), (230, 234, 238), (150, 160, 170)
 _MARGIN = 24
 
 
-def draw_radiograph(path: Path, heat: NDArray[np.uint8] | None, legend: Sequence[str]) -> Rgb:
+def draw_radiograph(film: Film, heat: NDArray[np.uint8] | None, legend: Sequence[str]) -> Rgb:
     """Draw a radiograph with its heat over it and a legend below.
 
     Parameters
     ----------
-    path
-        Of the radiograph.
+    film
+        The radiograph.
     heat
         Shape (rows, columns), uint8; ``None`` for none.
     legend
@@ -37,22 +34,15 @@ def draw_radiograph(path: Path, heat: NDArray[np.uint8] | None, legend: Sequence
     Returns
     -------
     ndarray of uint8, shape (rows, columns, 3)
-        RGB, the radiograph's longer side at most 1024 pixels.
-
-    Raises
-    ------
-    PixelError
-        If the radiograph cannot be decoded.
+        RGB, the radiograph in its size and the legend below it.
     """
-    grey = Image.fromarray((read_pixels(path, LONGER_SIDE) * 255).astype(np.uint8))
-    grey.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
-    film = np.repeat(np.asarray(grey, float)[..., None], 3, axis=2)
+    drawn = np.repeat(film.astype(float)[..., None], 3, axis=2)
     if heat is not None:
-        spread = Image.fromarray(heat).resize(grey.size, Image.Resampling.BICUBIC)
+        spread = Image.fromarray(heat).resize(film.shape[::-1], Image.Resampling.BICUBIC)
         share = (np.asarray(spread, float) / 255)[..., None]
         opacity = _MOST_OPACITY * np.clip((share - 0.15) / 0.6, 0, 1)
-        film = film * (1 - opacity) + (_COOL + (_HOT - _COOL) * share) * opacity
-    return _with_legend(film.astype(np.uint8), legend)
+        drawn = drawn * (1 - opacity) + (_COOL + (_HOT - _COOL) * share) * opacity
+    return _with_legend(drawn.astype(np.uint8), legend)
 
 
 def draw_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Rgb:

@@ -32,6 +32,7 @@ from pacs.results.identity import (
     SERIES_DESCRIPTIONS,
     SERIES_NUMBERS,
     Kind,
+    ascii_of,
     series_uid,
     uid_of,
 )
@@ -79,7 +80,7 @@ def make_report(
         Whether to write a Comprehensive SR rather than a Comprehensive 3D SR: some systems know no
         other.
     """
-    evidence = [image.reference() for image in study.images]
+    evidence = [image.reference() for image in study.images if image.is_image]
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_observer(study.model)),
         procedure_reported=_concept(codes.PLAIN_RADIOGRAPHY),
@@ -101,7 +102,7 @@ def make_report(
         is_complete=not study.dossier.case.images_waiting,
         is_final=False,
         is_verified=False,
-        requested_procedures=requests(study.images[0].header) or None,
+        requested_procedures=requests(study.original) or None,
         previous_versions=[predecessor] if predecessor is not None else None,
     )
     made.SeriesDescription = SERIES_DESCRIPTIONS[Kind.REPORT]
@@ -119,7 +120,7 @@ def _observer(model: ModelIdentity | None) -> ObserverContext:
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
             uid=_DEVICE_UID,
             manufacturer_name=MANUFACTURER,
-            model_name=f"{model.name} {model.version}" if model else MANUFACTURER,
+            model_name=ascii_of(f"{model.name} {model.version}") if model else MANUFACTURER,
             name=MANUFACTURER,
         ),
     )
@@ -128,8 +129,8 @@ def _observer(model: ModelIdentity | None) -> ObserverContext:
 def _algorithm(model: ModelIdentity) -> AlgorithmIdentification:
     """Return who computed a score: TID 4019."""
     return AlgorithmIdentification(
-        name=model.name,
-        version=model.version,
+        name=ascii_of(model.name),
+        version=ascii_of(model.version),
         parameters=[f"SHA-256 of the weights: {model.digest}"],
         family=_concept(codes.ARTIFICIAL_INTELLIGENCE),
         manufacturer=MANUFACTURER,
@@ -163,13 +164,17 @@ def _of_image(image: ScreenedImage) -> MeasurementsAndQualitativeEvaluations:
     uid = record.sop_instance_uid
     model = ModelIdentity(score.model, score.model_version, score.model_digest) if score else None
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid_of("image", uid), "image"),
+        tracking_identifier=TrackingIdentifier(
+            uid_of("image", uid), "image" if image.is_image else f"instance {uid}"
+        ),
         finding_type=_concept(codes.FRACTURE) if image.is_flagged else None,
         algorithm_id=_algorithm(model) if model else None,
         finding_sites=_sites(image),
         measurements=list(_measurements(image)) or None,
         qualitative_evaluations=list(_evaluations(image)),
-        source_images=[SourceImageForMeasurementGroup(record.sop_class_uid, uid)],
+        source_images=[SourceImageForMeasurementGroup(record.sop_class_uid, uid)]
+        if image.is_image
+        else None,
     )
 
 

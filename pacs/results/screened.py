@@ -18,6 +18,7 @@ from screening.domain.prediction import ModelIdentity
 from screening.domain.reason import Reason
 from screening.domain.review import Review
 from screening.domain.verdict import FLAGGED, Verdict
+from screening.errors import ArchiveError
 from screening.records.dossier import Dossier, Image, Score
 
 # What an object needs of an image to refer to it. Absent is as good as empty.
@@ -41,17 +42,20 @@ class ScreenedImage:
 
     Attributes
     ----------
+    study_instance_uid
+        Of its study.
     record
         What the records hold.
     header
-        As its file has it, without pixels.
+        As its file has it, without pixels; empty where it is not in the archive any more.
     path
-        Of its file.
+        Of its file; ``None`` where it is not in the archive any more.
     """
 
+    study_instance_uid: str
     record: Image
     header: Dataset
-    path: Path
+    path: Path | None
 
     @property
     def score(self) -> Score | None:
@@ -64,14 +68,20 @@ class ScreenedImage:
         """Whether it is suspected or doubtful."""
         return self.score is not None and self.score.verdict in FLAGGED
 
+    @property
+    def is_image(self) -> bool:
+        """Whether a report can refer to it as an image: it has rows, columns and a series."""
+        record = self.record
+        return bool(record.rows and record.columns and record.series_instance_uid)
+
     def reference(self) -> Dataset:
         """Return what our objects name it by: identifiers and size, no patient."""
         found = Dataset()
         for name, default in _NEEDED.items():
             setattr(found, name, default)
         record = self.record
-        found.StudyInstanceUID = self.header.get("StudyInstanceUID")
-        found.SeriesInstanceUID = record.series_instance_uid or self.header.get("SeriesInstanceUID")
+        found.StudyInstanceUID = self.study_instance_uid
+        found.SeriesInstanceUID = record.series_instance_uid
         found.SOPInstanceUID = record.sop_instance_uid
         found.SOPClassUID = record.sop_class_uid
         found.Rows, found.Columns = record.rows or 0, record.columns or 0
@@ -100,6 +110,20 @@ class ScreenedStudy:
     images: tuple[ScreenedImage, ...]
     review: Review | None = None
     said_at: dt.datetime | None = None
+
+    @property
+    def original(self) -> Dataset:
+        """The header of which patient, study and request are carried.
+
+        Raises
+        ------
+        ArchiveError
+            If no file of the study is in the archive any more.
+        """
+        for image in self.images:
+            if image.path is not None:
+                return image.header
+        raise ArchiveError("no file of the study is in the archive any more: restore it")
 
     @property
     def uid(self) -> str:
@@ -172,15 +196,22 @@ def open_screened(
 
     Raises
     ------
-    ArchiveError
-        If the archive or a file of the study is not to be had.
+    ArchiveAwayError
+        If the archive as a whole is not there.
     """
     images = []
+    uid = dossier.case.study_instance_uid
     for record in dossier.images:
         if record.exclusion is not None and record.exclusion.reason is Reason.DERIVED_BY_US:
             continue
-        path = archive.open_path(record.digest)
-        header = dcmread(path, stop_before_pixels=True, force=True)
-        images.append(ScreenedImage(record, header, path))
+        images.append(_open(uid, record, archive))
     of_study = [review for review in reviews if review.sop_instance_uid is None]
     return ScreenedStudy(dossier, tuple(images), of_study[-1] if of_study else None, said_at)
+
+
+def _open(study_instance_uid: str, record: Image, archive: Archive) -> ScreenedImage:
+    path = archive.path(record.digest)
+    if not archive.holds(record.digest):
+        return ScreenedImage(study_instance_uid, record, Dataset(), None)
+    header = dcmread(path, stop_before_pixels=True, force=True)
+    return ScreenedImage(study_instance_uid, record, header, path)

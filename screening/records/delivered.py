@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from screening.records.delivery_schema import DeliveredObjectRow
@@ -59,6 +59,16 @@ def commit_objects(
             DeliveredObjectRow.sop_instance_uid.in_(uids),
         )
         .values(committed_at=now)
+    )
+
+
+def disown_objects(session: Session, delivery_row: int, uids: Collection[str]) -> None:
+    """Forget that objects arrived: the destination says that it does not keep them."""
+    session.execute(
+        delete(DeliveredObjectRow).where(
+            DeliveredObjectRow.delivery_row == delivery_row,
+            DeliveredObjectRow.sop_instance_uid.in_(uids),
+        )
     )
 
 

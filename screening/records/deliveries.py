@@ -181,6 +181,11 @@ def is_any_due(session: Session, destination: str, now: dt.datetime) -> bool:
     return session.scalar(found.limit(1)) is not None
 
 
+def were_any(session: Session) -> bool:
+    """Say whether anything was ever to be delivered."""
+    return session.scalar(select(DeliveryRow.id).limit(1)) is not None
+
+
 def deliveries_of(session: Session, study_instance_uid: str) -> list[Delivery]:
     """Return what became of a study's results at each destination."""
     return _read(session, StudyRow.study_instance_uid == study_instance_uid, limit=None)
