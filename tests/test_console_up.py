@@ -31,7 +31,11 @@ class Up:
             "dicom_port": self.port,
             "worklist_port": free_port(),
             "minimum_free_gigabytes": 0,
+            "destinations_file": folder / "destinations.toml",
         }
+        self.chosen["destinations_file"].write_text(
+            "[[webhook]]\nname='pager'\nurl='http://127.0.0.1:1'\nsecret='of 16 characters'\n"
+        )
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "nightread", "up"],
@@ -87,6 +91,7 @@ def all_gone(processes: list[Process]) -> bool:
 def test_one_signal_stops_everything_in_order(up: Up, number: signal.Signals) -> None:
     everything = up.everything()
     assert up.listens()
+    wait_until(lambda: '"courier_ready"' in up.said(), 30, "the courier is ready")
     started = time.monotonic()
     up.process.send_signal(number)
     assert up.process.wait(60) == 0

@@ -508,9 +508,14 @@ def test_the_console_lists_deliveries_and_sends_them_again(tmp_path: Path) -> No
     assert (given_up["state"], given_up["study_instance_uid"]) == ("dead", uid)
     told = {"destinations_file": file}
     again = nightread("resend", uid, cwd=tmp_path, **told)
-    assert "due now at a" in again.stderr, again.stderr
+    assert f"{uid} is due now at a" in again.stderr, again.stderr
     wrong = nightread("resend", uid, "--destination", "b", cwd=tmp_path, **told)
     assert (wrong.returncode, "no destination b" in wrong.stderr) == (1, True)
+    file.write_text(ONE + "verdicts=['clear']\n")
+    unwanted = nightread("resend", uid, cwd=tmp_path, **told)
+    assert "no destination: none wants it" in unwanted.stderr
+    stranger = nightread("resend", "1.2.3", cwd=tmp_path, **told)
+    assert (stranger.returncode, "was received" in stranger.stderr) == (1, True)
     nobody = nightread("deliver", cwd=tmp_path)
     assert (nobody.returncode, "nobody to deliver to" in nobody.stderr) == (2, True)
 

@@ -7,17 +7,23 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
 import pytest
 from conftest import require
-from desk import TestDesk
+from desk import SCORER, TestDesk
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 from result_studies import file_results, heat, make_objects, screened
 
 from pacs.results.identity import Kind, uid_of
@@ -25,7 +31,7 @@ from pacs.results.objects import ResultObject
 from phantoms.load import small_study
 from screening.dicom.eligibility import exclusion_of
 from screening.dicom.header import read_header
-from screening.domain.prediction import Prediction
+from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.settings import Settings
 
@@ -84,6 +90,10 @@ def test_made_again_they_are_the_same(desk: TestDesk) -> None:
 
 
 def test_dciodvfy_finds_no_error(made: list[ResultObject], tmp_path: Path) -> None:
+    require_valid(made, tmp_path)
+
+
+def require_valid(made: list[ResultObject], tmp_path: Path) -> None:
     dciodvfy = tool("dciodvfy", "dicom3tools")
     for path in written(made, tmp_path):
         said = subprocess.run([dciodvfy, path], capture_output=True, text=True, check=False).stderr
@@ -316,3 +326,27 @@ def test_times_are_of_the_zone_that_the_original_names(desk: TestDesk) -> None:
     local = study.decided_at.astimezone(dt.timezone(dt.timedelta(hours=9)))
     assert report.dataset.ContentTime == local.strftime("%H%M%S")
     assert report.dataset.ContentDate == local.strftime("%Y%m%d")
+
+
+def test_what_is_no_image_or_of_no_series_is_told_without_a_reference(
+    desk: TestDesk, tmp_path: Path
+) -> None:
+    film, lost, document = small_study(8, 3)
+    scorer = replace(SCORER, identity=ModelIdentity("Knochen-Prüfer", "0.1 ü", "c" * 64))
+    uid = desk.file(film, Prediction(0.9), heat(), scorer)
+    del lost.SeriesInstanceUID
+    desk.file(lost, Prediction(0.9), heat(), scorer)
+    document.SOPClassUID = EncapsulatedPDFStorage
+    for name in ("Rows", "Columns", "PixelData"):
+        delattr(document, name)
+    desk.file(document, Exclusion(Reason.NOT_A_RADIOGRAPH))
+    made = make_objects(screened(desk, uid), list(Kind))
+    kinds = sorted(each.kind for each in made)
+    assert kinds == ["capture", "capture", "key_images", "outline", "report", "summary"]
+    _, *told = groups(made[0].dataset)
+    named = [said(group).get("image") for group in told]
+    assert named == [str(film.SOPInstanceUID), None, None]
+    texts = {item.get("TextValue") for group in told for item in group.ContentSequence}
+    assert {f"instance {each.SOPInstanceUID}" for each in (lost, document)} < texts
+    assert "Knochen-Prufer" in str(told[0])
+    require_valid(made, tmp_path)

@@ -14,6 +14,8 @@ from screening.queue.app import OVERNIGHT_QUEUE
 from screening.queue.embedded import EmbeddedRedis
 from screening.settings import Settings
 
+IMAGES = 80
+
 
 @pytest.fixture
 def installation(settings: Settings, embedded_redis: EmbeddedRedis) -> Iterator[Installation]:
@@ -37,7 +39,7 @@ def test_a_worker_killed_in_mid_study_leaves_nothing_unscored_and_nothing_twice(
     }
     installation = Installation(settings.model_copy(update=as_shipped))
     try:
-        kill_a_worker_in_mid_study(installation, write_load(tmp_path, 1, 120))
+        kill_a_worker_in_mid_study(installation, write_load(tmp_path, 1, IMAGES))
     finally:
         installation.stop()
 
@@ -50,14 +52,14 @@ def kill_a_worker_in_mid_study(installation: Installation, images: list[Path]) -
     wait_until(lambda: installation.tally().scored > 0, 60, "the first images are scored")
     installation.kill("work")
     before = installation.tally()
-    assert 0 < before.scored < 120, "it was killed in mid-study"
+    assert 0 < before.scored < IMAGES, "it was killed in mid-study"
 
     started = time.monotonic()
     installation.start("work")
-    installation.wait_until_screened(120, 60)
+    installation.wait_until_screened(IMAGES, 60)
     assert time.monotonic() - started < 60
-    installation.assert_scored_once(120)
-    assert [case.images_scored for case in installation.cases()] == [120]
+    installation.assert_scored_once(IMAGES)
+    assert [case.images_scored for case in installation.cases()] == [IMAGES]
 
 
 def test_two_hundred_studies_that_redis_forgot_are_all_scored(

@@ -144,7 +144,7 @@ async def _refused(request: Request, error: Exception) -> Response:
             return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
         response = RedirectResponse("/sign-in", 303)
         if request.method == "GET" and not request.headers.get("X-Live"):
-            remember_way(request, response)
+            remember_way(request.app.state.desk, request, response)
         return response
     return _answer(request, error.status, str(error))
 

@@ -21,11 +21,18 @@ _WAY_SECONDS = 900
 _LONGEST_WAY = 1000
 
 
-def remember_way(request: Request, response: Response) -> None:
+def remember_way(desk: Desk, request: Request, response: Response) -> None:
     """Have the browser keep which page was asked for, until somebody has signed in."""
     way = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if len(way) <= _LONGEST_WAY and request.url.path.startswith(("/cases/", "/statistics")):
-        response.set_cookie(_WAY, quote(way), max_age=_WAY_SECONDS, httponly=True, samesite="lax")
+        response.set_cookie(
+            _WAY,
+            quote(way),
+            max_age=_WAY_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=desk.settings.worklist_behind_https,
+        )
 
 
 def _way_of(request: Request) -> str:
