@@ -8,6 +8,7 @@ from screening.records import (  # noqa: F401 - declare tables
     delivery_schema,
     desk_schema,
     list_schema,
+    night_schema,
     schema,
 )
 from screening.records.table import Table

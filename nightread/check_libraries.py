@@ -64,6 +64,7 @@ LIBRARIES = {
         "pylibjpeg-rle",
         "pynetdicom",
     ),
+    "night": ("cronsim", "jinja2", "pillow", "pynetdicom", "tzdata"),
     "postgres": ("psycopg",),
 }
 _STRANGERS = ("torchvision", "timm")
@@ -79,6 +80,7 @@ def check_platform() -> Finding:
 
 def check_libraries(settings: Settings) -> Iterator[Finding]:
     """Look for every library that the processes with these settings import."""
+    known: set[str] = set()
     for extra, names in LIBRARIES.items():
         if extra == "postgres" and not settings.database_url.startswith("postgresql"):
             continue
@@ -86,8 +88,12 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
             continue
         if extra == "courier" and settings.destinations_file is None:
             continue
+        if extra == "night" and settings.sources_file is None:
+            continue
         for name in names:
-            yield _check_library(name, extra)
+            if name not in known:
+                known.add(name)
+                yield _check_library(name, extra)
 
 
 def _check_library(name: str, extra: str) -> Finding:

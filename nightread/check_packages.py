@@ -17,6 +17,7 @@ OUR_PACKAGES = (
     "dicom_listener",
     "migrations",
     "models",
+    "night",
     "nightread",
     "pacs",
     "phantoms",

@@ -11,6 +11,7 @@ import typer
 
 from nightread.associations import associations
 from nightread.audit import audit
+from nightread.batch import batch
 from nightread.broker import broker
 from nightread.bundle import bundle
 from nightread.cases import cases
@@ -25,6 +26,7 @@ from nightread.explain import explain
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
+from nightread.night import night
 from nightread.points import points
 from nightread.retry import retry
 from nightread.send import send
@@ -58,6 +60,7 @@ _COMMANDS = (
     work,
     serve,
     deliver,
+    night,
     migrate,
     dataset,
     train,
@@ -69,6 +72,7 @@ _COMMANDS = (
 )
 _HIDDEN = (broker,)
 _GROUPS = (
+    ("batch", batch),
     ("user", user),
     ("token", token),
     ("points", points),

@@ -11,6 +11,7 @@ from pathlib import Path
 from dicom_listener.address import require_free
 from nightread.child import Child
 from nightread.migrate import migrate_records
+from nightread.named_files import require_files
 from nightread.own_address import own_address
 from screening.errors import DependencyError
 from screening.settings import Settings
@@ -21,6 +22,7 @@ _POLL_SECONDS = 0.2
 _STOP_SECONDS = {
     "worklist": 10.0,
     "courier": 10.0,
+    "night": 10.0,
     "listener": 10.0,
     "worker": 30.0,
     "private Redis": 15.0,
@@ -30,7 +32,7 @@ Say = Callable[[str], None]
 
 
 class Supervisor:
-    """The listener, the worker and, as the settings ask for them, worklist, courier and Redis.
+    """The listener, the worker and, as the settings ask for them, the other processes.
 
     Parameters
     ----------
@@ -65,6 +67,7 @@ class Supervisor:
         self._listener = child("listen", "listener")
         self._worklist = child("serve", "worklist") if settings.worklist_port else None
         self._courier = child("deliver", "courier") if settings.destinations_file else None
+        self._night = child("night", "night") if settings.sources_file else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -87,6 +90,7 @@ class Supervisor:
                 self._settings.worklist_port,
                 "NIGHTREAD_WORKLIST_PORT",
             )
+        require_files(self._settings)
         migrate_records(self._settings)
         try:
             if self._redis is not None:
@@ -94,7 +98,7 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
-            for child in filter(None, (self._worklist, self._courier)):
+            for child in filter(None, (self._worklist, self._courier, self._night)):
                 child.start()
             self._wait_for(self._listener, self._door_answers, wanted)
             if self._worklist is not None:
@@ -132,7 +136,10 @@ class Supervisor:
 
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
-        wanted = (self._worklist, self._courier, self._listener, self._worker, self._redis)
+        wanted = (
+            *(self._worklist, self._courier, self._night),
+            *(self._listener, self._worker, self._redis),
+        )
         return [child for child in wanted if child is not None]
 
     def _wait_for(

@@ -124,6 +124,18 @@ class SendError(NightreadError):
     """A DICOM peer refused an association or an instance, or did not answer."""
 
 
+class QueryError(NightreadError):
+    """A DICOM peer refused a query, or did not answer it."""
+
+
+class RetrieveError(NightreadError):
+    """A DICOM peer did not bring what it was asked for."""
+
+
+class BatchError(NightreadError):
+    """A batch cannot be begun, or cannot become what somebody wants."""
+
+
 class AssociationError(SendError):
     """A DICOM peer let no association come about.
 

@@ -77,5 +77,14 @@ def _quieten() -> None:
         library.propagate = False
         library.handlers[:] = [logging.NullHandler()]
     # httpx names every address that it asks, with what is secret in it.
-    for name in ("celery", "kombu", "amqp", "alembic", "httpx", "httpcore", "dicomweb_client"):
+    for name in (
+        "celery",
+        "kombu",
+        "amqp",
+        "alembic",
+        "httpx",
+        "httpcore",
+        "dicomweb_client",
+        "highdicom",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)

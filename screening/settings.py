@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     minimum_free_gigabytes: float = Field(default=1.0, ge=0, le=1e6)
     """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
 
+    sources_file: Path | None = None
+    """File of PACS that images are fetched from, and of what is fetched night after night
+    (docs/night.md). Empty: nothing is fetched."""
+
     model: str = Field(default="mobilenet_v2", min_length=1)
     """The classifier: the name of a bundle that ships, or a bundle's folder."""
 

@@ -32,6 +32,10 @@ class Orthanc:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        return int(self.url.rpartition(":")[2]), self.dicom_port
+
     def answers(self) -> bool:
         try:
             return "Version" in self.call("/system")
@@ -45,13 +49,15 @@ def running_orthanc(
     folder: Path,
     modalities: Mapping[str, list[str | int]],
     plugins: Sequence[str] = (),
+    ports: tuple[int, int] | None = None,
 ) -> Iterator[Orthanc]:
     """Run an Orthanc that knows some peers: title, host and port by their name.
 
-    In a folder of one that ran before it has what that one had.
+    In a folder of one that ran before it has what that one had. The ports are those of HTTP and of
+    DICOM; free ones by default.
     """
     folder.mkdir(exist_ok=True)
-    http, dicom = free_port(), free_port()
+    http, dicom = ports or (free_port(), free_port())
     configuration = {
         "StorageDirectory": str(folder),
         "IndexDirectory": str(folder),

@@ -27,9 +27,9 @@ COMMANDS = [
         "wrap",
         "doctor",
     ),
-    *("listen", "work", "serve", "deliver", "migrate"),
+    *("listen", "work", "serve", "deliver", "night", "migrate"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("user", "token", "points", "audit", "bundle"),
+    *("batch", "user", "token", "points", "audit", "bundle"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from result_studies import file_results, make_objects, screened
 
 from dicom_listener.negotiation import APPLICATION_CONTEXT, accept, read_request
 from dicom_listener.status import Status
-from pacs import commitment_request
+from pacs import commitment_request, find, retrieve
 from pacs.results import codes
 from pacs.results.identity import Kind
+from pacs.results.identity import sop_class as class_of
 from screening.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from screening.domain.commitment import PUSH_MODEL
 from screening.settings import Settings
@@ -83,8 +85,21 @@ def test_the_courier_stores_what_is_stated(settings: Settings) -> None:
     stated = {row[1]: row[3] for row in section("#### 4.2.2 SOP Classes and transfer syntaxes")}
     assert stated.pop(PUSH_MODEL) == commitment_request.CONTEXT[1]
     assert set(stated) == {each.sop_class_uid for each in made}
+    for kind, planar in itertools.product(Kind, (False, True)):
+        assert str(class_of(kind, planar=planar)) in stated
     for each in made:
         assert stated[each.sop_class_uid] == str(each.dataset.file_meta.TransferSyntaxUID)
+
+
+def test_the_night_asks_and_fetches_as_is_stated() -> None:
+    stated = {
+        row[1]: (row[2], row[3]) for row in section("#### 4.4.1 SOP Classes and transfer syntaxes")
+    }
+    asked = {find.CONTEXT, retrieve.MOVE_CONTEXT, retrieve.GET_CONTEXT}
+    assert {(uid, syntax) for uid, (role, syntax) in stated.items() if role == "SCU"} == asked
+    assert {uid for uid, (role, _) in stated.items() if role == "SCP"} == set(retrieve.STORED)
+    said = STATEMENT.partition("A C-GET offers each in ")[2].partition("presentation context")[0]
+    assert set(re.findall(r"1[.0-9]+[0-9]", said)) == set(retrieve.SYNTAXES)
 
 
 def test_codes_of_our_own_are_stated() -> None:

@@ -12,6 +12,7 @@ PACKAGES = (
     "dicom_listener",
     "migrations",
     "models",
+    "night",
     "nightread",
     "pacs",
     "phantoms",

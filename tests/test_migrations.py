@@ -15,6 +15,7 @@ from screening.records import (  # noqa: F401 - declare tables
     delivery_schema,
     desk_schema,
     list_schema,
+    night_schema,
     schema,
 )
 from screening.records.engine import SCHEMA_REVISION, Records

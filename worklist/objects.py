@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
@@ -19,6 +19,8 @@ from screening.records.deliveries import Delivery
 from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
+from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_tally import BatchTally
 from screening.records.operating_points import ModelPoints
 from screening.records.retry import Unscored
 from screening.records.tokens import Token
@@ -74,6 +76,21 @@ def points_object(points: ModelPoints) -> dict[str, Any]:
 def delivery_object(delivery: Delivery) -> dict[str, Any]:
     """Return a delivery with what has arrived as an object of JSON's own types."""
     return _object(delivery)
+
+
+def batch_object(
+    batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy] = ()
+) -> dict[str, Any]:
+    """Return a batch, its counts and what is missing as an object of JSON's own types."""
+    counts = {
+        "planned": tally.planned,
+        "settled": tally.settled,
+        **_object(tally),
+        "missing": tally.missing,
+        "waiting": tally.waiting,
+        "complete": tally.is_complete,
+    }
+    return _object(batch) | {"counts": counts, "exceptions": [_object(each) for each in exceptions]}
 
 
 def audit_object(entry: AuditEntry) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from screening.records.delivery_schema import ChangedStudyRow
@@ -50,6 +50,18 @@ def changed_studies(session: Session, before: dt.datetime, limit: int = 200) -> 
         .limit(limit)
     )
     return [ChangedStudy(*row) for row in found]
+
+
+def changes_waiting(session: Session, before: dt.datetime) -> int:
+    """Count studies of which all is known and nobody was told since a moment."""
+    settled = StudyRow.images_scored + StudyRow.images_not_scored
+    query = (
+        select(func.count())
+        .select_from(ChangedStudyRow)
+        .join(StudyRow, StudyRow.id == ChangedStudyRow.study_row)
+        .where(ChangedStudyRow.changed_at <= before, StudyRow.images_received == settled)
+    )
+    return session.scalar(query) or 0
 
 
 def forget_changes(session: Session, before: dt.datetime) -> int:

@@ -30,6 +30,8 @@ class Delivery:
         What was new when this was read, as a number: `settle` refuses to settle what came since.
     again
         Whether what has arrived before is to be sent once more.
+    taken_at
+        Since when a courier is at it; ``None`` while nobody is.
     objects
         What has been acknowledged, in the order in which it was.
     """
@@ -43,6 +45,7 @@ class Delivery:
     attempts: int
     due_at: dt.datetime
     first_due_at: dt.datetime
+    taken_at: dt.datetime | None
     settled_at: dt.datetime | None
     last_error: str | None
     objects: tuple[DeliveredObject, ...] = ()
@@ -83,6 +86,7 @@ def _make_due(
         "attempts": 0,
         "due_at": now,
         "first_due_at": now,
+        "taken_at": None,
         "settled_at": None,
         "last_error": None,
     }
@@ -165,10 +169,55 @@ def take_due(
     )
     if row is None:
         return None
-    session.execute(update(DeliveryRow).where(DeliveryRow.id == row).values(due_at=now + lease))
+    session.execute(
+        update(DeliveryRow).where(DeliveryRow.id == row).values(due_at=now + lease, taken_at=now)
+    )
     session.flush()
     (taken,) = _read(session, DeliveryRow.id == row, limit=None)
     return taken
+
+
+def note_strangers(session: Session, names: Collection[str]) -> int:
+    """Say of what is due at nobody whom we know that this is why it stays; return how many."""
+    found = session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.state == DeliveryState.DUE.value, DeliveryRow.destination.not_in(names))
+        .values(last_error="no destination of this name is in the file any more")
+        .returning(DeliveryRow.id)
+    )
+    return len(found.all())
+
+
+def count_strangers(session: Session, names: Collection[str]) -> int:
+    """Return how many deliveries are due at nobody whom we know."""
+    query = select(func.count()).where(
+        DeliveryRow.state == DeliveryState.DUE.value, DeliveryRow.destination.not_in(names)
+    )
+    return session.scalar(query) or 0
+
+
+def hasten(session: Session, destinations: Collection[str], now: dt.datetime) -> int:
+    """Make due now whatever has not arrived, given up or not; return how many deliveries."""
+    found = session.execute(
+        update(DeliveryRow)
+        .where(
+            DeliveryRow.state != DeliveryState.DELIVERED.value,
+            DeliveryRow.destination.in_(destinations),
+            # What a courier is at it brings in any case.
+            DeliveryRow.taken_at.is_(None) | (DeliveryRow.due_at <= now),
+        )
+        .values(
+            state=DeliveryState.DUE.value,
+            changes=DeliveryRow.changes + 1,
+            attempts=0,
+            due_at=now,
+            first_due_at=now,
+            taken_at=None,
+            settled_at=None,
+        )
+        .returning(DeliveryRow.id)
+    )
+    return len(found.all())
 
 
 def is_any_due(session: Session, destination: str, now: dt.datetime) -> bool:
@@ -244,6 +293,7 @@ def settle(
         "last_error": error,
         "settled_at": now if is_over else None,
         "due_at": due_at or now,
+        "taken_at": None,
     }
     if state is DeliveryState.DELIVERED:
         values["again"] = False
@@ -280,6 +330,7 @@ def _read(session: Session, *conditions: ColumnElement[bool], limit: int | None)
             attempts=row.attempts,
             due_at=row.due_at,
             first_due_at=row.first_due_at,
+            taken_at=row.taken_at,
             settled_at=row.settled_at,
             last_error=row.last_error,
             objects=tuple(objects.get(row.id, ())),

@@ -47,6 +47,8 @@ class DeliveryRow(Table):
     due_at: Mapped[dt.datetime]
     first_due_at: Mapped[dt.datetime]
     """Since when it is tried: after some days it is given up."""
+    taken_at: Mapped[dt.datetime | None]
+    """Since when a courier is at it; empty while nobody is."""
     settled_at: Mapped[dt.datetime | None]
     last_error: Mapped[str | None]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from screening.records.schema import ConflictRow, InstanceRow
+from screening.records.schema import ConflictRow, InstanceRow, SeriesRow, StudyRow
 
 _AT_ONCE = 500  # values of a query
 
@@ -32,6 +32,20 @@ def held_instances(session: Session, sop_instance_uids: Sequence[str]) -> dict[s
         )
         found |= {row.sop_instance_uid: HeldInstance(row.sop_class_uid, row.digest) for row in rows}
     return found
+
+
+def held_by_series(session: Session, study_instance_uid: str) -> dict[str, frozenset[str]]:
+    """Return the SOP Instance UIDs of a study that have a row, by Series Instance UID."""
+    rows = session.execute(
+        select(SeriesRow.series_instance_uid, InstanceRow.sop_instance_uid)
+        .join(InstanceRow, InstanceRow.series_row == SeriesRow.id)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .where(StudyRow.study_instance_uid == study_instance_uid)
+    )
+    found: dict[str, set[str]] = {}
+    for series, uid in rows:
+        found.setdefault(series, set()).add(uid)
+    return {series: frozenset(uids) for series, uids in found.items()}
 
 
 def held_digests(session: Session, digests: Sequence[str]) -> set[str]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from screening.domain.instance import InstanceState
 from screening.domain.observation import Observation
 from screening.domain.prediction import ModelIdentity, Prediction
-from screening.domain.reason import Exclusion
+from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
 from screening.records.changes import note_change
 from screening.records.dialect import insert_for
@@ -69,7 +69,12 @@ def record_results(
     session.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
     for row, result in results.items():
         _settle(session, row, result, scorer, now, (observations or {}).get(row))
-    _revise(session, study_row, scorer, now)
+    # Of our own objects that came back there is nothing to tell anybody.
+    is_news = any(
+        isinstance(result, Prediction) or result.reason is not Reason.DERIVED_BY_US
+        for result in results.values()
+    )
+    _revise(session, study_row, scorer, now, is_news=is_news)
 
 
 def _settle(
@@ -144,7 +149,9 @@ def _write_score(
     )
 
 
-def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) -> None:
+def _revise(
+    session: Session, study_row: int, scorer: Scorer, now: dt.datetime, *, is_news: bool
+) -> None:
     """Append a revision if the verdict, its score or what it rests on has changed."""
     session.flush()
     counts = _counts(session, study_row)
@@ -175,7 +182,8 @@ def _revise(session: Session, study_row: int, scorer: Scorer, now: dt.datetime) 
     if newest is None or _says(newest) != _says(row):
         row.revision = newest.revision + 1 if newest is not None else 1
         session.add(row)
-        note_change(session, study_row, now)
+        if is_news:
+            note_change(session, study_row, now)
     else:
         row.revision = newest.revision
     # In any case: a study that was let wait again may end where it was before.

@@ -1,0 +1,80 @@
+"""The night: batches, and the studies that are fetched for them; who is at a delivery.
+
+Safe while release 0007 runs: it knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("deliveries", sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "batches",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("schedule", sa.Text(), nullable=True),
+        sa.Column("night", sa.Date(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rounds", sa.Integer(), nullable=False),
+        sa.Column("arrived", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
+        sa.UniqueConstraint("schedule", "night", name=op.f("uq_batches_schedule_night")),
+    )
+    op.create_index(op.f("ix_batches_night"), "batches", ["night"])
+    op.create_index(op.f("ix_batches_state"), "batches", ["state"])
+    op.create_table(
+        "batch_studies",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("batch_row", sa.Integer(), nullable=False),
+        sa.Column("study_instance_uid", sa.Text(), nullable=False),
+        sa.Column("accession_number", sa.Text(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=True),
+        sa.Column("here", sa.Integer(), nullable=True),
+        sa.Column("arrived", sa.Integer(), nullable=False),
+        sa.Column("missing", sa.Text(), nullable=False),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_row"], ["batches.id"], name=op.f("fk_batch_studies_batch_row_batches")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch_studies")),
+        sa.UniqueConstraint(
+            "batch_row",
+            "study_instance_uid",
+            name=op.f("uq_batch_studies_batch_row_study_instance_uid"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_batch_studies_study_instance_uid"), "batch_studies", ["study_instance_uid"]
+    )
+    op.create_index(
+        "ix_batch_studies_due",
+        "batch_studies",
+        ["batch_row", "due_at"],
+        sqlite_where=sa.text("state = 'planned'"),
+        postgresql_where=sa.text("state = 'planned'"),
+    )
+
+
+def downgrade() -> None:
+    for table in ("batch_studies", "batches"):
+        op.drop_table(table)
+    with op.batch_alter_table("deliveries") as deliveries:
+        deliveries.drop_column("taken_at")

@@ -1,0 +1,9 @@
+"""The night: what a PACS has is fetched, screened, compared with what it says, and reported.
+
+::
+
+    sources.py    which PACS, which studies, and in which hours: the file of sources
+    schedule.py   which nights are to begin
+    runner.py     takes the batches that are due one step further, until each is finished
+    visit.py      one study: ask what the PACS has, fetch what is not here, compare
+"""

@@ -1,0 +1,267 @@
+"""Takes batches one step further and another, until each is finished; killed, it goes on there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from night.schedule import begin_nights
+from night.sources import Source, Sources
+from night.visit import Visit, Visitor
+from pacs.echo import echo
+from pacs.find import querying
+from pacs.peer import Peer
+from pacs.question import Question
+from screening.archive.archive import Archive
+from screening.domain.night_batch import MOST_ATTEMPTS, SHORTEST_PAUSE, FetchState, pause_after
+from screening.errors import AssociationError, NightreadError, RecordsError
+from screening.records import night_batches
+from screening.records.engine import Records
+from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_tally import put_back, stat_images_wait, studies_waiting
+
+log = structlog.get_logger(__name__)
+
+_MOST_ROUNDS = 4
+_SOON = dt.timedelta(seconds=2)
+
+
+class Runner:
+    """Runs batches.
+
+    Parameters
+    ----------
+    records, archive
+        What is here, and whether there is room for more.
+    sources
+        The PACS and the schedules.
+    door
+        Our own listener, as `night.visit.Visitor` calls it.
+    own_ae_title
+        Ours, towards a PACS.
+    folder
+        For what is on its way.
+    lease
+        After so long a study is taken for a killed runner's. If it is not, another looks at it as
+        well, and finds what has come: nothing is doubled.
+    shortest_pause
+        After the first failure; doubled with each further one.
+    now
+        The clock.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        archive: Archive,
+        sources: Sources,
+        door: Callable[[Source], Peer],
+        own_ae_title: str,
+        folder: Path,
+        *,
+        lease: dt.timedelta = dt.timedelta(seconds=30),
+        shortest_pause: dt.timedelta = SHORTEST_PAUSE,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self._records = records
+        self._archive = archive
+        self._sources = sources
+        self._door = door
+        self._own_ae_title = own_ae_title
+        self._folder = folder
+        self._lease = lease
+        self._shortest_pause = shortest_pause
+        self._now = now
+        self._away: dict[int, int] = {}
+        self._stopped = threading.Event()
+
+    def run(self, every_seconds: float = 1.0) -> None:
+        """Run what is due until `stop`."""
+        while not self._stopped.wait(every_seconds):
+            try:
+                self.begin_nights()
+                while self.step() and not self._stopped.is_set():
+                    pass
+            except RecordsError as error:
+                log.warning("batches_not_read", error=str(error))
+
+    def stop(self) -> None:
+        """Have `run` end after the study that it is at."""
+        self._stopped.set()
+
+    def begin_nights(self) -> None:
+        """Begin the batches whose night has come."""
+        for batch in begin_nights(self._records, self._sources, self._now()):
+            log.info("night_begun", batch=batch.row, schedule=batch.schedule)
+
+    def step(self) -> bool:
+        """Take each batch that is due one step further, and say whether there was any to take."""
+        with self._records.read() as session:
+            due = night_batches.due_batches(session, self._now())
+        is_any = False
+        for batch in due:
+            try:
+                is_any |= self._step(batch)
+                self._away.pop(batch.row, None)
+            except RecordsError:
+                raise
+            except NightreadError as error:
+                self._wait_for(batch, str(error))
+            except Exception as error:
+                # Whatever it is, the next batch is another one. The message may hold a patient.
+                log.exception("batch_crashed", batch=batch.row)
+                self._wait_for(batch, f"it failed with {type(error).__name__}")
+        return is_any
+
+    def _step(self, batch: Batch) -> bool:
+        """Take a batch one step further, and say whether the next can follow at once."""
+        source = self._sources.find(batch.source)
+        if source is None:
+            self._postpone(batch, self._shortest_pause, f"no source is named {batch.source}")
+            return False
+        if not source.is_open(self._now()):
+            self._postpone(batch, dt.timedelta(minutes=1), "outside the hours of its source")
+            return False
+        if batch.rounds == 0:
+            self._ask(batch, source)
+            return True
+        with self._records.read() as session:
+            next_due = night_batches.next_due(session, batch.row)
+            waiting = studies_waiting(session, batch.row)
+            is_busy = stat_images_wait(session)
+        if next_due is None:
+            return self._end(batch, source, waiting)
+        if is_busy:
+            self._postpone(batch, _SOON, "stat images are read first")
+            return False
+        if waiting >= source.studies_in_flight:
+            self._postpone(batch, _SOON, None)
+            return False
+        self._archive.require_space()
+        return self._fetch_next(batch, source, next_due)
+
+    def _ask(self, batch: Batch, source: Source) -> None:
+        """Have the PACS say which studies it has."""
+        question = Question.model_validate(batch.question)
+        with querying(source.peer(self._own_ae_title)) as query:
+            found = [
+                (each.study_instance_uid, each.accession_number) for each in query.studies(question)
+            ]
+        with self._records.begin() as session:
+            planned = night_batches.plan_round(session, batch, found, self._now())
+        log.info("batch_planned", batch=batch.row, studies=planned, round=batch.rounds + 1)
+
+    def _end(self, batch: Batch, source: Source, waiting: int) -> bool:
+        """End a batch once all is screened and the PACS has said that there is nothing else."""
+        if waiting:
+            self._postpone(batch, _SOON, None)
+            return False
+        is_news = batch.rounds == 1 or batch.arrived > 0
+        if is_news and batch.rounds < _MOST_ROUNDS:
+            self._ask(batch, source)
+            return True
+        with self._records.begin() as session:
+            night_batches.end_batch(session, batch.row, self._now())
+        log.info("batch_finished", batch=batch.row)
+        return False
+
+    def _fetch_next(self, batch: Batch, source: Source, next_due: dt.datetime) -> bool:
+        now = self._now()
+        if next_due > now:
+            self._postpone(batch, min(next_due - now, _SOON), None)
+            return False
+        with self._records.begin() as session:
+            study = night_batches.take_study(session, batch.row, now, self._lease)
+        if study is None:
+            return False
+        door = self._door(source)
+        visitor = Visitor(self._records, source, door, self._own_ae_title, self._folder)
+        question = Question.model_validate(batch.question)
+        try:
+            visit = visitor.look_at(study.study_instance_uid, question)
+        except AssociationError:
+            # Nobody is there: that is no attempt of this study's.
+            self._give_back(study)
+            raise
+        except NightreadError as error:
+            self._settle_failed(study, str(error))
+            return True
+        if visit.here < visit.expected and not visit.arrived:
+            self._require_door(study, door)
+        self._settle(study, visit)
+        return True
+
+    def _settle(self, study: BatchStudy, visit: Visit) -> None:
+        now = self._now()
+        is_all_here = visit.here >= visit.expected
+        attempts = 0 if visit.arrived or is_all_here else study.attempts + 1
+        if is_all_here:
+            state = FetchState.FETCHED if study.arrived + visit.arrived else FetchState.HELD
+        else:
+            state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
+        why = visit.explanation or "the PACS sent fewer images than it says it has"
+        with self._records.begin() as session:
+            night_batches.settle_study(
+                session,
+                study,
+                state,
+                now,
+                expected=visit.expected,
+                here=visit.here,
+                missing=visit.missing,
+                arrived=visit.arrived,
+                attempts=attempts,
+                due_at=now + pause_after(max(1, attempts), self._shortest_pause),
+                error=None if is_all_here else why,
+            )
+            if visit.arrived:
+                put_back(session, study.study_instance_uid)
+
+    def _settle_failed(self, study: BatchStudy, why: str) -> None:
+        now, attempts = self._now(), study.attempts + 1
+        state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
+        due_at = now + pause_after(attempts, self._shortest_pause)
+        with self._records.begin() as session:
+            night_batches.settle_study(
+                session, study, state, now, attempts=attempts, due_at=due_at, error=why
+            )
+
+    def _require_door(self, study: BatchStudy, door: Peer) -> None:
+        """Wait if nothing could come in, because our own door is shut or the disk is full.
+
+        Raises
+        ------
+        NightreadError
+            If so.
+        """
+        try:
+            self._archive.require_space()
+            echo(door)
+        except NightreadError:
+            self._give_back(study)
+            raise
+
+    def _give_back(self, study: BatchStudy) -> None:
+        with self._records.begin() as session:
+            night_batches.settle_study(
+                session,
+                study,
+                FetchState.PLANNED,
+                self._now(),
+                attempts=study.attempts,
+                error=study.last_error,
+            )
+
+    def _wait_for(self, batch: Batch, why: str) -> None:
+        """Postpone a batch whose PACS, disk or door is away, longer each time."""
+        self._away[batch.row] = times = self._away.get(batch.row, 0) + 1
+        log.warning("batch_waits", batch=batch.row, error=why)
+        self._postpone(batch, pause_after(times, self._shortest_pause), why)
+
+    def _postpone(self, batch: Batch, pause: dt.timedelta, why: str | None) -> None:
+        with self._records.begin() as session:
+            night_batches.postpone_batch(session, batch.row, self._now() + pause, why)

@@ -1,0 +1,78 @@
+"""Which nights are to begin: those whose moment has come, and those that were missed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from cronsim import CronSim
+
+from night.sources import Schedule, Source, Sources
+from screening.records.engine import Records
+from screening.records.night_batches import Batch, begin_batch, newest_night
+
+# Of a schedule's first night: a runner may be started a moment after it.
+_PUNCTUAL = dt.timedelta(hours=1)
+
+
+def nights_due(
+    schedule: Schedule, source: Source, now: dt.datetime
+) -> Iterator[tuple[dt.date, dt.datetime]]:
+    """Yield the nights that should have begun by now, the newest first.
+
+    Cron's moments are those of the source's zone. One that a change to summer time leaves out
+    comes when the clock goes on; one that the change back repeats comes once.
+
+    Parameters
+    ----------
+    now
+        The present, with a zone.
+
+    Yields
+    ------
+    date, datetime
+        The day on which the night begins, and the moment.
+    """
+    local = now.astimezone(source.zone)
+    # The moments before that of the minute after: this very minute's is one of them.
+    moments = CronSim(schedule.begins, local + dt.timedelta(minutes=1), reverse=True)
+    oldest = local - dt.timedelta(days=schedule.catch_up_days)
+    for moment in moments:
+        if moment > local:
+            continue
+        yield moment.date(), moment
+        if moment < oldest:
+            return
+
+
+def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[Batch]:
+    """Begin the batches of nights that are due and were not begun yet; safe to do at any time.
+
+    Of a schedule that was never at work nothing is made up for: its first night begins at its
+    moment.
+
+    Raises
+    ------
+    RecordsError
+        If the database does not answer.
+    """
+    begun = []
+    for schedule in sources.schedule:
+        source = sources.find(schedule.source)
+        assert source is not None, "the file was checked"
+        with records.read() as session:
+            newest = newest_night(session, schedule.name)
+        for night, moment in nights_due(schedule, source, now):
+            if newest is not None and night <= newest:
+                break
+            patience = dt.timedelta(days=schedule.catch_up_days) if newest else _PUNCTUAL
+            if now - moment > patience:
+                break
+            question = schedule.question(night).model_dump(mode="json")
+            with records.begin() as session:
+                made = begin_batch(
+                    session, source.name, question, now, schedule=schedule.name, night=night
+                )
+            if made is not None:
+                begun.append(made)
+    return begun

@@ -1,0 +1,221 @@
+"""Which PACS are asked, for what and when: a file of sources, checked as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pacs.peer import Peer
+from pacs.question import RADIOGRAPHS, Question
+from pacs.tables import read_tables
+from pacs.tls import client_context
+from screening.errors import SendError, SettingsError
+
+_Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+
+
+class Hours(BaseModel):
+    """A stretch of each day, over midnight where it ends before it begins.
+
+    Attributes
+    ----------
+    begin, end
+        In the time of the zone; the end is not included.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    begin: dt.time
+    end: dt.time
+
+    def include(self, moment: dt.time) -> bool:
+        """Say whether a time of the day lies in it."""
+        if self.begin <= self.end:
+            return self.begin <= moment < self.end
+        return moment >= self.begin or moment < self.end
+
+
+class Source(BaseModel):
+    """A PACS that images are fetched from.
+
+    Attributes
+    ----------
+    name
+        For people, and on record; it must not change.
+    ae_title, host, port
+        Of the PACS.
+    calling_ae_title
+        Ours towards it; empty for `NIGHTREAD_AE_TITLE`.
+    retrieve
+        ``move``: the PACS sends to our door, which it must know. ``get``: over our own association,
+        for a PACS that knows nobody.
+    studies_in_flight
+        How many studies may wait to be screened before the next is fetched.
+    hours
+        In which it may be asked, as ``{begin = "20:00", end = "06:00"}``; by default always.
+    timezone
+        Of the hours and of the schedules, as ``Europe/Berlin``.
+    tls, tls_authorities, tls_certificate, tls_key
+        Whether it speaks TLS; who vouches for it; and our own certificate, where it asks for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name
+    ae_title: str
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    calling_ae_title: str = ""
+    retrieve: Literal["move", "get"] = "move"
+    studies_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 50
+    hours: Hours | None = None
+    timezone: str = "UTC"
+    tls: bool = False
+    tls_authorities: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {value}: name one as Europe/Berlin") from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Of its hours."""
+        return ZoneInfo(self.timezone)
+
+    def is_open(self, now: dt.datetime) -> bool:
+        """Say whether it may be asked at a moment."""
+        return self.hours is None or self.hours.include(now.astimezone(self.zone).time())
+
+    def peer(self, own_ae_title: str) -> Peer:
+        """Return whom to call.
+
+        Raises
+        ------
+        SendError
+            If a title can be nobody's, or a certificate cannot be read.
+        """
+        calling = self.calling_ae_title or own_ae_title
+        return Peer(self.host, self.port, self.ae_title, calling, self._tls_context())
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not self.tls:
+            return None
+        return client_context(self.name, self.tls_authorities, self.tls_certificate, self.tls_key)
+
+
+class Schedule(BaseModel):
+    """What is fetched night after night.
+
+    Attributes
+    ----------
+    name
+        For people, and on record; it must not change.
+    source
+        From which PACS, by its name.
+    begins
+        When, as cron says it, in the zone of the source: ``0 22 * * *`` is at 22:00 each day.
+    first_day, last_day
+        Study dates from and to, in days before the one on which it begins: 1 is the day before.
+    catch_up_days
+        A night that was missed is made up for if it should have begun at most so many days ago.
+    modalities, body_parts, stations
+        As `pacs.question.Question` has them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name
+    source: str
+    begins: str
+    first_day: Annotated[int, Field(ge=0, le=3650)] = 0
+    last_day: Annotated[int, Field(ge=0, le=3650)] = 0
+    catch_up_days: Annotated[int, Field(ge=0, le=30)] = 3
+    modalities: tuple[str, ...] = RADIOGRAPHS
+    body_parts: tuple[str, ...] = ()
+    stations: tuple[str, ...] = ()
+
+    @field_validator("begins")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        try:
+            CronSim(value, dt.datetime(2026, 1, 1))
+        except CronSimError as error:
+            raise ValueError(f"{value!r} is nothing that cron knows: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Schedule:
+        if self.last_day > self.first_day:
+            raise ValueError("last_day is before first_day: both count backwards from the night")
+        self.question(dt.date(2026, 1, 1))
+        return self
+
+    def question(self, night: dt.date) -> Question:
+        """Return what is asked for in the night that begins on a date."""
+        return Question(
+            first_day=night - dt.timedelta(days=self.first_day),
+            last_day=night - dt.timedelta(days=self.last_day),
+            modalities=self.modalities,
+            body_parts=self.body_parts,
+            stations=self.stations,
+        )
+
+
+class Sources(BaseModel):
+    """All of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: tuple[Source, ...] = ()
+    schedule: tuple[Schedule, ...] = ()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Sources:
+        names = [each.name for each in self.source]
+        for kind, all_names in (("source", names), ("schedule", [s.name for s in self.schedule])):
+            if len(set(all_names)) < len(all_names):
+                raise ValueError(f"each {kind} needs a name of its own")
+        for schedule in self.schedule:
+            if schedule.source not in names:
+                known = ", ".join(names) or "none"
+                raise ValueError(
+                    f"schedule {schedule.name}: there is no source {schedule.source} ({known})"
+                )
+        return self
+
+    def find(self, name: str) -> Source | None:
+        """Return a source by its name."""
+        return next((each for each in self.source if each.name == name), None)
+
+
+def read_sources(file: Path, own_ae_title: str) -> Sources:
+    """Read a file of sources and schedules: TOML, a table for each.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or something in it cannot be meant; the message says what and why.
+    """
+    setting = "NIGHTREAD_SOURCES_FILE"
+    found = read_tables(file, setting, Sources)
+    if not found.source:
+        raise SettingsError(f"{setting}={file} names no PACS: docs/night.md has examples")
+    try:
+        for source in found.source:
+            source.peer(own_ae_title)
+    except SendError as error:
+        raise SettingsError(f"{setting}={file}: {error}") from None
+    return found

@@ -1,0 +1,223 @@
+"""``nightread batch``: studies that are fetched from a PACS and screened, all of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from screening.domain.night_batch import BatchState
+
+if TYPE_CHECKING:
+    from screening.records.night_batches import Batch
+    from screening.records.night_tally import BatchTally
+
+batch = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Fetch studies from a PACS and screen them, all of them.",
+)
+
+_Number = Annotated[int, typer.Argument(help="Of the batch, as nightread batch list has it.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+@batch.command()
+def start(
+    source: Annotated[str, typer.Option(help="Which PACS, by its name in the file.")] = "",
+    first_day: Annotated[
+        dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Study dates from.")
+    ] = None,
+    last_day: Annotated[
+        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="[the same day]")
+    ] = None,
+    modality: Annotated[list[str] | None, typer.Option(help="May be repeated [CR, DX].")] = None,
+    body_part: Annotated[
+        list[str] | None, typer.Option(help="Body Part Examined; may be repeated [all].")
+    ] = None,
+    station: Annotated[
+        list[str] | None, typer.Option(help="Station Name; may be repeated [all].")
+    ] = None,
+    accession: Annotated[
+        list[str] | None, typer.Option(help="Accession number; may be repeated.")
+    ] = None,
+    accessions: Annotated[
+        Path | None, typer.Option(help="File of accession numbers, the first of each line (CSV).")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show its progress until it ends.")] = False,
+) -> None:
+    """Begin a batch: ask a PACS which studies it has, fetch what is not here, and screen it.
+
+    nightread night, which nightread up starts, does the work; this command may end.
+    """
+    from pydantic import ValidationError
+
+    from nightread.administration import now
+    from nightread.database import opened
+    from nightread.sources import configured_sources
+    from nightread.terminal import remark
+    from pacs.question import RADIOGRAPHS, Question
+    from screening.errors import BatchError
+    from screening.records.night_batches import begin_batch
+    from screening.settings_source import load_settings
+
+    settings = load_settings()
+    known = configured_sources(settings)
+    chosen = source or (known.source[0].name if len(known.source) == 1 else "")
+    if known.find(chosen) is None:
+        names = ", ".join(each.name for each in known.source) or "none"
+        raise BatchError(f"there is no source {chosen or 'named'}: --source, of {names}")
+    try:
+        question = Question(
+            first_day=first_day.date() if first_day else None,
+            last_day=(last_day or first_day).date() if first_day or last_day else None,  # type: ignore[union-attr]
+            modalities=tuple(modality or RADIOGRAPHS),
+            body_parts=tuple(body_part or ()),
+            stations=tuple(station or ()),
+            accession_numbers=(*(accession or ()), *_read_accessions(accessions)),
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(str(part) for part in wrong["loc"])
+        raise BatchError(f"{place}: {wrong['msg']}".lstrip(": ")) from None
+    with opened(settings) as records:
+        with records.begin() as session:
+            made = begin_batch(session, chosen, question.model_dump(mode="json"), now())
+        assert made is not None, "no schedule has begun it"
+        remark(f"batch {made.row} has begun: nightread batch show {made.row}")
+        if wait:
+            _watch(records, made.row)
+
+
+@batch.command("list")
+def list_all(
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 20,
+    as_json: _AsJson = False,
+) -> None:
+    """List batches, the newest first."""
+    from nightread.database import opened
+    from nightread.terminal import write, write_json
+    from screening.records.night_batches import list_batches
+    from screening.records.night_tally import tally_batch
+    from screening.settings_source import load_settings
+    from worklist.batch_table import write_batches
+    from worklist.objects import batch_object
+
+    with opened(load_settings()) as records, records.read() as session:
+        found = [
+            (each, tally_batch(session, each.row))
+            for each in list_batches(session, limit=limit or None)
+        ]
+    if as_json:
+        write_json([batch_object(each, tally) for each, tally in found])
+    else:
+        write(write_batches(found))
+
+
+@batch.command()
+def show(
+    number: _Number,
+    wait: Annotated[bool, typer.Option("--wait", help="Show its progress until it ends.")] = False,
+    as_json: _AsJson = False,
+) -> None:
+    """Show what became of a batch, and everything that is missing.
+
+    The exit code is 1 if it is not complete.
+    """
+    from nightread.database import opened
+    from nightread.terminal import write, write_json
+    from screening.errors import BatchError
+    from screening.records.night_batches import exceptions_of, find_batch
+    from screening.records.night_tally import tally_batch
+    from screening.settings_source import load_settings
+    from worklist.batch_table import write_batch
+    from worklist.objects import batch_object
+
+    with opened(load_settings()) as records:
+        if wait:
+            _watch(records, number)
+        with records.read() as session:
+            found = find_batch(session, number)
+            if found is None:
+                raise BatchError(f"there is no batch {number}: nightread batch list")
+            tally = tally_batch(session, number)
+            exceptions = exceptions_of(session, number)
+    if as_json:
+        write_json(batch_object(found, tally, exceptions))
+    else:
+        write(write_batch(found, tally, exceptions))
+    if not tally.is_complete:
+        raise typer.Exit(1)
+
+
+@batch.command()
+def pause(number: _Number) -> None:
+    """Fetch nothing more of a batch until it is resumed."""
+    _change(number, BatchState.PAUSED)
+
+
+@batch.command()
+def resume(number: _Number) -> None:
+    """Go on with a batch that was paused."""
+    _change(number, BatchState.RUNNING)
+
+
+@batch.command()
+def cancel(number: _Number) -> None:
+    """End a batch for good; what has come stays, and is screened."""
+    _change(number, BatchState.CANCELLED)
+
+
+def _change(number: int, state: BatchState) -> None:
+    from nightread.administration import administering, now
+    from nightread.terminal import remark
+    from screening.records.night_batches import change_state
+
+    with administering() as (session, _):
+        changed = change_state(session, number, state, now())
+    remark(f"batch {number} is {changed.state.value}")
+
+
+def _read_accessions(file: Path | None) -> list[str]:
+    import csv
+
+    from screening.errors import BatchError
+
+    if file is None:
+        return []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            found = [row[0].strip() for row in csv.reader(lines) if row and row[0].strip()]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BatchError(f"{file} is no CSV in UTF-8: {error}") from None
+    if not found:
+        raise BatchError(f"{file} names no accession number")
+    return found
+
+
+def _watch(records, number: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Show how far a batch is until it ends, or nobody works on it."""
+    import time
+
+    from nightread.terminal import progress, remarks
+    from screening.records.night_batches import find_batch
+    from screening.records.night_tally import tally_batch
+
+    with progress(remarks()) as bar:
+        task = bar.add_task(f"batch {number}", total=None)
+        while True:
+            with records.read() as session:
+                found = find_batch(session, number)
+                if found is None or found.state is not BatchState.RUNNING:
+                    return
+                tally = tally_batch(session, number)
+            bar.update(task, description=_progress(found, tally), total=tally.planned or None)
+            bar.update(task, completed=tally.settled)
+            time.sleep(1)
+
+
+def _progress(found: Batch, tally: BatchTally) -> str:
+    waits = f" ({found.last_error})" if found.last_error else ""
+    return f"batch {found.row}: {tally.scored} of {tally.received} images scored{waits}"

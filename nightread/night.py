@@ -1,0 +1,54 @@
+"""``nightread night``: fetches what belongs to batches, one process."""
+
+from __future__ import annotations
+
+import signal
+
+from nightread.tether import Parent
+from screening.tether import tie_to
+
+
+def night(parent: Parent = 0) -> None:
+    """Fetch batches from PACS until stopped, and begin scheduled ones."""
+    tie_to(parent)
+    import datetime as dt
+
+    import structlog
+
+    from night.runner import Runner
+    from night.sources import Source
+    from nightread.own_address import own_address
+    from nightread.sources import configured_sources
+    from pacs.peer import Peer
+    from screening import logs
+    from screening.archive.archive import Archive
+    from screening.records.engine import Records
+    from screening.settings_source import load_settings
+
+    settings = load_settings()
+    logs.configure(settings)
+    sources = configured_sources(settings)
+    records = Records(settings.records_url)
+    records.check_schema()
+
+    def door(source: Source) -> Peer:
+        # As the PACS, whose images they are: so does a C-MOVE bring them.
+        where = own_address(settings.dicom_host), settings.dicom_port
+        return Peer(*where, settings.ae_title, source.ae_title)
+
+    runner = Runner(
+        records,
+        Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes),
+        sources,
+        door,
+        settings.ae_title,
+        settings.outgoing_dir,
+        lease=dt.timedelta(seconds=settings.lease_seconds),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop())
+    log = structlog.get_logger(__name__)
+    log.info("night_ready", sources=[each.name for each in sources.source])
+    runner.run()
+    records.close()
+    log.info("night_stopped")

@@ -1,0 +1,172 @@
+"""C-FIND as SCU: what a PACS says that it has, PS3.4 C.4.1, in the study root model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+)
+
+from pacs.peer import Peer, association
+from pacs.question import Question
+from screening.errors import QueryError
+
+CONTEXT = (str(StudyRootQueryRetrieveInformationModelFind), str(ImplicitVRLittleEndian))
+"""The presentation context of the service."""
+
+# PS3.4 Table C.4-1: the second with keys that the PACS does not support, which we need not have.
+_PENDING = (0xFF00, 0xFF01)
+_SUCCESS = 0x0000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study that a PACS has."""
+
+    study_instance_uid: str
+    accession_number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSeries:
+    """A series that a PACS has.
+
+    Attributes
+    ----------
+    images
+        Number of Series Related Instances; ``None`` where the PACS does not say.
+    """
+
+    series_instance_uid: str
+    modality: str
+    body_part: str
+    station: str
+    images: int | None
+
+
+class Query:
+    """Questions over one association."""
+
+    def __init__(self, assoc: Association, peer: Peer) -> None:
+        self._assoc = assoc
+        self._peer = peer
+
+    def studies(self, question: Question) -> Iterator[FoundStudy]:
+        """Yield the studies that may belong to a batch, each once.
+
+        It is asked day by day and modality by modality: a PACS may limit how much it answers, and
+        need not match several values of Modalities in Study.
+
+        Raises
+        ------
+        QueryError
+            If it refuses, or does not answer to the end.
+        """
+        known: set[str] = set()
+        for keys in _keys(question):
+            for found in self._find("STUDY", keys):
+                uid = _text(found, "StudyInstanceUID")
+                if uid and uid not in known:
+                    known.add(uid)
+                    yield FoundStudy(uid, _text(found, "AccessionNumber") or None)
+
+    def series(self, study_instance_uid: str) -> list[FoundSeries]:
+        """Return the series of a study."""
+        asked = (
+            *("SeriesInstanceUID", "Modality", "BodyPartExamined", "StationName"),
+            "NumberOfSeriesRelatedInstances",
+        )
+        keys = {"StudyInstanceUID": study_instance_uid, **dict.fromkeys(asked, "")}
+        return [
+            FoundSeries(
+                series_instance_uid=_text(found, "SeriesInstanceUID"),
+                modality=_text(found, "Modality"),
+                body_part=_text(found, "BodyPartExamined"),
+                station=_text(found, "StationName"),
+                images=_number(found, "NumberOfSeriesRelatedInstances"),
+            )
+            for found in self._find("SERIES", keys)
+            if _text(found, "SeriesInstanceUID")
+        ]
+
+    def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a series."""
+        keys = {
+            "StudyInstanceUID": study_instance_uid,
+            "SeriesInstanceUID": series_instance_uid,
+            "SOPInstanceUID": "",
+        }
+        found = (_text(each, "SOPInstanceUID") for each in self._find("IMAGE", keys))
+        return frozenset(uid for uid in found if uid)
+
+    def _find(self, level: str, keys: dict[str, str]) -> Iterator[Dataset]:
+        identifier = Dataset()
+        identifier.QueryRetrieveLevel = level
+        for name, value in keys.items():
+            setattr(identifier, name, value)
+        answers = self._assoc.send_c_find(identifier, StudyRootQueryRetrieveInformationModelFind)
+        for status, found in answers:
+            code = status.get("Status")
+            if code in _PENDING:
+                if found is not None:
+                    yield found
+                continue
+            if code != _SUCCESS:
+                raise QueryError(_explain(self._peer, code))
+            return
+        raise QueryError(_explain(self._peer, None))
+
+
+@contextmanager
+def querying(peer: Peer) -> Iterator[Query]:
+    """Open an association on which a PACS is asked what it has.
+
+    Raises
+    ------
+    AssociationError
+        If there is none.
+    """
+    with association(peer, [CONTEXT]) as assoc:
+        yield Query(assoc, peer)
+
+
+def _keys(question: Question) -> Iterator[dict[str, str]]:
+    asked = {"StudyInstanceUID": "", "AccessionNumber": "", "StudyDate": ""}
+    if question.accession_numbers:
+        days = _range(question.days)
+        for number in question.accession_numbers:
+            yield {**asked, "AccessionNumber": number, "StudyDate": days}
+        return
+    for day in question.days:
+        for modality in question.modalities:
+            yield {**asked, "StudyDate": f"{day:%Y%m%d}", "ModalitiesInStudy": modality}
+
+
+def _range(days: list[dt.date]) -> str:
+    """Return a range of dates, PS3.4 C.2.2.2.5; empty, which matches any, for no days."""
+    return f"{days[0]:%Y%m%d}-{days[-1]:%Y%m%d}" if days else ""
+
+
+def _text(found: Dataset, name: str) -> str:
+    try:
+        return str(found.get(name) or "").strip()
+    except Exception:
+        return ""  # pydicom raises nearly anything on a value that is none of its kind
+
+
+def _number(found: Dataset, name: str) -> int | None:
+    text = _text(found, name)
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _explain(peer: Peer, status: int | None) -> str:
+    if status is None:
+        return f"{peer} did not answer a query to its end: look at its log"
+    return f"{peer} answered 0x{status:04X} to a query (PS3.4 Table C.4-1): look at its log"

@@ -1,0 +1,48 @@
+"""A batch: studies that are to be fetched and screened, and how far that is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+
+class BatchState(StrEnum):
+    """Whether anybody works on a batch.
+
+    ``finished`` means that each of its studies is settled and none of their images waits; what was
+    not to be had is listed.
+    """
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+class FetchState(StrEnum):
+    """Where a study of a batch stands.
+
+    ``held`` means that all its images had come before; ``fetched`` that they came with the batch;
+    ``failed`` that some are still missing and nobody tries any more.
+    """
+
+    PLANNED = "planned"
+    HELD = "held"
+    FETCHED = "fetched"
+    FAILED = "failed"
+
+
+SETTLED = frozenset({FetchState.HELD, FetchState.FETCHED, FetchState.FAILED})
+"""Of what nobody works on any more."""
+
+MOST_ATTEMPTS = 5
+"""After so many that brought nothing new a study's missing images are listed."""
+
+SHORTEST_PAUSE = dt.timedelta(seconds=10)
+LONGEST_PAUSE = dt.timedelta(minutes=10)
+
+
+def pause_after(attempts: int, shortest: dt.timedelta = SHORTEST_PAUSE) -> dt.timedelta:
+    """Return how long to wait after so many attempts in vain: doubled each time, up to a limit."""
+    doubled: int = 2 ** min(attempts - 1, 16)
+    return min(shortest * doubled, max(shortest, LONGEST_PAUSE))

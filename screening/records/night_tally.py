@@ -1,0 +1,169 @@
+"""A batch in numbers: what became of the images of its studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from screening.domain.instance import InstanceState
+from screening.domain.lane import Lane
+from screening.domain.night_batch import SETTLED, BatchState, FetchState
+from screening.domain.verdict import Verdict
+from screening.records.night_batches import count_studies
+from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTally:
+    """All of a batch at one moment; it adds up.
+
+    Attributes
+    ----------
+    studies
+        How many stand where.
+    expected, here, missing
+        Images that the PACS has, of studies that it has been asked about; the sum of the other two.
+    received, scored, not_scored, waiting
+        Images that are here of these studies, of whatever series: the sum of the other three.
+    reasons
+        How many were not scored for each reason.
+    verdicts
+        How many studies that are here have each verdict.
+    """
+
+    studies: Mapping[FetchState, int]
+    expected: int
+    here: int
+    received: int
+    scored: int
+    not_scored: int
+    reasons: Mapping[str, int]
+    verdicts: Mapping[Verdict, int]
+
+    @property
+    def missing(self) -> int:
+        """Images that the PACS has and we have not."""
+        return self.expected - self.here
+
+    @property
+    def waiting(self) -> int:
+        """Images that are here and have neither score nor reason."""
+        return self.received - self.scored - self.not_scored
+
+    @property
+    def planned(self) -> int:
+        """Studies of the batch."""
+        return sum(self.studies.values())
+
+    @property
+    def settled(self) -> int:
+        """Studies that nobody fetches any more."""
+        return sum(count for state, count in self.studies.items() if state in SETTLED)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every image that the PACS has is here, and none waits."""
+        return self.settled == self.planned and not self.missing and not self.waiting
+
+
+def tally_batch(session: Session, batch_row: int) -> BatchTally:
+    """Count a batch."""
+    of_batch = BatchStudyRow.batch_row == batch_row
+    expected, here = session.execute(
+        select(
+            func.sum(BatchStudyRow.expected),
+            func.sum(BatchStudyRow.here),
+        ).where(of_batch)
+    ).one()
+    received, scored, not_scored = session.execute(
+        select(
+            func.coalesce(func.sum(StudyRow.images_received), 0),
+            func.coalesce(func.sum(StudyRow.images_scored), 0),
+            func.coalesce(func.sum(StudyRow.images_not_scored), 0),
+        )
+        .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
+        .where(of_batch)
+    ).one()
+    reasons = session.execute(
+        select(ExclusionRow.reason, func.count())
+        .join(InstanceRow, InstanceRow.id == ExclusionRow.instance_row)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
+        .where(of_batch, InstanceRow.state == InstanceState.NOT_SCORED.value)
+        .group_by(ExclusionRow.reason)
+    )
+    verdicts = session.execute(
+        select(StudyRow.verdict, func.count())
+        .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
+        .where(of_batch)
+        .group_by(StudyRow.verdict)
+    )
+    return BatchTally(
+        studies=count_studies(session, batch_row),
+        expected=expected or 0,
+        here=here or 0,
+        received=received,
+        scored=scored,
+        not_scored=not_scored,
+        reasons=dict(reasons.all()),
+        verdicts={Verdict(verdict): count for verdict, count in verdicts},
+    )
+
+
+def studies_waiting(session: Session, batch_row: int) -> int:
+    """Return how many studies of a batch are here and have images that wait."""
+    query = (
+        select(func.count())
+        .select_from(StudyRow)
+        .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
+        .where(BatchStudyRow.batch_row == batch_row, _WAITS)
+    )
+    return session.scalar(query) or 0
+
+
+def stat_images_wait(session: Session) -> bool:
+    """Say whether images wait that somebody may be waiting for: stat, and of no batch at work."""
+    in_batch = exists(
+        select(BatchStudyRow.id)
+        .join(BatchRow, BatchRow.id == BatchStudyRow.batch_row)
+        .where(
+            BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid,
+            BatchRow.state == BatchState.RUNNING.value,
+        )
+    )
+    query = (
+        select(InstanceRow.id)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .where(
+            InstanceRow.state == InstanceState.WAITING.value,
+            InstanceRow.lane == Lane.STAT.value,
+            ~in_batch,
+        )
+        .limit(1)
+    )
+    return session.scalar(query) is not None
+
+
+def put_back(session: Session, study_instance_uid: str) -> None:
+    """Let the waiting images of a study that a batch brought wait behind those that are stat."""
+    row = session.scalar(
+        select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
+    )
+    session.execute(
+        update(InstanceRow)
+        .where(
+            InstanceRow.study_row == row,
+            InstanceRow.state == InstanceState.WAITING.value,
+            InstanceRow.claimed_until.is_(None),
+        )
+        .values(lane=Lane.OVERNIGHT.value)
+    )
+
+
+_WAITS: ColumnElement[bool] = StudyRow.images_received > (
+    StudyRow.images_scored + StudyRow.images_not_scored
+)

@@ -1,0 +1,71 @@
+"""Batches as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from screening.domain.night_batch import BatchState, FetchState
+from screening.domain.reason import Reason
+from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_tally import BatchTally
+from worklist.plain_text import plain
+
+
+def write_batches(found: Sequence[tuple[Batch, BatchTally]]) -> str:
+    """Return a line for each batch."""
+    if not found:
+        return "There is no batch yet: nightread batch start\n"
+    return "".join(f"{_head(batch)}: {_sum(tally)}\n" for batch, tally in found)
+
+
+def write_batch(batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy]) -> str:
+    """Return what became of a batch, and a line for each study of which something is missing."""
+    lines = [f"{_head(batch)}, begun {batch.begun_at.astimezone():%Y-%m-%d %H:%M}"]
+    if batch.ended_at is not None:
+        lines.append(f"ended    {batch.ended_at.astimezone():%Y-%m-%d %H:%M}")
+    if batch.last_error:
+        lines.append(
+            f"waits    {plain(batch.last_error)}, until {batch.due_at.astimezone():%H:%M:%S}"
+        )
+    fetched = tally.studies.get(FetchState.FETCHED, 0)
+    held = tally.studies.get(FetchState.HELD, 0)
+    failed = tally.studies.get(FetchState.FAILED, 0)
+    lines += [
+        f"studies  {tally.planned}: {fetched} fetched, {held} here before, {failed} failed, "
+        f"{tally.planned - tally.settled} to come",
+        f"images   {tally.expected} at the PACS: {tally.here} here, {tally.missing} missing",
+        f"screened {tally.received} here: {tally.scored} scored, {tally.not_scored} not scored, "
+        f"{tally.waiting} waiting",
+    ]
+    lines += [
+        f"         {count} {Reason(reason).sentence}"
+        for reason, count in sorted(tally.reasons.items())
+    ]
+    verdicts = [f"{count} {verdict.value}" for verdict, count in sorted(tally.verdicts.items())]
+    lines.append(f"verdicts {', '.join(verdicts) or 'none'}")
+    for study in exceptions:
+        lines += _exception(study)
+    if batch.state is BatchState.FINISHED:
+        lines.append(
+            "complete" if tally.is_complete else "NOT complete: what is missing stands above"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _head(batch: Batch) -> str:
+    of_night = f", {batch.schedule} of {batch.night}" if batch.schedule else ""
+    return f"batch {batch.row} from {batch.source}{of_night}: {batch.state.value}"
+
+
+def _sum(tally: BatchTally) -> str:
+    return (
+        f"{tally.settled} of {tally.planned} studies, {tally.here} of {tally.expected} images "
+        f"here, {tally.scored} scored, {tally.not_scored} not, {tally.waiting} waiting"
+    )
+
+
+def _exception(study: BatchStudy) -> list[str]:
+    count = (study.expected or 0) - (study.here or 0)
+    what = f"{count} of {study.expected} images missing" if study.expected else "not fetched"
+    lines = [f"{study.study_instance_uid}: {what}, {plain(study.last_error or study.state.value)}"]
+    return lines + [f"    {uid}" for uid in study.missing]
