@@ -3,69 +3,112 @@
 from __future__ import annotations
 
 import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nightread.tether import Parent
 from screening.tether import tie_to
+
+if TYPE_CHECKING:
+    from pacs.courier import Courier
+    from pacs.destinations import Destinations
+    from screening.archive.archive import Archive
+    from screening.dicom.decoders import Decoders
+    from screening.records.engine import Records
+    from screening.settings import Settings
 
 
 def deliver(parent: Parent = 0) -> None:
     """Send results to the PACS until stopped (SR, SC, GSPS, KOS)."""
     tie_to(parent)
-    import datetime as dt
-
     import structlog
 
-    from pacs.courier import Courier
-    from pacs.destinations import Destination, read_destinations
-    from pacs.hl7 import Hl7
-    from pacs.mail import Mail
-    from pacs.storage import Storage
-    from pacs.webhook import Webhook
+    from pacs.destinations import read_destinations
+    from pacs.watched_file import WatchedFile
     from screening import logs
     from screening.archive.archive import Archive
     from screening.dicom.decoders import Decoders
-    from screening.errors import SettingsError
     from screening.records.engine import Records
     from screening.settings_source import load_settings
 
     settings = load_settings()
     logs.configure(settings)
+    file = _file(settings)
+    records = Records(settings.records_url)
+    records.check_schema()
+    archive = Archive(settings.archive_dir)
+    decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
+    log = structlog.get_logger(__name__)
+    ended = threading.Event()
+    at_work: list[Courier] = []
+
+    def end(*_: object) -> None:
+        ended.set()
+        for courier in at_work:
+            courier.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    while not ended.is_set():
+        found = read_destinations(file, settings.ae_title)
+        courier = _courier(settings, records, archive, decoders, found)
+        at_work[:] = [courier]
+        watch = WatchedFile(file, lambda: read_destinations(file, settings.ae_title), courier.stop)
+        watch.start()
+        log.info("courier_ready", destinations=found.names)
+        if not ended.is_set():
+            courier.run()
+        watch.end()
+    decoders.close()
+    records.close()
+    log.info("courier_stopped")
+
+
+def _file(settings: Settings) -> Path:
+    from screening.errors import SettingsError
+
     if settings.destinations_file is None:
         raise SettingsError(
             "NIGHTREAD_DESTINATIONS_FILE names no file: there is nobody to deliver to"
         )
-    found = read_destinations(settings.destinations_file, settings.ae_title)
-    records = Records(settings.records_url)
-    records.check_schema()
-    archive = Archive(settings.archive_dir)
-    places = [each.name for each in found.destination]
-    decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
+    return settings.destinations_file
 
-    def storage(destination: Destination) -> Storage:
-        return Storage(
+
+def _courier(
+    settings: Settings,
+    records: Records,
+    archive: Archive,
+    decoders: Decoders,
+    found: Destinations,
+) -> Courier:
+    import datetime as dt
+
+    from pacs.courier import Courier
+    from pacs.hl7 import Hl7
+    from pacs.mail import Mail
+    from pacs.storage import Storage
+    from pacs.webhook import Webhook
+
+    places = [each.name for each in found.destination]
+    storages = [
+        Storage(
             records,
             archive,
-            destination,
+            each,
             settings.ae_title,
             decoders=decoders,
             outgoing=settings.outgoing_dir,
         )
-
-    courier = Courier(
+        for each in found.destination
+    ]
+    return Courier(
         records,
         [
-            *map(storage, found.destination),
+            *storages,
             *(Webhook(records, each, settings.worklist_url, places) for each in found.webhook),
             *(Mail(records, each, settings.worklist_url, places) for each in found.mail),
             *(Hl7(records, each) for each in found.hl7),
         ],
         quiet=dt.timedelta(seconds=settings.delivery_quiet_seconds),
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: courier.stop())
-    log = structlog.get_logger(__name__)
-    log.info("courier_ready", destinations=found.names)
-    courier.run()
-    decoders.close()
-    records.close()
-    log.info("courier_stopped")

@@ -21,8 +21,10 @@ def deliveries(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """List results that have not arrived at the PACS, and why."""
+    from nightread.administration import now
     from nightread.database import opened
     from nightread.terminal import remark, write, write_json
+    from screening.records.changes import changes_waiting
     from screening.records.deliveries import count_deliveries, deliveries_of, list_deliveries
     from screening.settings_source import load_settings
     from worklist.delivery_table import write_deliveries
@@ -37,31 +39,44 @@ def deliveries(
                 session, states=states, destination=destination, limit=limit or None
             )
         counts = count_deliveries(session)
+        untold = changes_waiting(session, now())
     if as_json:
         write_json([delivery_object(each) for each in found])
         return
     write(write_deliveries(found))
     told = [f"{name}: {count} {which.value}" for (name, which), count in sorted(counts.items())]
+    if untold:
+        told.append(f"{untold} studies are told by nightread up (or nightread deliver) next")
     remark("; ".join(told) or "nothing was sent yet: NIGHTREAD_DESTINATIONS_FILE")
 
 
 def resend(
-    study: Annotated[list[str], typer.Argument(help="Study Instance UID; several are possible.")],
+    study: Annotated[
+        list[str] | None, typer.Argument(help="Study Instance UID; several are possible.")
+    ] = None,
     destination: Annotated[
         list[str] | None,
-        typer.Option(help="To this one; may be repeated. By default to all that want it."),
+        typer.Option(help="To this one; may be repeated. By default to each PACS that wants it."),
     ] = None,
+    undelivered: Annotated[
+        bool,
+        typer.Option("--undelivered", help="Instead, try now whatever has not arrived anywhere."),
+    ] = False,
 ) -> None:
     """Send the results of studies to the PACS once more.
 
-    What has arrived before is replaced there, never doubled.
+    What has arrived before is replaced there, never doubled. People and programs that are told in
+    words are told again only if --destination names them.
     """
+    if bool(study) == undelivered:
+        raise typer.BadParameter("name studies, or --undelivered")
     from nightread.administration import now
     from nightread.database import opened
     from nightread.terminal import remark
     from pacs.destinations import read_destinations
     from screening.errors import DeliveryError, SettingsError
     from screening.records.cases import find_case
+    from screening.records.deliveries import hasten
     from screening.records.deliveries import resend as send_again
     from screening.settings_source import load_settings
 
@@ -74,13 +89,16 @@ def resend(
             f"there is no destination {', '.join(sorted(strangers))}: {', '.join(known.names)}"
         )
     with opened(settings) as records, records.begin() as session:
-        for uid in study:
+        if undelivered:
+            count = hasten(session, destination or known.names, now())
+            remark(f"{count} deliveries are due now: nightread deliveries")
+        for uid in study or ():
             case = find_case(session, uid)
             if case is None:
                 raise DeliveryError(f"no image of study {uid} was received")
             chosen = destination or [
                 each.name
-                for each in known.places
+                for each in known.destination
                 if each.wants(case.verdict.value, case.calling_ae_title)
             ]
             send_again(session, uid, chosen, now())

@@ -80,6 +80,10 @@ class Courier:
 
     def run(self, every_seconds: float = 2.0) -> None:
         """Plan and deliver until `stop`."""
+        with self._records.begin() as session:
+            stay = deliveries.note_strangers(session, [each.name for each in self._carriers])
+        if stay:
+            log.warning("deliveries_to_nobody", deliveries=stay)
         threads = [
             threading.Thread(target=self._serve, args=(each, every_seconds), name=each.name)
             for each in self._carriers
@@ -157,6 +161,11 @@ class Courier:
                 self._failed(carrier, delivery, refusals)
             else:
                 done += 1
+                log.info(
+                    "delivered",
+                    destination=carrier.name,
+                    study_instance_uid=delivery.study_instance_uid,
+                )
                 with self._records.begin() as session:
                     deliveries.settle(session, delivery, DeliveryState.DELIVERED, _now())
         return done, True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -20,7 +18,8 @@ from pacs.hl7 import Hl7Place
 from pacs.mail import MailPlace
 from pacs.notifier import NoticePlace
 from pacs.peer import Peer
-from pacs.results.identity import Kind
+from pacs.results.identity import Kind, sop_class
+from pacs.tables import read_tables
 from pacs.tls import client_context
 from pacs.told import TOLD, ToldVerdicts
 from pacs.webhook import WebhookPlace
@@ -71,9 +70,9 @@ class Destination(BaseModel):
     stow_url: str = ""
     stow_token: Annotated[str, Field(repr=False)] = ""
     calling_ae_title: str = ""
-    objects: tuple[Kind, ...] = _ALL
+    objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = _ALL
     verdicts: ToldVerdicts = TOLD
-    senders: tuple[str, ...] = ()
+    senders: tuple[Annotated[str, Field(min_length=1, max_length=16)], ...] = ()
     planar_report: bool = False
     commitment: bool = False
     give_up_days: Annotated[float, Field(gt=0, le=365)] = 7.0
@@ -99,6 +98,12 @@ class Destination(BaseModel):
         """Say whether it gets the results of a study."""
         from_sender = not self.senders or (calling_ae_title or "").strip() in self.senders
         return from_sender and verdict in self.verdicts
+
+    @property
+    def sop_classes(self) -> list[str]:
+        """Of the objects that it gets, each once."""
+        found = (str(sop_class(kind, planar=self.planar_report)) for kind in self.objects)
+        return list(dict.fromkeys(found))
 
     def peer(self, own_ae_title: str) -> Peer:
         """Return whom to call.
@@ -146,25 +151,17 @@ def read_destinations(file: Path, own_ae_title: str) -> Destinations:
     SettingsError
         If it cannot be read, or a destination cannot be meant; the message says which and why.
     """
-    setting = f"NIGHTREAD_DESTINATIONS_FILE={file}"
+    setting = "NIGHTREAD_DESTINATIONS_FILE"
+    found = read_tables(file, setting, Destinations)
+    if not found.places:
+        raise SettingsError(f"{setting}={file} names nobody: docs/results.md has examples")
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{setting}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{setting} is no TOML: {error}") from None
-    try:
-        found = Destinations.model_validate(content)
         for destination in (each for each in found.destination if not each.stow_url):
             destination.peer(own_ae_title)
         for system in found.hl7:
             system.tls_context()
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        place = ".".join(str(part) for part in wrong["loc"])
-        raise SettingsError(f"{setting}: {place}: {wrong['msg']}") from None
     except SendError as error:
-        raise SettingsError(f"{setting}: {error}") from None
+        raise SettingsError(f"{setting}={file}: {error}") from None
     if len(set(found.names)) < len(found.names):
-        raise SettingsError(f"{setting}: each destination needs a name of its own")
+        raise SettingsError(f"{setting}={file}: each destination needs a name of its own")
     return found

@@ -191,8 +191,8 @@ def _trouble(assoc: Association, *, connected: bool) -> tuple[Trouble, _Reason]:
 def _explain(peer: Peer, trouble: Trouble, reason: _Reason) -> str:
     words = {
         Trouble.NOBODY: (
-            f"nobody answers on {peer.host} port {peer.port}: start nightread up (or nightread "
-            "listen) there, or name another --host and --port"
+            f"nobody answers on {peer.host} port {peer.port}: is it running there, and are host "
+            "and port right?"
         ),
         Trouble.NO_DICOM: (
             f"{peer.host} port {peer.port} took the connection but no association: is it a DICOM "
@@ -200,16 +200,16 @@ def _explain(peer: Peer, trouble: Trouble, reason: _Reason) -> str:
         ),
         Trouble.NOTHING_TAKEN: f"{peer} takes no object of a kind that was offered to it",
         Trouble.CALLED_UNKNOWN: (
-            f"{peer.host} port {peer.port} is not called {peer.called_ae_title}: name its AE title "
-            f"with --aet, or start the listener with NIGHTREAD_AE_TITLE={peer.called_ae_title}"
+            f"{peer.host} port {peer.port} is not called {peer.called_ae_title}: name the AE title "
+            "that it has (--aet, ae_title; of a Nightread, its NIGHTREAD_AE_TITLE)"
         ),
         Trouble.CALLING_UNKNOWN: (
-            f"{peer} does not admit the AE title {peer.calling_ae_title}: add it to the listener's "
-            "NIGHTREAD_CALLING_AE_TITLES, or use an admitted one with --calling"
+            f"{peer} does not admit the AE title {peer.calling_ae_title}: enter it there (a "
+            "Nightread: NIGHTREAD_CALLING_AE_TITLES), or call as one that it admits"
         ),
         Trouble.BUSY: (
-            f"{peer} has too many associations open: try again later, or raise the listener's "
-            "NIGHTREAD_MAXIMUM_ASSOCIATIONS"
+            f"{peer} has too many associations open: try again later, or raise its limit (a "
+            "Nightread: NIGHTREAD_MAXIMUM_ASSOCIATIONS)"
         ),
     }
     other = f"{peer} rejected the association (source and reason {reason}, PS3.8 Table 9-21)"

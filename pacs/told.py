@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from screening.domain.verdict import Verdict
 
@@ -17,4 +17,4 @@ def _without_waiting(value: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     return value
 
 
-ToldVerdicts = Annotated[tuple[Verdict, ...], AfterValidator(_without_waiting)]
+ToldVerdicts = Annotated[tuple[Verdict, ...], Field(min_length=1), AfterValidator(_without_waiting)]

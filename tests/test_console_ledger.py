@@ -79,7 +79,7 @@ def test_a_complete_night_says_so(settings: Settings, records: Records) -> None:
     assert "Images received 2 scored 1 not scored 1 too small 1 waiting 0" in words
     assert "The ledger adds up: 2 received = 1 scored + 1 not scored + 0 waiting" in words
     assert "2 answered as stored = 2 received." in words
-    assert "The night is complete: nothing waits." in words
+    assert "The night is complete: nothing waits for a score." in words
 
 
 def test_an_incomplete_night_says_for_how_long(settings: Settings, records: Records) -> None:

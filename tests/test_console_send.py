@@ -65,7 +65,7 @@ def test_where_nobody_listens_it_says_what_to_start(tmp_path: Path, command: lis
     port = free_port()
     ran = nightread(*command, cwd=tmp_path, dicom_port=port)
     assert ran.returncode == 1
-    assert ran.stderr.startswith(f"error: nobody answers on 127.0.0.1 port {port}: start ")
+    assert ran.stderr.startswith(f"error: nobody answers on 127.0.0.1 port {port}: is it running")
     assert ran.stderr.count("\n") == 1
 
 

@@ -34,7 +34,8 @@ class Up:
             "destinations_file": folder / "destinations.toml",
         }
         self.chosen["destinations_file"].write_text(
-            "[[webhook]]\nname='pager'\nurl='http://127.0.0.1:1'\nsecret='of 16 characters'\n"
+            "[[webhook]]\nname='pager'\nsecret='of 16 characters'\n"
+            f"url='http://127.0.0.1:{self.chosen['worklist_port']}'\n"
         )
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -48,7 +48,15 @@ from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import DeliveryError, SettingsError
 from screening.records.changes import changed_studies, note_change
-from screening.records.deliveries import Delivery, deliveries_of, plan, resend, take_due
+from screening.records.deliveries import (
+    Delivery,
+    count_strangers,
+    deliveries_of,
+    hasten,
+    plan,
+    resend,
+    take_due,
+)
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.schema import StudyRow
@@ -194,8 +202,7 @@ def test_our_own_objects_that_come_back_tell_nothing_new(desk: TestDesk, orthanc
     ds.SOPInstanceUID, ds.StudyInstanceUID = "1.2.3.4", uid
     ds.Manufacturer, ds.ImageType = "Nightread", ["DERIVED", "SECONDARY"]
     desk.file(ds, Exclusion(Reason.DERIVED_BY_US))
-    assert carrier.plan() == 1
-    assert carrier.deliver(to) == 1
+    assert carrier.plan() == 0
     assert {each.times for each in delivery(desk, uid).objects} == {1}
     assert held(orthanc, uid) == MADE
 
@@ -464,13 +471,24 @@ ONE = "[[destination]]\nname='a'\nae_title='A'\nhost='h'\nport=1\n"
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("[[destination]]\nname='a'\n", "are needed"),
+        ("[[destination]]\nname='a'\n", "destination a: ae_title, host and port are needed"),
         (ONE.replace("port=1", "port=0"), "port"),
         (f"{ONE}stow_url='https://a/b'\n", "there is no ae_title"),
         ("[[destination]]\nname='a'\nstow_url='http://a/b'\n", "https"),
         (ONE.replace("'A'", "'\\\\'"), "AE title"),
-        (f"{ONE}odd=1\n", "odd"),
-        (f"{ONE}objects=['pdf']\n", "objects"),
+        (
+            f"{ONE}odd=1\n",
+            "destination a, odd: there is no such key here; known are name, ae_title",
+        ),
+        (f"{ONE}objects=['pdf']\n", "destination a, objects: "),
+        (f"{ONE}objects=[]\n", "at least 1"),
+        (f"{ONE}verdicts=[]\n", "at least 1"),
+        (f"{ONE}verdicts='clear'\n", "write a list"),
+        (f"{ONE}senders=['MUCH_TOO_LONG_TITLE']\n", "at most 16"),
+        (ONE.replace("[[destination]]", "[destination]"), r"two brackets"),
+        (ONE.replace("name='a'", "name='a b'"), "destination a b, name"),
+        ("[[destinations]]\n", "destinations: there is no such key here; known are destination, w"),
+        ("", "names nobody"),
         (f"{ONE}verdicts=['waiting']\n", "waits"),
         (2 * ONE, "name of its own"),
         (f"{ONE}tls=true\ntls_authorities='/nowhere'\n", "certificate"),
@@ -667,3 +685,85 @@ def test_a_courier_that_was_away_for_weeks_brings_what_it_owes(desk: TestDesk) -
     uid = file_results(desk, 45)
     assert rig.plan() == 1
     assert delivery(desk, uid).state is DeliveryState.DUE
+
+
+def test_what_is_due_to_nobody_is_said_and_one_can_hasten_what_is_due(desk: TestDesk) -> None:
+    uid = file_results(desk, 46)
+    away = destination(free_port())
+    rig = Rig(desk, away)
+    rig.plan()
+    rig.deliver(away)
+    other = Rig(desk, destination(free_port(), name="other"))
+    other.courier.stop()
+    other.courier.run()
+    found = delivery(desk, uid)
+    assert found.state is DeliveryState.DUE
+    assert found.last_error == "no destination of this name is in the file any more"
+    with desk.records.begin() as session:
+        assert count_strangers(session, ["other"]) == 1
+        assert hasten(session, ["other"], desk.now) == 0
+        assert hasten(session, ["pacs"], desk.now) == 1
+    assert delivery(desk, uid).attempts == 0
+
+
+def test_the_courier_takes_up_a_file_that_has_changed(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        minimum_free_gigabytes=0,
+        destinations_file=tmp_path / "destinations.toml",
+        delivery_quiet_seconds=0,
+    )
+    file = tmp_path / "destinations.toml"
+    file.write_text(ONE)
+    courier = Installation(settings)
+    desk = TestDesk(settings)
+    courier.start("deliver")
+    try:
+        wait_until(lambda: "courier_ready" in courier.log("deliver"), 60, "it is ready")
+        file.write_text("[[destination]]")
+        wait_until(lambda: "file_not_taken" in courier.log("deliver"), 30, "it is refused")
+        with receiver(STORED) as peer:
+            file.write_text(
+                "[[destination]]\nname='b'\nae_title='ARCHIVE'\nhost='127.0.0.1'\n"
+                f"port={peer.port}\n"
+            )
+            wait_until(lambda: "file_read_again" in courier.log("deliver"), 30, "it is taken")
+            uid = file_results(desk, 47)
+            wait_until(lambda: len(peer.came) == 7, 60, "the results arrive", peer.came.copy)
+            wait_until(lambda: '"delivered"' in courier.log("deliver"), 30, "it is said")
+        with desk.records.read() as session:
+            assert [each.destination for each in deliveries_of(session, uid)] == ["b"]
+    finally:
+        courier.stop()
+        desk.close()
+    assert "courier_stopped" in courier.log("deliver")
+
+
+def test_the_doctor_asks_each_destination_and_counts_what_did_not_arrive(tmp_path: Path) -> None:
+    folder = tmp_path / "nightread-data"
+    assert nightread("migrate", cwd=tmp_path).returncode == 0
+    desk = TestDesk(Settings(data_dir=folder, minimum_free_gigabytes=0))
+    desk.now -= dt.timedelta(hours=1)
+    file_results(desk, 48)
+    away = destination(free_port(), name="gone")
+    rig = Rig(desk, away)
+    rig.plan()
+    file_results(desk, 49)
+    desk.close()
+    file = tmp_path / "destinations.toml"
+    secret = "of 16 characters and more"
+    with receiver({SecondaryCaptureImageStorage: [ExplicitVRLittleEndian]}) as peer:
+        file.write_text(
+            ONE.replace("'h'", "'127.0.0.1'").replace("port=1", f"port={free_port()}")
+            + "[[destination]]\nname='limited'\nae_title='ARCHIVE'\nhost='127.0.0.1'\n"
+            f"port={peer.port}\n"
+            f"[[webhook]]\nname='pager'\nurl='http://127.0.0.1:{free_port()}'\nsecret='{secret}'\n"
+        )
+        ran = nightread("doctor", "--json", cwd=tmp_path, destinations_file=file)
+    said = {(each["subject"], each["level"]): each["detail"] for each in json.loads(ran.stdout)}
+    assert "nobody answers" in said["destination a", "FAIL"]
+    assert "takes no Comprehensive 3D SR" in said["destination limited", "FAIL"]
+    assert "nobody answers" in said["destination pager", "FAIL"]
+    details = [each["detail"] for each in json.loads(ran.stdout) if each["subject"] == "deliveries"]
+    assert any("1 studies are to be told" in each for each in details), details
+    assert any("not in the file any more" in each for each in details), details

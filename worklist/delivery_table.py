@@ -18,9 +18,12 @@ def write_deliveries(found: Sequence[Delivery]) -> str:
 
 def _line(delivery: Delivery) -> str:
     about = f"{delivery.study_instance_uid} to {delivery.destination}: {delivery.state.value}"
-    objects = f"{len(delivery.objects)} objects acknowledged"
-    if delivery.state is DeliveryState.DUE:
-        when = f"{delivery.due_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    count = len(delivery.objects)
+    objects = f"{count} object{'' if count == 1 else 's'} acknowledged"
+    if delivery.state is DeliveryState.DUE and delivery.taken_at is not None:
+        objects += f", being sent since {delivery.taken_at.astimezone():%H:%M:%S %Z}"
+    elif delivery.state is DeliveryState.DUE:
+        when = f"{delivery.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
         objects += f", attempt {delivery.attempts + 1} at {when}"
     why = f"\n    {plain(delivery.last_error)}" if delivery.last_error else ""
     return f"{about}, {objects}{why}\n"

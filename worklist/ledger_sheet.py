@@ -93,7 +93,7 @@ def _completeness(ledger: Ledger) -> Text:
             ": nightread associations shows who called.",
         )
     if ledger.is_complete:
-        return Text.assemble(("The night is complete", "green"), ": nothing waits.")
+        return Text.assemble(("The night is complete", "green"), ": nothing waits for a score.")
     oldest = ledger.images.oldest_waiting_since
     waits = f", the oldest for {span_sign(ledger.read_at - oldest)}" if oldest else ""
     return Text.assemble(("The night is not complete", "yellow"), f": {waiting} waiting{waits}.")

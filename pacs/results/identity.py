@@ -7,7 +7,14 @@ import unicodedata
 import uuid
 from enum import StrEnum
 
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    SecondaryCaptureImageStorage,
+)
 
 MANUFACTURER = "Nightread"
 """By which our own objects are known when they come back."""
@@ -26,6 +33,18 @@ class Kind(StrEnum):
     SUMMARY = "summary"
     OUTLINE = "outline"
     KEY_IMAGES = "key_images"
+
+
+def sop_class(kind: Kind, *, planar: bool = False) -> UID:
+    """Return of which SOP Class an object is; ``planar`` as `Destination.planar_report` has it."""
+    if kind is Kind.REPORT:
+        return ComprehensiveSRStorage if planar else Comprehensive3DSRStorage
+    return {
+        Kind.CAPTURE: SecondaryCaptureImageStorage,
+        Kind.SUMMARY: SecondaryCaptureImageStorage,
+        Kind.OUTLINE: GrayscaleSoftcopyPresentationStateStorage,
+        Kind.KEY_IMAGES: KeyObjectSelectionDocumentStorage,
+    }[kind]
 
 
 SERIES_NUMBERS = {
