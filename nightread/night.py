@@ -9,7 +9,7 @@ from screening.tether import tie_to
 
 
 def night(parent: Parent = 0) -> None:
-    """Fetch batches from PACS until stopped, and begin scheduled ones."""
+    """Fetch what belongs to batches from PACS, until stopped."""
     tie_to(parent)
     import datetime as dt
 
