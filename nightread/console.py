@@ -28,6 +28,7 @@ from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.night import night
 from nightread.points import points
+from nightread.report import report
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
@@ -49,6 +50,7 @@ _COMMANDS = (
     cases,
     study,
     ledger,
+    report,
     associations,
     retry,
     deliveries,

@@ -113,7 +113,7 @@ class TestDesk:
         with self.records.begin() as session:
             caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
             association = open_association(session, caller, self.now)
-            study = file_data_set(session, self.archive, ds, association)
+            study = file_data_set(session, self.archive, ds, association, self.now)
             if result is not None:
                 self._score(session, study, ds, result, heatmap, scorer)
         return str(ds.StudyInstanceUID)

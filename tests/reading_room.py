@@ -74,7 +74,13 @@ class Room:
         return dossier
 
 
-def file_data_set(session: Session, archive: Archive, ds: Dataset, association: int) -> int:
+def file_data_set(
+    session: Session,
+    archive: Archive,
+    ds: Dataset,
+    association: int,
+    at: dt.datetime | None = None,
+) -> int:
     """Keep a data set and file its row in an open transaction; return the study's row."""
     arrived = archive.incoming / "arrived.dcm"
     save(ds, arrived)
@@ -88,8 +94,8 @@ def file_data_set(session: Session, archive: Archive, ds: Dataset, association: 
         header,
         archive.keep(file),
         association_row=association,
-        now=now(),
-        announce_at=now(),
+        now=at or now(),
+        announce_at=at or now(),
         calling_ae_title="PACS",
     ).study_row
 

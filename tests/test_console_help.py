@@ -19,6 +19,7 @@ COMMANDS = [
         "cases",
         "study",
         "ledger",
+        "report",
         "associations",
         "retry",
         "deliveries",

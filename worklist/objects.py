@@ -127,6 +127,11 @@ def ledger_object(ledger: Ledger) -> dict[str, Any]:
     return verdict | counted
 
 
+def plain_object(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Return a record of figures as an object of JSON's own types."""
+    return _object(record)
+
+
 def _object(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of the records
     return {field.name: _value(getattr(record, field.name)) for field in dataclasses.fields(record)}
 

@@ -39,3 +39,25 @@ def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
         .scalar_subquery()
     )
     return session.scalar(select(HeatmapRow.picture).where(HeatmapRow.score_row == newest))
+
+
+@dataclass(frozen=True, slots=True)
+class HottestImage:
+    """The image of a study with the highest score, and its heatmap as PNG where it has one."""
+
+    digest: str
+    heat: bytes | None
+
+
+def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | None:
+    """Return the image behind a study's score; ``None`` where nothing was scored."""
+    found = session.execute(
+        select(InstanceRow.digest, HeatmapRow.picture)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .join(ScoreRow, ScoreRow.instance_row == InstanceRow.id)
+        .outerjoin(HeatmapRow, HeatmapRow.score_row == ScoreRow.id)
+        .where(StudyRow.study_instance_uid == study_instance_uid)
+        .order_by(ScoreRow.probability.desc(), ScoreRow.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if found is None else HottestImage(*found)

@@ -1,0 +1,256 @@
+"""What is to be known of a night in the morning: is it complete, and what needs a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from screening.domain.agreement import ReviewedCase
+from screening.domain.control_chart import Control, control_mean, control_share
+from screening.domain.night_batch import BatchState
+from screening.domain.verdict import FLAGGED
+from screening.records.agreement import reviewed_cases
+from screening.records.case_filter import CaseFilter
+from screening.records.cases import Case, list_cases
+from screening.records.engine import Records
+from screening.records.ledger import Ledger, read_ledger
+from screening.records.night_batches import Batch, BatchStudy, exceptions_of, list_batches
+from screening.records.night_counts import (
+    GroupCount,
+    ImageCount,
+    count_groups,
+    count_images,
+    settled_moments,
+    study_scores,
+)
+from screening.records.night_tally import BatchTally, tally_batch
+
+NIGHTS_BEFORE = 14
+"""With how many a night is compared."""
+
+_MOST_CASES = 500
+_NOON = dt.time(12)
+
+
+@dataclass(frozen=True, slots=True)
+class NightBatch:
+    """A batch of the night, with what is missing of it."""
+
+    batch: Batch
+    tally: BatchTally
+    exceptions: tuple[BatchStudy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """A figure of the night beside the nights before.
+
+    Attributes
+    ----------
+    figure
+        ``flagged``, ``not scored`` (shares of studies) or ``mean score``.
+    group
+        All studies, a scanner or a body part.
+    """
+
+    figure: str
+    group: str
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """A night, from noon to noon or to now.
+
+    Attributes
+    ----------
+    night
+        The day on which it began.
+    since, until
+        Its first and last moment, UTC.
+    batches
+        Those of its schedules, and those that were begun in it.
+    images
+        Of the studies that came in it.
+    ledger
+        Of everything since then: whether it adds up.
+    cases
+        Flagged, in the order of the list; at most 500.
+    by_hour
+        Images that got a score or a reason in each hour, from the first.
+    controls
+        Each figure that is compared, the unusual ones first.
+    discordant
+        Reviews of the day before in which the reviewer saw something else.
+    """
+
+    night: dt.date
+    since: dt.datetime
+    until: dt.datetime
+    batches: tuple[NightBatch, ...]
+    images: ImageCount
+    ledger: Ledger
+    cases: tuple[Case, ...]
+    by_hour: tuple[tuple[dt.datetime, int], ...]
+    controls: tuple[Unusual, ...]
+    discordant: tuple[ReviewedCase, ...]
+
+    @property
+    def unusual(self) -> tuple[Unusual, ...]:
+        """Figures outside their limits."""
+        return tuple(each for each in self.controls if each.control.is_unusual)
+
+    @property
+    def missing(self) -> int:
+        """Images that a PACS has and we have not."""
+        return sum(each.tally.missing for each in self.batches)
+
+    @property
+    def open_ends(self) -> tuple[str, ...]:
+        """Why the night is not complete, a sentence each; empty if it is."""
+        found = [f"the books do not add up: {each}" for each in self.ledger.discrepancies]
+        if self.images.waiting:
+            found.append(f"images that wait for a score: {self.images.waiting}")
+        for each in self.batches:
+            name = f"batch {each.batch.row}"
+            if each.batch.state is BatchState.CANCELLED:
+                found.append(f"{name} was cancelled")
+            elif each.batch.state is not BatchState.FINISHED:
+                why = f": {each.batch.last_error}" if each.batch.last_error else ""
+                found.append(f"{name} is {each.batch.state.value}{why}")
+            if each.tally.missing:
+                found.append(f"{name}: images at the PACS that are not here: {each.tally.missing}")
+            unread = sum(1 for study in each.exceptions if study.expected is None)
+            if unread:
+                found.append(f"{name}: studies that could not be fetched at all: {unread}")
+        return tuple(found)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that was asked for has come and has a score or a reason."""
+        return not self.open_ends
+
+
+def night_of(now: dt.datetime) -> dt.date:
+    """Return the night that a moment belongs to: up to noon that of the day before."""
+    local = now.astimezone()
+    return local.date() if local.time() >= _NOON else local.date() - dt.timedelta(days=1)
+
+
+def window(night: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """Return from when to when a night lasts, by this machine's clock, in UTC."""
+    begin = dt.datetime.combine(night, _NOON).astimezone(dt.UTC)
+    end = dt.datetime.combine(night + dt.timedelta(days=1), _NOON).astimezone(dt.UTC)
+    return begin, end
+
+
+def read_night(records: Records, night: dt.date, now: dt.datetime) -> NightReport:
+    """Read all that is to be said of a night.
+
+    Parameters
+    ----------
+    night
+        The day on which it began.
+    now
+        The present, UTC.
+
+    Raises
+    ------
+    RecordsError
+        If the database does not answer.
+    """
+    since, end = window(night)
+    until = max(since, min(end, now))
+    with records.read() as session:
+        ledger = read_ledger(session, now, since)
+    with records.read() as session:
+        batches = [
+            NightBatch(
+                each, tally_batch(session, each.row), tuple(exceptions_of(session, each.row))
+            )
+            for each in reversed(list_batches(session, limit=None))
+            if each.night == night or (each.night is None and since <= each.begun_at < until)
+        ]
+        before = [window(night - dt.timedelta(days=days)) for days in range(1, NIGHTS_BEFORE + 1)]
+        tonight = count_groups(session, since, until)
+        earlier = [count_groups(session, *each) for each in before]
+        old_scores = [score for each in before for score in study_scores(session, *each)]
+        controls = [
+            *_controls(tonight, earlier),
+            Unusual(
+                "mean score",
+                "all",
+                control_mean(study_scores(session, since, until), old_scores),
+            ),
+        ]
+        cases = list_cases(session, CaseFilter(since=since), limit=_MOST_CASES)
+        discordant = [
+            each for each in reviewed_cases(session) if each.is_discordant and each.day == night
+        ]
+        hours = Counter(
+            moment.replace(minute=0, second=0, microsecond=0)
+            for moment in settled_moments(session, since, until)
+        )
+        images = count_images(session, since, until)
+    return NightReport(
+        night=night,
+        since=since,
+        until=until,
+        batches=tuple(batches),
+        images=images,
+        ledger=ledger,
+        cases=tuple(case for case in cases if case.received_at < until),
+        by_hour=_hours(hours),
+        controls=tuple(sorted(controls, key=lambda each: not each.control.is_unusual)),
+        discordant=tuple(discordant),
+    )
+
+
+def _hours(counted: Counter[dt.datetime]) -> tuple[tuple[dt.datetime, int], ...]:
+    """Return the images of each hour from the first to the last, those without any as well."""
+    if not counted:
+        return ()
+    first, last = min(counted), max(counted)
+    count = int((last - first) / dt.timedelta(hours=1)) + 1
+    hours = [first + dt.timedelta(hours=number) for number in range(count)]
+    return tuple((hour, counted.get(hour, 0)) for hour in hours)
+
+
+def _controls(
+    tonight: Sequence[GroupCount], earlier: Sequence[Sequence[GroupCount]]
+) -> list[Unusual]:
+    found = []
+    kinds: list[tuple[str, Callable[[GroupCount], str]]] = [
+        ("", lambda each: "all"),
+        ("scanner ", lambda each: each.scanner or "without a name"),
+        ("", lambda each: each.body_part or "no body part"),
+    ]
+    for prefix, label in kinds:
+        for group in sorted({label(each) for each in tonight}):
+            now = _sums([each for each in tonight if label(each) == group])
+            then = [_sums([e for e in night if label(e) == group]) for night in earlier]
+            flagged = control_share(now.flagged, now.scored, [(e.flagged, e.scored) for e in then])
+            not_scored = control_share(
+                now.not_scored, now.studies, [(e.not_scored, e.studies) for e in then]
+            )
+            found.append(Unusual("flagged", prefix + group, flagged))
+            found.append(Unusual("not scored", prefix + group, not_scored))
+    return found
+
+
+def _sums(groups: Sequence[GroupCount]) -> GroupCount:
+    return GroupCount(
+        scanner="",
+        body_part="",
+        studies=sum(each.studies for each in groups),
+        scored=sum(each.scored for each in groups),
+        flagged=sum(each.flagged for each in groups),
+        not_scored=sum(each.not_scored for each in groups),
+    )
+
+
+def is_flagged(case: Case) -> bool:
+    """Say whether a case is to be looked at first."""
+    return case.verdict in FLAGGED
