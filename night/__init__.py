@@ -6,4 +6,5 @@
     schedule.py   which nights are to begin
     runner.py     takes the batches that are due one step further, until each is finished
     visit.py      one study: ask what the PACS has, fetch what is not here, compare
+    folder.py     a folder of files as a batch
 """

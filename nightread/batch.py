@@ -11,8 +11,10 @@ import typer
 from screening.domain.night_batch import BatchState
 
 if TYPE_CHECKING:
+    from screening.records.engine import Records
     from screening.records.night_batches import Batch
     from screening.records.night_tally import BatchTally
+    from screening.settings import Settings
 
 batch = typer.Typer(
     no_args_is_help=True,
@@ -91,6 +93,41 @@ def start(
             _watch(records, made.row)
 
 
+@batch.command()
+def folder(
+    path: Annotated[Path, typer.Argument(help="A folder, or a DICOMDIR.")],
+) -> None:
+    """Screen a folder: every file below it is looked at, and none stops the others.
+
+    Run again it goes on where it stopped; once it is finished, running it again is a new batch, in
+    which nothing comes twice. Needs a running listener and worker: nightread up.
+    """
+    from nightread.administration import now
+    from nightread.database import opened
+    from nightread.terminal import remark, write
+    from screening.domain.night_batch import FOLDER
+    from screening.errors import BatchError
+    from screening.records.batch_files import unfinished_batch
+    from screening.records.night_batches import begin_batch
+    from screening.settings_source import load_settings
+
+    chosen = path.resolve()
+    if not chosen.exists():
+        raise BatchError(f"{chosen} does not exist")
+    settings = load_settings()
+    with opened(settings) as records:
+        with records.begin() as session:
+            found = unfinished_batch(session, str(chosen))
+            if found is None:
+                found = begin_batch(session, FOLDER, {"folder": str(chosen)}, now())
+                assert found is not None, "no schedule has begun it"
+                remark(f"batch {found.row} has begun")
+            else:
+                remark(f"batch {found.row} goes on")
+        _bring_in(records, settings, found, chosen)
+        write(_shown(records, found.row))
+
+
 @batch.command("list")
 def list_all(
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 20,
@@ -129,10 +166,10 @@ def show(
     from nightread.database import opened
     from nightread.terminal import write, write_json
     from screening.errors import BatchError
+    from screening.records.batch_files import files_left_out
     from screening.records.night_batches import exceptions_of, find_batch
     from screening.records.night_tally import tally_batch
     from screening.settings_source import load_settings
-    from worklist.batch_table import write_batch
     from worklist.objects import batch_object
 
     with opened(load_settings()) as records:
@@ -144,10 +181,11 @@ def show(
                 raise BatchError(f"there is no batch {number}: nightread batch list")
             tally = tally_batch(session, number)
             exceptions = exceptions_of(session, number)
+            files = list(files_left_out(session, number)) if as_json else []
+        if not as_json:
+            write(_shown(records, number))
     if as_json:
-        write_json(batch_object(found, tally, exceptions))
-    else:
-        write(write_batch(found, tally, exceptions))
+        write_json(batch_object(found, tally, exceptions, files))
     if not tally.is_complete:
         raise typer.Exit(1)
 
@@ -197,7 +235,59 @@ def _read_accessions(file: Path | None) -> list[str]:
     return found
 
 
-def _watch(records, number: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _bring_in(records: Records, settings: Settings, batch: Batch, path: Path) -> None:
+    import time
+
+    from night.folder import FolderImport
+    from nightread.own_address import own_address
+    from nightread.terminal import progress, remarks
+    from pacs.peer import Peer
+    from screening.archive.archive import Archive
+    from screening.errors import SettingsError
+    from screening.records.night_tally import studies_waiting
+
+    if not settings.dicom_port:
+        raise SettingsError("NIGHTREAD_DICOM_PORT=0: files come in by it, without TLS")
+    where = own_address(settings.dicom_host), settings.dicom_port
+    title = next(iter(settings.storing_ae_titles or settings.calling_ae_titles), "NIGHTREAD_SCU")
+    door = Peer(*where, settings.ae_title, title)
+    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    bringing = FolderImport(records, archive, door)
+    with progress(remarks()) as bar:
+        task = bar.add_task("looking at files", total=None)
+        for count in bringing.run(batch, path):
+            bar.advance(task, count)
+        total = None
+        while True:
+            with records.read() as session:
+                waiting = studies_waiting(session, batch.row)
+            total = total or waiting
+            bar.update(task, description="studies screened", total=total, completed=total - waiting)
+            if not waiting:
+                break
+            time.sleep(0.5)
+    bringing.end(batch)
+
+
+def _shown(records: Records, number: int) -> str:
+    from screening.records.batch_files import count_files, files_left_out
+    from screening.records.night_batches import exceptions_of, find_batch
+    from screening.records.night_tally import tally_batch
+    from worklist.batch_table import write_batch
+
+    with records.read() as session:
+        found = find_batch(session, number)
+        assert found is not None, "batches are never deleted"
+        return write_batch(
+            found,
+            tally_batch(session, number),
+            exceptions_of(session, number),
+            count_files(session, number),
+            files_left_out(session, number),
+        )
+
+
+def _watch(records: Records, number: int) -> None:
     """Show how far a batch is until it ends, or nobody works on it."""
     import time
 

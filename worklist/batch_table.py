@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from screening.domain.night_batch import BatchState, FetchState
 from screening.domain.reason import Reason
+from screening.records.batch_files import BatchFile, FileTally
 from screening.records.night_batches import Batch, BatchStudy
 from screening.records.night_tally import BatchTally
 from worklist.plain_text import plain
@@ -18,8 +20,20 @@ def write_batches(found: Sequence[tuple[Batch, BatchTally]]) -> str:
     return "".join(f"{_head(batch)}: {_sum(tally)}\n" for batch, tally in found)
 
 
-def write_batch(batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy]) -> str:
-    """Return what became of a batch, and a line for each study of which something is missing."""
+_MOST_FILES = 50
+
+
+def write_batch(
+    batch: Batch,
+    tally: BatchTally,
+    exceptions: Sequence[BatchStudy],
+    files: FileTally,
+    left_out: Iterable[BatchFile],
+) -> str:
+    """Return what became of a batch, with a line for each study or file that is missing.
+
+    Of files that were left out the first 50 are named; all are in the batch's JSON.
+    """
     lines = [f"{_head(batch)}, begun {batch.begun_at.astimezone():%Y-%m-%d %H:%M}"]
     if batch.ended_at is not None:
         lines.append(f"ended    {batch.ended_at.astimezone():%Y-%m-%d %H:%M}")
@@ -27,6 +41,8 @@ def write_batch(batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy
         lines.append(
             f"waits    {plain(batch.last_error)}, until {batch.due_at.astimezone():%H:%M:%S}"
         )
+    if files.looked_at:
+        lines += _files(files, left_out)
     fetched = tally.studies.get(FetchState.FETCHED, 0)
     held = tally.studies.get(FetchState.HELD, 0)
     failed = tally.studies.get(FetchState.FAILED, 0)
@@ -50,6 +66,17 @@ def write_batch(batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy
             "complete" if tally.is_complete else "NOT complete: what is missing stands above"
         )
     return "\n".join(lines) + "\n"
+
+
+def _files(files: FileTally, left_out: Iterable[BatchFile]) -> list[str]:
+    twice = f", {files.repeated} of them an image that came before" if files.repeated else ""
+    lines = [f"files    {files.looked_at} looked at: {files.came} brought an image in{twice}"]
+    lines += [f"         {count} {plain(why)}" for why, count in sorted(files.left_out.items())]
+    named = [
+        f"    {plain(each.path)}: {plain(each.why or '')}" for each in islice(left_out, _MOST_FILES)
+    ]
+    rest = sum(files.left_out.values()) - len(named)
+    return [*lines, *named, *([f"    and {rest} more: --json"] if rest > 0 else [])]
 
 
 def _head(batch: Batch) -> str:

@@ -13,6 +13,7 @@ from screening.domain.agreement import Share
 from screening.domain.alert_budget import LocalStudies
 from screening.domain.review import Review
 from screening.records.audit import AuditEntry
+from screening.records.batch_files import BatchFile
 from screening.records.calls import Call
 from screening.records.cases import Case
 from screening.records.deliveries import Delivery
@@ -79,7 +80,10 @@ def delivery_object(delivery: Delivery) -> dict[str, Any]:
 
 
 def batch_object(
-    batch: Batch, tally: BatchTally, exceptions: Sequence[BatchStudy] = ()
+    batch: Batch,
+    tally: BatchTally,
+    exceptions: Sequence[BatchStudy] = (),
+    files_left_out: Sequence[BatchFile] = (),
 ) -> dict[str, Any]:
     """Return a batch, its counts and what is missing as an object of JSON's own types."""
     counts = {
@@ -90,7 +94,11 @@ def batch_object(
         "waiting": tally.waiting,
         "complete": tally.is_complete,
     }
-    return _object(batch) | {"counts": counts, "exceptions": [_object(each) for each in exceptions]}
+    return _object(batch) | {
+        "counts": counts,
+        "exceptions": [_object(each) for each in exceptions],
+        "files_left_out": [_object(each) for each in files_left_out],
+    }
 
 
 def audit_object(entry: AuditEntry) -> dict[str, Any]:

@@ -71,10 +71,24 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'planned'"),
         postgresql_where=sa.text("state = 'planned'"),
     )
+    op.create_table(
+        "batch_files",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("batch_row", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("sop_instance_uid", sa.Text(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["batch_row"], ["batches.id"], name=op.f("fk_batch_files_batch_row_batches")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch_files")),
+        sa.UniqueConstraint("batch_row", "path", name=op.f("uq_batch_files_batch_row_path")),
+    )
+    op.create_index(op.f("ix_batch_files_sop_instance_uid"), "batch_files", ["sop_instance_uid"])
 
 
 def downgrade() -> None:
-    for table in ("batch_studies", "batches"):
+    for table in ("batch_files", "batch_studies", "batches"):
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.drop_column("taken_at")

@@ -19,6 +19,10 @@ class BatchState(StrEnum):
     CANCELLED = "cancelled"
 
 
+FOLDER = "folder"
+"""The source of a batch of files."""
+
+
 class FetchState(StrEnum):
     """Where a study of a batch stands.
 

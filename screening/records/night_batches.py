@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from screening.domain.night_batch import BatchState, FetchState
+from screening.domain.night_batch import FOLDER, BatchState, FetchState
 from screening.errors import BatchError
 from screening.records.dialect import insert_for
 from screening.records.night_schema import BatchRow, BatchStudyRow
@@ -115,7 +115,10 @@ def newest_night(session: Session, schedule: str) -> dt.date | None:
 def due_batches(session: Session, now: dt.datetime) -> list[Batch]:
     """Return the batches of which somebody should take the next step, the oldest first."""
     query = select(BatchRow).where(
-        BatchRow.state == BatchState.RUNNING.value, BatchRow.due_at <= now
+        BatchRow.state == BatchState.RUNNING.value,
+        BatchRow.due_at <= now,
+        # Files are brought in by whoever asked for it.
+        BatchRow.source != FOLDER,
     )
     return [_batch(row) for row in session.scalars(query.order_by(BatchRow.id))]
 

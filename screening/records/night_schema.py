@@ -1,4 +1,4 @@
-"""The tables of the night: batches, and the studies that are to be fetched for them."""
+"""The tables of the night: batches, with the studies and files that belong to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BatchRow(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str]
-    """Which PACS it is fetched from, by the name in the file of sources."""
+    """Which PACS it is fetched from, by the name in the file of sources; ``folder`` for files."""
     question: Mapped[str]
     """JSON: what was asked of it."""
     schedule: Mapped[str | None]
@@ -73,3 +73,18 @@ class BatchStudyRow(Table):
     """JSON: SOP Instance UIDs of those that are not here, as far as they could be named."""
     settled_at: Mapped[dt.datetime | None]
     last_error: Mapped[str | None]
+
+
+class BatchFileRow(Table):
+    """A file of a batch that was looked at, and what became of it."""
+
+    __tablename__ = "batch_files"
+    __table_args__ = (UniqueConstraint("batch_row", "path"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_row: Mapped[int] = mapped_column(ForeignKey("batches.id"))
+    path: Mapped[str]
+    sop_instance_uid: Mapped[str | None] = mapped_column(index=True)
+    """Of what came in; empty where nothing did."""
+    why: Mapped[str | None]
+    """Nothing came in."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, func, select, update
@@ -157,6 +157,19 @@ def put_back(session: Session, study_instance_uid: str) -> None:
         update(InstanceRow)
         .where(
             InstanceRow.study_row == row,
+            InstanceRow.state == InstanceState.WAITING.value,
+            InstanceRow.claimed_until.is_(None),
+        )
+        .values(lane=Lane.OVERNIGHT.value)
+    )
+
+
+def put_back_images(session: Session, sop_instance_uids: Collection[str]) -> None:
+    """Let those of some images that wait do so behind those that are stat."""
+    session.execute(
+        update(InstanceRow)
+        .where(
+            InstanceRow.sop_instance_uid.in_(sop_instance_uids),
             InstanceRow.state == InstanceState.WAITING.value,
             InstanceRow.claimed_until.is_(None),
         )

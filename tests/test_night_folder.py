@@ -1,0 +1,156 @@
+"""A folder as a batch: junk is listed, nothing stops it, and killed it goes on where it was."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import wait_until
+from console import environment, nightread
+from installation import Installation
+from pydicom.fileset import FileSet
+
+from phantoms.load import write_load
+from screening.domain.night_batch import BatchState
+from screening.queue.embedded import EmbeddedRedis
+from screening.records.batch_files import count_files
+from screening.records.night_batches import find_batch
+from screening.records.night_tally import tally_batch
+from screening.settings import Settings
+
+STUDIES, IMAGES = 12, 2
+
+
+@pytest.fixture
+def installation(settings: Settings, embedded_redis: EmbeddedRedis) -> Iterator[Installation]:
+    opened = Installation(settings)
+    yield opened
+    opened.stop()
+
+
+def chosen(settings: Settings) -> dict[str, object]:
+    return {name: getattr(settings, name) for name in ("data_dir", "dicom_port")}
+
+
+def junk(folder: Path, films: list[Path]) -> None:
+    """Put among films what people have there: text, a broken file, a copy, something else."""
+    (folder / "notes.txt").write_text("Müller, left hand, please look")
+    (folder / "empty.dcm").touch()
+    (folder / "broken.dcm").write_bytes(films[0].read_bytes()[:140])
+    (folder / "headless.dcm").write_bytes(bytes(128) + b"DICM" + os.urandom(400))
+    (folder / "z copy.dcm").write_bytes(films[0].read_bytes())
+    content = bytearray(films[1].read_bytes())
+    del content[-2000:]
+    (folder / "z cut short.dcm").write_bytes(content)
+
+
+def burn(films: list[Path], folder: Path) -> None:
+    """Write a file-set with its DICOMDIR."""
+    with warnings.catch_warnings():
+        # A FileSet leaves its temporary folder to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        disc = FileSet()
+        for path in films:
+            disc.add(path)
+        disc.write(folder)
+        del disc
+        gc.collect()
+
+
+def test_a_folder_with_junk_is_screened_with_one_command(
+    installation: Installation, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    films = write_load(folder, STUDIES, IMAGES, side=96)
+    junk(folder, films)
+    for command in ("listen", "work"):
+        installation.start(command)
+    wait_until(installation.listens, 30, "the door answers")
+    ran = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
+    assert ran.returncode == 0, ran.stderr
+    with installation.records.read() as session:
+        batch, files = find_batch(session, 1), count_files(session, 1)
+        tally = tally_batch(session, 1)
+    assert batch is not None
+    assert batch.state is BatchState.FINISHED
+    assert (files.looked_at, files.came, files.repeated) == (STUDIES * IMAGES + 6, 26, 2)
+    assert sum(files.left_out.values()) == 4
+    assert (tally.here, tally.scored, tally.waiting) == (STUDIES * IMAGES, STUDIES * IMAGES, 0)
+    for name in ("notes.txt", "empty.dcm", "broken.dcm", "headless.dcm"):
+        assert f"{name}: " in ran.stdout
+    assert "2 of them an image that came before" in ran.stdout
+    told = json.loads(
+        nightread("batch", "show", 1, "--json", cwd=tmp_path, **chosen(settings)).stdout
+    )
+    assert len(told["files_left_out"]) == 4
+    again = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
+    assert "batch 2 has begun" in again.stderr
+    installation.assert_scored_once(STUDIES * IMAGES)
+
+
+def test_a_folder_goes_on_where_it_was_killed(
+    installation: Installation, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    write_load(folder, 150, IMAGES, side=96)
+    installation.start("listen")
+    wait_until(installation.listens, 30, "the door answers")
+    command = [sys.executable, "-P", "-m", "nightread", "batch", "folder", str(folder)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(**chosen(settings)))
+
+    def looked_at() -> int:
+        with installation.records.read() as session:
+            return count_files(session, 1).looked_at
+
+    wait_until(lambda: 0 < looked_at() < 300, 60, "some files are in")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment(**chosen(settings)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: installation.tally().received == 300, 60, "all of it is in")
+    wait_until(lambda: looked_at() == 300, 60, "and known")
+    process.terminate()
+    _, said = process.communicate()
+    assert "batch 1 goes on" in said
+
+
+def test_a_dicomdir_names_its_files(
+    installation: Installation, settings: Settings, tmp_path: Path
+) -> None:
+    burn(write_load(tmp_path / "films", 2, 1, side=96), tmp_path / "disc")
+    (tmp_path / "disc/README.TXT").write_text("a viewer")
+    installation.start("listen")
+    wait_until(installation.listens, 30, "the door answers")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "nightread", "batch", "folder", "disc/DICOMDIR"],
+        cwd=tmp_path,
+        env=environment(**chosen(settings)),
+    )
+    wait_until(lambda: installation.tally().received == 2, 60, "both are in")
+    process.terminate()
+    process.wait()
+    with installation.records.read() as session:
+        assert count_files(session, 1).left_out == {}
+
+
+def test_what_cannot_be_brought_in_is_said(settings: Settings, tmp_path: Path) -> None:
+    installation = Installation(settings)
+    installation.stop()
+    gone = nightread("batch", "folder", "gone", cwd=tmp_path, **chosen(settings))
+    assert (gone.returncode, "does not exist" in gone.stderr) == (1, True)
+    write_load(tmp_path / "films", 1, 1, side=96)
+    shut = nightread("batch", "folder", "films", cwd=tmp_path, **chosen(settings))
+    assert (shut.returncode, "nobody answers" in shut.stderr) == (1, True)
