@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,6 +115,15 @@ class Hospital:
         (self._folder / uuid[:2] / uuid[2:4] / uuid).unlink()
         self.lose_power()  # it keeps in memory what came last
         return file.sop_instance_uid
+
+    def fill_the_disk(self, seconds: float) -> None:
+        """Leave the archive's disk without a byte for a while."""
+        filler = self.settings.archive_dir / "filler"
+        with contextlib.suppress(OSError), filler.open("wb") as file:
+            while True:
+                file.write(bytes(1 << 20))
+        time.sleep(seconds)
+        filler.unlink()
 
     def set_hours(self, begin: str, end: str) -> None:
         """Have the PACS asked from one time of the day to another alone."""
