@@ -7,4 +7,5 @@
     runner.py     takes the batches that are due one step further, until each is finished
     visit.py      one study: ask what the PACS has, fetch what is not here, compare
     folder.py     a folder of files as a batch
+    morning.py    the report, by e-mail
 """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from night.morning import Compose, send_reports
 from night.schedule import begin_nights
 from night.sources import Source, Sources
 from night.visit import Visit, Visitor
@@ -52,6 +53,8 @@ class Runner:
         After the first failure; doubled with each further one.
     now
         The clock.
+    compose
+        Makes the report of the night; ``None`` where it is sent to nobody.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Runner:
         lease: dt.timedelta = dt.timedelta(seconds=30),
         shortest_pause: dt.timedelta = SHORTEST_PAUSE,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        compose: Compose | None = None,
     ) -> None:
         self._records = records
         self._archive = archive
@@ -76,6 +80,7 @@ class Runner:
         self._lease = lease
         self._shortest_pause = shortest_pause
         self._now = now
+        self._compose = compose
         self._away: dict[int, int] = {}
         self._stopped = threading.Event()
 
@@ -84,6 +89,7 @@ class Runner:
         while not self._stopped.wait(every_seconds):
             try:
                 self.begin_nights()
+                self.send_reports()
                 while self.step() and not self._stopped.is_set():
                     pass
             except RecordsError as error:
@@ -97,6 +103,11 @@ class Runner:
         """Begin the batches whose night has come."""
         for batch in begin_nights(self._records, self._sources, self._now()):
             log.info("night_begun", batch=batch.row, schedule=batch.schedule)
+
+    def send_reports(self) -> None:
+        """Send the reports whose morning has come."""
+        if self._compose is not None and self._sources.report:
+            send_reports(self._records, self._sources.report, self._compose, self._now())
 
     def step(self) -> bool:
         """Take each batch that is due one step further, and say whether there was any to take."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cronsim import CronSim
 
-from night.sources import Schedule, Source, Sources
+from night.sources import Sources
 from screening.records.engine import Records
 from screening.records.night_batches import Batch, begin_batch, newest_night
 
@@ -15,34 +15,22 @@ from screening.records.night_batches import Batch, begin_batch, newest_night
 _PUNCTUAL = dt.timedelta(hours=1)
 
 
-def nights_due(
-    schedule: Schedule, source: Source, now: dt.datetime
-) -> Iterator[tuple[dt.date, dt.datetime]]:
-    """Yield the nights that should have begun by now, the newest first.
+def moments_due(cron: str, zone: dt.tzinfo, now: dt.datetime) -> Iterator[dt.datetime]:
+    """Yield cron's moments up to now, the newest first, without end.
 
-    Cron's moments are those of the source's zone. One that a change to summer time leaves out
+    They are those of the zone. One that a change to summer time leaves out
     comes when the clock goes on; one that the change back repeats comes once.
 
     Parameters
     ----------
     now
         The present, with a zone.
-
-    Yields
-    ------
-    date, datetime
-        The day on which the night begins, and the moment.
     """
-    local = now.astimezone(source.zone)
+    local = now.astimezone(zone)
     # The moments before that of the minute after: this very minute's is one of them.
-    moments = CronSim(schedule.begins, local + dt.timedelta(minutes=1), reverse=True)
-    oldest = local - dt.timedelta(days=schedule.catch_up_days)
-    for moment in moments:
-        if moment > local:
-            continue
-        yield moment.date(), moment
-        if moment < oldest:
-            return
+    for moment in CronSim(cron, local + dt.timedelta(minutes=1), reverse=True):
+        if moment <= local:
+            yield moment
 
 
 def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[Batch]:
@@ -62,7 +50,8 @@ def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[B
         assert source is not None, "the file was checked"
         with records.read() as session:
             newest = newest_night(session, schedule.name)
-        for night, moment in nights_due(schedule, source, now):
+        for moment in moments_due(schedule.begins, source.zone, now):
+            night = moment.date()
             if newest is not None and night <= newest:
                 break
             patience = dt.timedelta(days=schedule.catch_up_days) if newest else _PUNCTUAL

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from pacs.mail_server import MailServer
 from pacs.peer import Peer
 from pacs.question import RADIOGRAPHS, Question
 from pacs.tables import read_tables
@@ -18,6 +19,26 @@ from pacs.tls import client_context
 from screening.errors import SendError, SettingsError
 
 _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {value}: name one as Europe/Berlin") from None
+    return value
+
+
+def _cron(value: str) -> str:
+    try:
+        CronSim(value, dt.datetime(2026, 1, 1))
+    except CronSimError as error:
+        raise ValueError(f"{value!r} is nothing that cron knows: {error}") from None
+    return value
+
+
+_Timezone = Annotated[str, AfterValidator(_zone)]
+_Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class Hours(BaseModel):
@@ -75,20 +96,11 @@ class Source(BaseModel):
     retrieve: Literal["move", "get"] = "move"
     studies_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 50
     hours: Hours | None = None
-    timezone: str = "UTC"
+    timezone: _Timezone = "UTC"
     tls: bool = False
     tls_authorities: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-
-    @field_validator("timezone")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"there is no time zone {value}: name one as Europe/Berlin") from None
-        return value
 
     @property
     def zone(self) -> ZoneInfo:
@@ -139,22 +151,13 @@ class Schedule(BaseModel):
 
     name: _Name
     source: str
-    begins: str
+    begins: _Cron
     first_day: Annotated[int, Field(ge=0, le=3650)] = 0
     last_day: Annotated[int, Field(ge=0, le=3650)] = 0
     catch_up_days: Annotated[int, Field(ge=0, le=30)] = 3
     modalities: tuple[str, ...] = RADIOGRAPHS
     body_parts: tuple[str, ...] = ()
     stations: tuple[str, ...] = ()
-
-    @field_validator("begins")
-    @classmethod
-    def _is_cron(cls, value: str) -> str:
-        try:
-            CronSim(value, dt.datetime(2026, 1, 1))
-        except CronSimError as error:
-            raise ValueError(f"{value!r} is nothing that cron knows: {error}") from None
-        return value
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Schedule:
@@ -174,6 +177,27 @@ class Schedule(BaseModel):
         )
 
 
+class Report(MailServer):
+    """People who get the report of the night by e-mail.
+
+    Attributes
+    ----------
+    name
+        For people, and on record; it must not change.
+    at
+        When, as cron says it, in the zone: ``30 6 * * *`` is at 06:30 each day.
+    timezone
+        As ``Europe/Berlin``.
+    with_patients
+        Whether the page, which holds patients and their pictures, is attached.
+    """
+
+    name: _Name
+    at: _Cron
+    timezone: _Timezone = "UTC"
+    with_patients: bool = False
+
+
 class Sources(BaseModel):
     """All of the file."""
 
@@ -181,11 +205,16 @@ class Sources(BaseModel):
 
     source: tuple[Source, ...] = ()
     schedule: tuple[Schedule, ...] = ()
+    report: tuple[Report, ...] = ()
 
     @model_validator(mode="after")
     def _fit_together(self) -> Sources:
         names = [each.name for each in self.source]
-        for kind, all_names in (("source", names), ("schedule", [s.name for s in self.schedule])):
+        for kind, all_names in (
+            ("source", names),
+            ("schedule", [each.name for each in self.schedule]),
+            ("report", [each.name for each in self.report]),
+        ):
             if len(set(all_names)) < len(all_names):
                 raise ValueError(f"each {kind} needs a name of its own")
         for schedule in self.schedule:
@@ -211,8 +240,8 @@ def read_sources(file: Path, own_ae_title: str) -> Sources:
     """
     setting = "NIGHTREAD_SOURCES_FILE"
     found = read_tables(file, setting, Sources)
-    if not found.source:
-        raise SettingsError(f"{setting}={file} names no PACS: docs/night.md has examples")
+    if not (found.source or found.report):
+        raise SettingsError(f"{setting}={file} names nobody: docs/night.md has examples")
     try:
         for source in found.source:
             source.peer(own_ae_title)

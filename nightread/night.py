@@ -15,15 +15,19 @@ def night(parent: Parent = 0) -> None:
 
     import structlog
 
+    from night.morning import Letter
     from night.runner import Runner
     from night.sources import Source
     from nightread.own_address import own_address
+    from nightread.report_pictures import drawn_page
     from nightread.sources import configured_sources
     from pacs.peer import Peer
     from screening import logs
     from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
+    from worklist.night_report import night_of, read_night
+    from worklist.report_page import report_text
 
     settings = load_settings()
     logs.configure(settings)
@@ -36,6 +40,12 @@ def night(parent: Parent = 0) -> None:
         where = own_address(settings.dicom_host), settings.dicom_port
         return Peer(*where, settings.ae_title, source.ae_title)
 
+    def compose(now: dt.datetime, with_page: bool) -> Letter:
+        found = read_night(records, night_of(now), now)
+        state = "complete" if found.is_complete else "NOT complete"
+        page = drawn_page(found, records, settings) if with_page else ""
+        return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)
+
     runner = Runner(
         records,
         Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes),
@@ -44,6 +54,7 @@ def night(parent: Parent = 0) -> None:
         settings.ae_title,
         settings.outgoing_dir,
         lease=dt.timedelta(seconds=settings.lease_seconds),
+        compose=compose,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: runner.stop())

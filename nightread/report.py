@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from screening.settings import Settings
     from worklist.night_report import NightReport
 
-_MOST_THUMBNAILS = 60
-
 
 def report(
     night: Annotated[
@@ -55,14 +53,12 @@ def report(
 def _write(found: NightReport, out: Path, records: Records, settings: Settings) -> list[Path]:
     import json
 
-    from nightread.worklist_address import worklist_address
-    from worklist.report_page import report_csv, report_object, report_page
+    from nightread.report_pictures import drawn_page
+    from worklist.report_page import report_csv, report_object
 
     out.mkdir(parents=True, exist_ok=True)
-    own = worklist_address(settings) if settings.worklist_port else ""
-    address = settings.worklist_url or own
     contents = {
-        "html": report_page(found, _thumbnails(found, records, settings), address.rstrip("/")),
+        "html": drawn_page(found, records, settings),
         "csv": report_csv(found),
         "json": json.dumps(report_object(found), indent=2) + "\n",
     }
@@ -72,31 +68,3 @@ def _write(found: NightReport, out: Path, records: Records, settings: Settings) 
         path.write_text(content, "utf-8", newline="")
         paths.append(path)
     return paths
-
-
-def _thumbnails(found: NightReport, records: Records, settings: Settings) -> dict[str, bytes]:
-    """Draw the image of each case that has its highest score; one that cannot be is left out."""
-    from nightread.terminal import progress, remarks
-    from screening.archive.archive import Archive
-    from screening.dicom.decoders import Decoders
-    from screening.errors import PixelError
-    from screening.records.located import hottest_image
-    from worklist.frame import picture_bytes
-    from worklist.thumbnail import SIDE, thumbnail
-
-    archive = Archive(settings.archive_dir)
-    decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
-    drawn: dict[str, bytes] = {}
-    with progress(remarks()) as bar:
-        for case in bar.track(found.cases[:_MOST_THUMBNAILS], description="drawing"):
-            with records.read() as session:
-                image = hottest_image(session, case.study_instance_uid)
-            if image is None:
-                continue
-            try:
-                picture = decoders.run(picture_bytes, archive.path(image.digest), 2 * SIDE)
-            except PixelError:
-                continue
-            drawn[case.study_instance_uid] = thumbnail(picture, image.heat)
-    decoders.close()
-    return drawn

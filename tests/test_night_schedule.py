@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from night.schedule import begin_nights, nights_due
+from night.schedule import begin_nights, moments_due
 from night.sources import Hours, Schedule, Source, Sources, read_sources
 from screening.errors import SettingsError
 from screening.records.engine import Records
@@ -26,8 +26,7 @@ def schedule(begins: str = "0 22 * * *", **changes: object) -> Schedule:
 
 def moments(begins: str, first: dt.datetime, last: dt.datetime) -> list[str]:
     """Return when nights begin between two moments, the first first, in UTC."""
-    chosen = schedule(begins, catch_up_days=30)
-    due = (moment for _, moment in nights_due(chosen, PACS, last))
+    due = moments_due(begins, BERLIN, last)
     found = [moment.astimezone(dt.UTC) for moment in takewhile(lambda each: each >= first, due)]
     return [f"{moment:%d %H:%M}" for moment in reversed(found)]
 
@@ -85,7 +84,7 @@ SCHEDULE = "[[schedule]]\nname='n'\nsource='a'\nbegins='0 22 * * *'\n"
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "names no PACS"),
+        ("", "names nobody"),
         (SOURCE + SOURCE, "name of its own"),
         (SOURCE.replace("104", "0"), "source a, port: "),
         (SOURCE + "timezone='Mars/Olympus'\n", "no time zone Mars/Olympus"),

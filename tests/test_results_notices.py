@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,11 @@ from typing import Any
 import hl7
 import hl7.mllp
 import pytest
-from aiosmtpd.controller import Controller
 from conftest import free_port
 from desk import TestDesk
 from hypothesis import given
 from hypothesis import strategies as st
+from mail_box import mailbox
 from result_studies import file_results, storage
 
 from pacs.courier import Courier
@@ -179,47 +177,13 @@ def test_a_delivery_that_was_given_up_is_told(desk: TestDesk, listener: Listener
     assert json.loads(body)["study_instance_uid"] == uid
 
 
-class Mailbox:
-    """What a mail server took."""
-
-    def __init__(self) -> None:
-        self.came: list[Message] = []
-        self.refuses = False
-        self.unknown = ""
-
-    async def handle_RCPT(  # noqa: N802
-        self,
-        server: Any,  # noqa: ANN401
-        session: Any,  # noqa: ANN401
-        envelope: Any,  # noqa: ANN401
-        address: str,
-        options: Any,  # noqa: ANN401
-    ) -> str:
-        if address == self.unknown:
-            return "550 nobody of this name"
-        envelope.rcpt_tos.append(address)
-        return "250 known"
-
-    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ANN401, N802
-        return "421 not even goodbye"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ANN401, N802
-        if self.refuses:
-            return "451 not now"
-        self.came.append(message_from_bytes(envelope.content))
-        return "250 taken"
-
-
 def test_people_are_told_by_mail(desk: TestDesk) -> None:
     uid = file_results(desk, 37)
-    box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=free_port())
-    server.start()
-    try:
+    with mailbox() as box:
         place = MailPlace(
             name="team",
             host="127.0.0.1",
-            port=server.port,
+            port=box.port,
             starttls=False,
             sender="nightread@hospital.org",
             to=("anna@hospital.org", "bert@hospital.org"),
@@ -231,8 +195,6 @@ def test_people_are_told_by_mail(desk: TestDesk) -> None:
         assert carrier.deliver(mail) == (0, True)
         box.refuses = False
         assert carrier.deliver(mail) == (1, True)
-    finally:
-        server.stop()
     (message,) = box.came
     assert message["Subject"] == "Nightread: a study is suspected"
     assert message["To"] == "anna@hospital.org, bert@hospital.org"
@@ -244,15 +206,12 @@ def test_people_are_told_by_mail(desk: TestDesk) -> None:
 
 def test_an_address_that_is_refused_is_said_and_the_others_have_it_once(desk: TestDesk) -> None:
     uid = file_results(desk, 47)
-    box = Mailbox()
-    box.unknown = "bert@hospital.org"
-    server = Controller(box, hostname="127.0.0.1", port=free_port())
-    server.start()
-    try:
+    with mailbox() as box:
+        box.unknown = "bert@hospital.org"
         place = MailPlace(
             name="team",
             host="127.0.0.1",
-            port=server.port,
+            port=box.port,
             starttls=False,
             sender="nightread@hospital.org",
             to=("anna@hospital.org", "bert@hospital.org"),
@@ -262,8 +221,6 @@ def test_an_address_that_is_refused_is_said_and_the_others_have_it_once(desk: Te
         carrier.plan()
         carrier.deliver(mail)
         carrier.deliver(mail)
-    finally:
-        server.stop()
     assert len(box.came) == 1
     with desk.records.read() as session:
         (found,) = deliveries_of(session, uid)

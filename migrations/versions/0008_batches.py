@@ -85,10 +85,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("batch_row", "path", name=op.f("uq_batch_files_batch_row_path")),
     )
     op.create_index(op.f("ix_batch_files_sop_instance_uid"), "batch_files", ["sop_instance_uid"])
+    op.create_table(
+        "mornings",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mornings")),
+        sa.UniqueConstraint("name", "day", name=op.f("uq_mornings_name_day")),
+    )
 
 
 def downgrade() -> None:
-    for table in ("batch_files", "batch_studies", "batches"):
+    for table in ("mornings", "batch_files", "batch_studies", "batches"):
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as deliveries:
         deliveries.drop_column("taken_at")

@@ -88,3 +88,20 @@ class BatchFileRow(Table):
     """Of what came in; empty where nothing did."""
     why: Mapped[str | None]
     """Nothing came in."""
+
+
+class MorningRow(Table):
+    """A morning on which somebody gets the report of the night."""
+
+    __tablename__ = "mornings"
+    __table_args__ = (UniqueConstraint("name", "day"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    """Of the entry by which they do."""
+    day: Mapped[dt.date]
+    due_at: Mapped[dt.datetime]
+    """When it is tried, again after a failure."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[dt.datetime | None]
+    last_error: Mapped[str | None]
