@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from pacs.host import Host
 from pacs.mail_server import MailServer
 from pacs.peer import Peer
 from pacs.question import RADIOGRAPHS, Question
@@ -90,7 +91,7 @@ class Source(BaseModel):
 
     name: _Name
     ae_title: str
-    host: Annotated[str, Field(min_length=1)]
+    host: Annotated[Host, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)]
     calling_ae_title: str = ""
     retrieve: Literal["move", "get"] = "move"

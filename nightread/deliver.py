@@ -25,6 +25,7 @@ def deliver(parent: Parent = 0) -> None:
     import structlog
 
     from pacs.destinations import read_destinations
+    from pacs.outgoing import remove_left
     from pacs.watched_file import WatchedFile
     from screening import logs
     from screening.archive.archive import Archive
@@ -43,23 +44,27 @@ def deliver(parent: Parent = 0) -> None:
     ended = threading.Event()
     at_work: list[Courier] = []
 
-    def end(*_: object) -> None:
-        ended.set()
+    def stop() -> None:
         for courier in at_work:
             courier.stop()
 
+    def end(*_: object) -> None:
+        ended.set()
+        stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    watch = WatchedFile(file, lambda: read_destinations(file, settings.ae_title), stop)
+    watch.start()
+    remove_left(settings.outgoing_dir)
     while not ended.is_set():
-        found = read_destinations(file, settings.ae_title)
+        found = watch.found
         courier = _courier(settings, records, archive, decoders, found)
         at_work[:] = [courier]
-        watch = WatchedFile(file, lambda: read_destinations(file, settings.ae_title), courier.stop)
-        watch.start()
+        if ended.is_set() or watch.found is not found:
+            continue  # it ended, or the file changed, before anybody could be told
         log.info("courier_ready", destinations=found.names)
-        if not ended.is_set():
-            courier.run()
-        watch.end()
+        courier.run()
     decoders.close()
     records.close()
     log.info("courier_stopped")

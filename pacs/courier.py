@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -29,6 +30,8 @@ _NEWS_FOR = dt.timedelta(days=7)
 # How long a delivery is one courier's: a large study to a slow PACS, and some more.
 _LEASE = dt.timedelta(minutes=15)
 _MOST_IN_A_ROUND = 100
+_DRAIN_SECONDS = 5.0
+_CUT_SECONDS = 2.0
 
 # However long one was away, it is asked again after this long whether it is back.
 _LONGEST_AWAY = dt.timedelta(minutes=1)
@@ -47,6 +50,9 @@ class Carrier(Protocol):
 
     def carry(self, delivery: Delivery) -> list[Refusal]:
         """Bring what has not arrived, and return what was refused."""
+
+    def cut(self) -> None:
+        """End what is on its way at once."""
 
 
 class Courier:
@@ -85,7 +91,10 @@ class Courier:
         if stay:
             log.warning("deliveries_to_nobody", deliveries=stay)
         threads = [
-            threading.Thread(target=self._serve, args=(each, every_seconds), name=each.name)
+            # One that hangs in a library must not keep the process from ending.
+            threading.Thread(
+                target=self._serve, args=(each, every_seconds), name=each.name, daemon=True
+            )
             for each in self._carriers
         ]
         for thread in threads:
@@ -95,11 +104,18 @@ class Courier:
                 self.plan()
             except RecordsError as error:
                 log.warning("deliveries_not_planned", error=str(error))
+        # Each may finish what it is at, all of them in this time.
+        deadline = time.monotonic() + _DRAIN_SECONDS
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for carrier, thread in zip(self._carriers, threads, strict=True):
+            if thread.is_alive():
+                carrier.cut()
+        for thread in threads:
+            thread.join(_CUT_SECONDS)
 
     def stop(self) -> None:
-        """Have `run` end after what is on its way."""
+        """Have `run` end after what is on its way, or cut that if it takes too long."""
         self._stopped.set()
 
     def plan(self) -> int:

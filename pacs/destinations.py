@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from pacs.hl7 import Hl7Place
+from pacs.host import Host
 from pacs.mail import MailPlace
 from pacs.notifier import NoticePlace
 from pacs.peer import Peer
@@ -65,7 +66,7 @@ class Destination(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
     ae_title: str = ""
-    host: str = ""
+    host: Host = ""
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     stow_url: str = ""
     stow_token: Annotated[str, Field(repr=False)] = ""

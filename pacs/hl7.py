@@ -6,12 +6,14 @@ import datetime as dt
 import hashlib
 import socket
 import ssl
+import time
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from pacs.host import Host
 from pacs.notice import Notice
-from pacs.notifier import NoticePlace, Notifier
+from pacs.notifier import Answer, NoticePlace, Notifier
 from pacs.refusal import Refusal
 from pacs.results.codes import SCHEME
 from pacs.results.identity import NOTICE
@@ -44,7 +46,7 @@ class Hl7Place(NoticePlace):
         Whether patients may go there without TLS; within this machine they may in any case.
     """
 
-    host: str = Field(min_length=1)
+    host: Host = Field(min_length=1)
     port: int = Field(ge=1, le=65535)
     application: str = ""
     facility: str = ""
@@ -76,7 +78,7 @@ class Hl7(Notifier[Hl7Place]):
 
     tells_failures = False
 
-    def _tell(self, notice: Notice) -> int | Refusal:
+    def _tell(self, notice: Notice) -> Answer:
         number = hashlib.sha256(notice.uid.encode()).hexdigest()[:20]
         message = oru(notice, number, self._place.application, self._place.facility)
         try:
@@ -87,8 +89,8 @@ class Hl7(Notifier[Hl7Place]):
         if answered != number:
             raise DeliveryError("another message than ours was acknowledged")
         if code not in _TAKEN:
-            return Refusal(f"the message was answered {code}", is_for_good=False)
-        return 0
+            return None, Refusal(f"the message was answered {code}", is_for_good=False)
+        return 0, None
 
     def _exchange(self, message: str) -> str:
         place = self._place
@@ -166,7 +168,9 @@ def _sent(line: socket.socket, message: str) -> str:
     line.settimeout(_SECONDS)
     line.sendall(_BEGIN + message.encode() + _END)
     came = bytearray()
+    deadline = time.monotonic() + _SECONDS
     while _END not in came:
+        line.settimeout(max(0.001, deadline - time.monotonic()))
         piece = line.recv(4096)
         if not piece or len(came) > _MOST_ANSWERED:
             raise ConnectionError("the answer does not end")

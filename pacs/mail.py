@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 from pacs.mail_server import MailServer
 from pacs.notice import Notice
-from pacs.notifier import NoticePlace, Notifier
+from pacs.notifier import Answer, NoticePlace, Notifier
 from pacs.refusal import Refusal
 
 _ACCEPTED = 250
@@ -29,13 +29,13 @@ class MailPlace(NoticePlace, MailServer):
 class Mail(Notifier[MailPlace]):
     """Sends notices to some people; its parameters are those of `Notifier`."""
 
-    def _tell(self, notice: Notice) -> int | Refusal:
+    def _tell(self, notice: Notice) -> Answer:
         refused = self._place.send(self._message(notice))
         if refused:
             # The others have it: once more would be twice to them.
             some = f"{refused} of {len(self._place.to)} addresses were refused"
-            return Refusal(some, is_for_good=True)
-        return _ACCEPTED
+            return _ACCEPTED, Refusal(some, is_for_good=True)
+        return _ACCEPTED, None
 
     def _message(self, notice: Notice) -> EmailMessage:
         case = notice.case

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pacs.host import Host
 from screening.errors import DeliveryError
 from screening.web_address import is_loopback
 
@@ -30,7 +31,7 @@ class MailServer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(min_length=1)
+    host: Host = Field(min_length=1)
     port: int = Field(default=587, ge=1, le=65535)
     starttls: bool = True
     user: str = ""

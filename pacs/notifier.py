@@ -40,6 +40,9 @@ class NoticePlace(BaseModel):
         return verdict in self.verdicts
 
 
+Answer = tuple[int | None, Refusal | None]
+"""The status with which somebody took a notice, and why somebody did not."""
+
 _Place = TypeVar("_Place", bound=NoticePlace)
 
 
@@ -89,12 +92,14 @@ class Notifier(ABC, Generic[_Place]):
         notice = read_notice(self._records, delivery, self._worklist_url, self._storages)
         if notice is None:
             return []
-        answer = self._tell(notice)
-        if isinstance(answer, Refusal):
-            return [answer]
-        note_told(self._records, delivery, notice, answer)
-        return []
+        status, refusal = self._tell(notice)
+        if status is not None:
+            note_told(self._records, delivery, notice, status)
+        return [refusal] if refusal is not None else []
+
+    def cut(self) -> None:
+        """Let it end: each of its steps has a limit of its own."""
 
     @abstractmethod
-    def _tell(self, notice: Notice) -> int | Refusal:
-        """Tell it, and return the status with which it was taken, or why it was not."""
+    def _tell(self, notice: Notice) -> Answer:
+        """Tell it."""

@@ -27,7 +27,7 @@ def outgoing_folder(parent: Path) -> Iterator[Path]:
     """
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(parent):
-        _remove_left(parent)
+        _remove_unlocked(parent)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -48,12 +48,19 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _remove_left(parent: Path) -> None:
+def remove_left(parent: Path) -> None:
+    """Remove what killed couriers left, and nothing that somebody is at work on."""
+    if parent.is_dir():
+        with _locked(parent):
+            _remove_unlocked(parent)
+
+
+def _remove_unlocked(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         try:
             lock = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:
-            continue  # its courier has just removed it
+        except OSError:
+            continue  # its courier has just removed it, or it is another user's
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
+from pacs.watch import Watch
 from screening.errors import AssociationError, SendError
 
 MAXIMUM_CONTEXTS = 128
@@ -22,6 +24,8 @@ MAXIMUM_CONTEXTS = 128
 _CONNECT_SECONDS = 10
 _ACSE_SECONDS = 30
 _DIMSE_SECONDS = 120
+# pynetdicom ends what it can by itself before.
+_SILENCE_SECONDS = _DIMSE_SECONDS + 5
 
 
 class Trouble(StrEnum):
@@ -95,6 +99,7 @@ def association(
     contexts: Iterable[tuple[str, str]],
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
     handlers: Sequence[EventHandlerType] = (),
+    cut: threading.Event | None = None,
 ) -> Iterator[Association]:
     """Open an association, and release it at the end or abort it on an error.
 
@@ -110,6 +115,8 @@ def association(
         Of SOP Classes of which we are not the SCU alone, PS3.7 D.3.3.4.
     handlers
         Of what the peer requests on it, as pynetdicom takes them.
+    cut
+        Ends it at once when set.
 
     Raises
     ------
@@ -117,16 +124,19 @@ def association(
         If nobody answers or the association is rejected; the message says what to change.
     """
     lines: list[socket.socket] = []
+    watch = Watch(_SILENCE_SECONDS, cut)
     try:
-        assoc = _request(peer, contexts, roles, handlers, lines)
+        assoc = _request(peer, contexts, roles, [*handlers, *watch.handlers], lines, watch)
         try:
             yield assoc
         except BaseException:
+            watch.cut()  # else an abort waits for a peer that does not read
             assoc.abort()
             raise
         if assoc.is_established:
             assoc.release()
     finally:
+        watch.end()
         # pynetdicom leaves a connection open on our side where the peer has cut it.
         for line in lines:
             line.close()
@@ -138,6 +148,7 @@ def _request(
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
     handlers: Sequence[EventHandlerType],
     lines: list[socket.socket],
+    watch: Watch,
 ) -> Association:
     """Request an association; its connection, if it comes to one, is put into ``lines``."""
 
@@ -149,6 +160,7 @@ def _request(
         # Without it the last small packet of a message waits for an acknowledgement, about 40 ms.
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         lines.append(line)
+        watch.over(line)
 
     ae = AE(peer.calling_ae_title)
     ae.connection_timeout = _CONNECT_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from pacs.peer import MAXIMUM_CONTEXTS, Peer, association
 from pacs.survey import Part10File
 
 _SUCCESS = 0x0000
+_BROKEN = "the association broke before an answer came"
+_MOST_BROKEN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,19 @@ class Sent:
     is_taken: bool = True
 
 
-def send(files: Iterable[Part10File], peer: Peer) -> Iterator[Sent]:
+def send(
+    files: Iterable[Part10File], peer: Peer, cut: threading.Event | None = None
+) -> Iterator[Sent]:
     """Send files one after the other, and say of each what became of it.
 
     Every combination of SOP Class and transfer syntax is proposed as it is; there are as many
     associations as it takes. Where one breaks, the file at hand counts as not sent and the rest
-    goes by a new one.
+    goes by a new one, unless two broke in turn: then the rest counts as not sent.
+
+    Parameters
+    ----------
+    cut
+        Ends it at once when set.
 
     Raises
     ------
@@ -54,7 +64,7 @@ def send(files: Iterable[Part10File], peer: Peer) -> Iterator[Sent]:
         If an association cannot be had. What was yielded before stays sent.
     """
     for batch in batches(files):
-        yield from _send_batch(batch, peer)
+        yield from _send_batch(batch, peer, cut)
 
 
 def batches(files: Iterable[Part10File]) -> Iterator[list[Part10File]]:
@@ -72,23 +82,29 @@ def batches(files: Iterable[Part10File]) -> Iterator[list[Part10File]]:
         yield batch
 
 
-def _send_batch(files: Sequence[Part10File], peer: Peer) -> Iterator[Sent]:
+def _send_batch(
+    files: Sequence[Part10File], peer: Peer, cut: threading.Event | None
+) -> Iterator[Sent]:
     """Send files that fit into one association, by as many as break and one more."""
     # pynetdicom then reads a file piece by piece and leaves its bytes as they are.
     _config.STORE_SEND_CHUNKED_DATASET = True
     waiting = list(files)
-    while waiting:
+    broken = 0
+    while waiting and broken < _MOST_BROKEN and not (cut and cut.is_set()):
         contexts = {(file.sop_class_uid, file.transfer_syntax_uid): None for file in waiting}
-        with association(peer, contexts) as assoc:
+        with association(peer, contexts, cut=cut) as assoc:
             while waiting and assoc.is_established:
                 file = waiting.pop(0)
                 sent = _store(assoc, file, peer)
+                broken = 0 if sent is not None else broken + 1
                 if sent is None:
-                    yield _unsent(file, "the association broke before an answer came")
+                    yield _unsent(file, _BROKEN)
                     # pynetdicom may take it for established still, and would wait in vain.
                     assoc.abort()
                     break
                 yield sent
+    for file in waiting:
+        yield _unsent(file, _BROKEN)
 
 
 def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -39,6 +41,8 @@ from screening.records.reviews import reviews_of, standing_reviews
 
 log = structlog.get_logger(__name__)
 
+# A courier that is killed sends again what it has not noted.
+_NOTED_EVERY_SECONDS = 1.0
 # For its report on the same association; many report later, on one of their own.
 _COMMITMENT_SECONDS = 5.0
 # It has what we sent: its answer to an earlier attempt never reached us.
@@ -80,6 +84,7 @@ class Storage:
         self._own_ae_title = own_ae_title
         self._decoders = decoders
         self._outgoing = outgoing
+        self._cut = threading.Event()
         self.name = destination.name
         self.give_up_days = destination.give_up_days
 
@@ -106,8 +111,11 @@ class Storage:
         with outgoing_folder(self._outgoing) as folder:
             made, undrawn = self._make(delivery, study, folder)
             refused, arrived = self._store(delivery, study, made) if made else ([], [])
-        if self._destination.commitment and arrived and not refused:
-            refused = self._ask_commitment(delivery, arrived)
+        if self._destination.commitment and not refused:
+            before = [each for each in delivery.objects if each.committed_at is None]
+            new = {each.sop_instance_uid for each in arrived}
+            asked = [*arrived, *(each for each in before if each.sop_instance_uid not in new)]
+            refused = self._ask_commitment(delivery, asked) if asked else []
         return [*undrawn, *refused]
 
     def _make(
@@ -131,25 +139,41 @@ class Storage:
         """Send files, and record at once what was taken, whatever becomes of the rest."""
         refusals: list[Refusal] = []
         arrived: list[DeliveredObject] = []
+        fresh: list[DeliveredObject] = []
+        noted = time.monotonic()
         try:
             for sent in self._send([file for _, file in made.values()], study):
                 kind, file = made[sent.sop_instance_uid]
                 if sent.accepted or sent.status == _DUPLICATE:
-                    arrived.append(_delivered(kind, file, sent, study))
+                    fresh.append(_delivered(kind, file, sent, study))
                 else:
                     # Without the peer's comment, which may hold a patient.
                     refusals.append(Refusal(sent.explanation.split(" (")[0], _is_for_good(sent)))
+                if time.monotonic() - noted > _NOTED_EVERY_SECONDS:
+                    arrived += self._note(delivery, fresh)
+                    noted = time.monotonic()
         finally:
-            if arrived:
-                with self._records.begin() as session:
-                    acknowledge(session, delivery.row, arrived)
+            arrived += self._note(delivery, fresh)
         return refusals, arrived
+
+    def _note(self, delivery: Delivery, fresh: list[DeliveredObject]) -> list[DeliveredObject]:
+        """Record what has arrived since the last time, and return it."""
+        noted = list(fresh)
+        if noted:
+            with self._records.begin() as session:
+                acknowledge(session, delivery.row, noted)
+        fresh.clear()
+        return noted
 
     def _send(self, files: list[Part10File], study: ScreenedStudy) -> Iterator[Sent]:
         to = self._destination
         if to.stow_url:
             return stow(files, to.stow_url, study.uid, to.stow_token)
-        return send(files, to.peer(self._own_ae_title))
+        return send(files, to.peer(self._own_ae_title), self._cut)
+
+    def cut(self) -> None:
+        """End what is on its way at once; what has arrived stays so."""
+        self._cut.set()
 
     def _study(self, delivery: Delivery) -> ScreenedStudy | None:
         with self._records.read() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import requests
 from dicomweb_client.api import DICOMwebClient
@@ -16,6 +17,9 @@ from screening.errors import AssociationError, DeliveryError
 _SECONDS = 30.0
 _WARNING = 0xB000
 _NOT_SAID = 0x0110
+_CONFLICT, _ACCEPTED = 409, 202
+_MOST_ANSWERED = 10_000_000
+_NONE = "the DICOMweb server's answer is none of STOW-RS"
 
 
 def stow(
@@ -42,21 +46,26 @@ def stow(
         If the answer is none of STOW-RS.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    client = DICOMwebClient(url, headers=headers, timeout=_SECONDS)
+    client = DICOMwebClient(url, session=_Session(), headers=headers, timeout=_SECONDS)
     client.set_http_retry_params(retry=False)
     try:
         answer = client.store_instances([_read(file) for file in files], study_instance_uid)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         raise DeliveryError(f"the DICOMweb server answers {status}") from error
+    except requests.JSONDecodeError as error:
+        raise DeliveryError(_NONE) from error
     except requests.RequestException as error:
         raise AssociationError(
             f"the DICOMweb server does not answer: {type(error).__name__}", "nobody"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DeliveryError("the DICOMweb server's answer is none of STOW-RS") from error
-    stored = {_uid(item): _warned(item) for item in answer.get("ReferencedSOPSequence") or ()}
-    failed = {_uid(item): _reason(item) for item in answer.get("FailedSOPSequence") or ()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DeliveryError(_NONE) from error
+    try:
+        stored = {_uid(item): _warned(item) for item in answer.get("ReferencedSOPSequence") or ()}
+        failed = {_uid(item): _reason(item) for item in answer.get("FailedSOPSequence") or ()}
+    except (AttributeError, ValueError, TypeError) as error:
+        raise DeliveryError(_NONE) from error
     for file in files:
         uid = file.sop_instance_uid
         if uid in stored:
@@ -65,6 +74,35 @@ def stow(
             reason = failed.get(uid, _NOT_SAID)
             why = f"0x{reason:04X} refused by the DICOMweb server"
             yield Sent(file.path, uid, reason, accepted=False, explanation=why)
+
+
+class _Session(requests.Session):
+    """Goes nowhere but where it was sent, and takes an answer of bounded size."""
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        **choices: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        answer = super().send(request, **{**choices, "stream": True, "allow_redirects": False})
+        if 300 <= answer.status_code < 400:
+            answer.close()
+            raise DeliveryError(
+                f"the DICOMweb server answers {answer.status_code}: it is elsewhere, and stow_url "
+                "must say where"
+            )
+        content = b""
+        for piece in answer.iter_content(65_536):
+            content += piece
+            if len(content) > _MOST_ANSWERED:
+                answer.close()
+                raise DeliveryError(_NONE)
+        answer._content = content
+        if answer.status_code == _CONFLICT:
+            # PS3.18 Table 10.5.3-1: none was stored; which and why stands in what the library
+            # reads of an answer that is no error alone.
+            answer.status_code = _ACCEPTED
+        return answer
 
 
 def _read(file: Part10File) -> Dataset:

@@ -37,7 +37,7 @@ def read_tables(file: Path, setting: str, model: type[_Model]) -> _Model:
         content = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"{place}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of its encoding, of a huge number
         raise SettingsError(f"{place} is no TOML: {error}") from None
     try:
         return model.model_validate(content)

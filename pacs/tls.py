@@ -35,6 +35,6 @@ def client_context(
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:
             context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ssl.SSLError, ValueError) as error:
         raise SendError(f"a certificate of destination {name}: {error}") from None
     return context

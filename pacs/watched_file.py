@@ -5,67 +5,70 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import structlog
 
-from screening.errors import NightreadError
-
 log = structlog.get_logger(__name__)
 
+_Read = TypeVar("_Read")
 
-class WatchedFile(threading.Thread):
-    """Looks every few seconds whether a file has changed into another one that can be meant.
+
+class WatchedFile(threading.Thread, Generic[_Read]):
+    """Reads a file, and looks every few seconds whether it has become another that can be meant.
 
     Parameters
     ----------
     path
-        The file, as it was read just now.
-    check
-        Reads it, and raises a `NightreadError` where it cannot be meant: then nothing happens but
-        a line in the log, until it is mended.
+        The file.
+    read
+        Reads it, and raises an error where it cannot be meant. For the first time it is raised;
+        later nothing happens but a line in the log, until the file is mended.
     changed
-        Called once.
+        Called whenever `found` is another.
     seconds
         Between two looks.
+
+    Attributes
+    ----------
+    found
+        What was read last.
     """
 
     def __init__(
         self,
         path: Path,
-        check: Callable[[], object],
+        read: Callable[[], _Read],
         changed: Callable[[], None],
         seconds: float = 2.0,
     ) -> None:
         super().__init__(name=f"watch {path.name}", daemon=True)
         self._path = path
-        self._check = check
+        self._take = read
         self._changed = changed
         self._seconds = seconds
-        self._content = self._read()
-        self._ended = threading.Event()
+        # The content first: what is written while we read is a change.
+        self._content = self._bytes()
+        self.found = read()
 
     def run(self) -> None:
-        """Look until it has changed, or until `end`."""
-        refused = self._content
-        while not self._ended.wait(self._seconds):
-            content = self._read()
-            if content in (self._content, refused):
+        """Look as long as the process lives."""
+        while True:
+            threading.Event().wait(self._seconds)
+            content = self._bytes()
+            if content == self._content:
                 continue
+            self._content = content
             try:
-                self._check()
-            except NightreadError as error:
+                self.found = self._take()
+            except Exception as error:
+                # Whatever is written there: the one before holds.
                 log.warning("file_not_taken", file=str(self._path), error=str(error))
-                refused = content
                 continue
             log.info("file_read_again", file=str(self._path))
             self._changed()
-            return
 
-    def end(self) -> None:
-        """Look no more."""
-        self._ended.set()
-
-    def _read(self) -> bytes | None:
+    def _bytes(self) -> bytes | None:
         try:
             return self._path.read_bytes()
         except OSError:

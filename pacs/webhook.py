@@ -10,7 +10,7 @@ import httpx
 from pydantic import Field, field_validator
 
 from pacs.notice import Notice
-from pacs.notifier import NoticePlace, Notifier
+from pacs.notifier import Answer, NoticePlace, Notifier
 from pacs.refusal import Refusal
 from screening.errors import DeliveryError
 from screening.web_address import require_safe
@@ -45,7 +45,7 @@ class WebhookPlace(NoticePlace):
 class Webhook(Notifier[WebhookPlace]):
     """Posts notices to one program; its parameters are those of `Notifier`."""
 
-    def _tell(self, notice: Notice) -> int | Refusal:
+    def _tell(self, notice: Notice) -> Answer:
         body = json.dumps(notice.as_dict(with_patient=self._place.with_patient)).encode()
         try:
             headers = self._headers(notice, body)
@@ -58,8 +58,8 @@ class Webhook(Notifier[WebhookPlace]):
             raise DeliveryError(f"nobody takes the notice: {type(error).__name__}") from error
         if not 200 <= status < 300:
             why = f"the notice was answered {status}"
-            return Refusal(why, is_for_good=status == _GONE)
-        return status
+            return None, Refusal(why, is_for_good=status == _GONE)
+        return status, None
 
     def _headers(self, notice: Notice, body: bytes) -> dict[str, str]:
         """Return who sends it, and a signature over the moment and the body."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,9 @@ from pydicom.uid import (
     KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
 )
+from pynetdicom.events import Event
 from receiver import dropped_sockets, receiver
-from result_studies import file_results, heat, storage
+from result_studies import file_results, heat, make_objects, screened, storage
 from sqlalchemy import select
 
 from pacs.commitment_request import Commitment
@@ -489,6 +494,10 @@ ONE = "[[destination]]\nname='a'\nae_title='A'\nhost='h'\nport=1\n"
         (ONE.replace("name='a'", "name='a b'"), "destination a b, name"),
         ("[[destinations]]\n", "destinations: there is no such key here; known are destination, w"),
         ("", "names nobody"),
+        (ONE.replace("'h'", "'a..b'"), "is no name of a host"),
+        (f"port = {'9' * 5000}\n", "no TOML"),
+        (f"{ONE}tls=true\ntls_authorities='''/x\u0001y'''\n", "no TOML"),
+        (f'{ONE}tls=true\ntls_authorities="/x\\u0000y"\n', "certificate"),
         (f"{ONE}verdicts=['waiting']\n", "waits"),
         (2 * ONE, "name of its own"),
         (f"{ONE}tls=true\ntls_authorities='/nowhere'\n", "certificate"),
@@ -609,7 +618,7 @@ def test_a_picture_that_cannot_be_drawn_is_listed_and_all_else_arrives(desk: Tes
     found = delivery(desk, uid)
     assert found.state is DeliveryState.DEAD
     assert found.last_error == (
-        f"capture of image {first.SOPInstanceUID} not drawn: "
+        f"capture of image {first.SOPInstanceUID} not made: "
         "its file is not what came: restore the archive"
     )
     kinds = [each.kind for each in found.objects]
@@ -767,3 +776,196 @@ def test_the_doctor_asks_each_destination_and_counts_what_did_not_arrive(tmp_pat
     details = [each["detail"] for each in json.loads(ran.stdout) if each["subject"] == "deliveries"]
     assert any("1 studies are to be told" in each for each in details), details
     assert any("not in the file any more" in each for each in details), details
+
+
+@contextmanager
+def mute_peer(answer: bytes = b"") -> Iterator[int]:
+    """Run somebody who takes connections, says so much and never reads again; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lines: list[socket.socket] = []
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    line, _ = server.accept()
+                    lines.append(line)
+                    line.recv(65536)
+                    line.sendall(answer)
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        for line in lines:
+            line.close()
+        thread.join(10)
+
+
+def test_one_that_freezes_in_mid_message_is_cut_and_ends_nothing_else(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacs.peer._SILENCE_SECONDS", 1.0)
+    file_results(desk, 50)
+    # Of an A-ASSOCIATE-AC, PS3.8 9.3.3, the type and a length, and then nothing.
+    with mute_peer(bytes([2, 0, 0, 0, 1, 0])) as port, dropped_sockets():
+        frozen = destination(port)
+        rig = Rig(desk, frozen)
+        rig.plan()
+        began = time.monotonic()
+        assert rig.deliver(frozen) == 0
+    assert time.monotonic() - began < 30
+
+
+def test_a_courier_that_is_stopped_cuts_what_does_not_answer(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacs.courier._DRAIN_SECONDS", 0.5)
+    uid = file_results(desk, 51)
+    asked = threading.Event()
+
+    def never(_: object) -> int:
+        asked.set()
+        time.sleep(20)
+        return 0
+
+    with receiver(STORED, answer=never) as peer, dropped_sockets():
+        rig = Rig(desk, destination(peer.port, ae_title="ARCHIVE"))
+        thread = threading.Thread(target=rig.courier.run, args=(0.1,))
+        thread.start()
+        assert asked.wait(30)
+        began = time.monotonic()
+        rig.courier.stop()
+        thread.join(30)
+        assert time.monotonic() - began < 15
+        assert not thread.is_alive()
+    assert delivery(desk, uid).objects == ()
+
+
+def test_who_answers_no_image_is_not_asked_for_each_of_them(desk: TestDesk, tmp_path: Path) -> None:
+    def leave(event: Event) -> int:
+        event.assoc.abort()
+        return 0
+
+    uid = file_flagged(desk, 52, images=10)
+    with receiver(STORED, answer=leave) as peer, dropped_sockets():
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        rig.deliver(to)
+        assert peer.associations == 2
+    assert "broke before an answer" in (delivery(desk, uid).last_error or "")
+
+
+def test_what_has_arrived_is_noted_as_it_does(
+    desk: TestDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacs.storage._NOTED_EVERY_SECONDS", 0.0)
+    uid = file_results(desk, 53)
+    noted: list[int] = []
+
+    def count(_: object) -> int:
+        noted.append(len(delivery(desk, uid).objects))
+        return 0
+
+    with receiver(STORED, answer=count) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        assert rig.deliver(to) == 1
+    assert noted == list(range(7)), "a courier that is killed sends again the last one alone"
+
+
+def test_a_study_of_which_nothing_can_be_referred_to_gets_what_can_be_made(
+    desk: TestDesk,
+) -> None:
+    (ds,) = small_study(54, 1)
+    del ds.SeriesInstanceUID
+    ds.add_new(0x00400275, "LO", "no sequence")
+    uid = desk.file(ds, Prediction(0.9), heat())
+    with receiver(STORED) as peer:
+        to = destination(peer.port, ae_title="ARCHIVE")
+        rig = Rig(desk, to)
+        rig.plan()
+        rig.deliver(to)
+    found = delivery(desk, uid)
+    assert found.state is DeliveryState.DELIVERED, found.last_error
+    assert sorted(each.kind for each in found.objects) == ["capture", "summary"]
+
+
+@contextmanager
+def web_server(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, list[bytes]]]:
+    """Run a server that answers each POST alike; yield its address and what came."""
+    came: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/dicom-web", came
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+def failed(reason: int, uids: Sequence[str]) -> bytes:
+    """Return what a STOW-RS server says of instances that it did not store."""
+    answer = Dataset()
+    answer.FailedSOPSequence = []
+    for uid in uids:
+        item = Dataset()
+        item.ReferencedSOPInstanceUID, item.FailureReason = uid, reason
+        answer.FailedSOPSequence.append(item)
+    return answer.to_json().encode()
+
+
+def test_a_dicomweb_server_that_refuses_all_is_understood(desk: TestDesk) -> None:
+    uid = file_results(desk, 55)
+    (report,) = make_objects(screened(desk, uid), [Kind.REPORT])
+    for reason, state in ((0x0122, DeliveryState.DEAD), (0x0111, DeliveryState.DELIVERED)):
+        body = failed(reason, [report.sop_instance_uid])
+        with web_server(409, body, content_type="application/dicom+json") as (url, _):
+            to = Destination(name="pacs", stow_url=url, objects=[Kind.REPORT])
+            rig = Rig(desk, to)
+            rig.plan()
+            rig.deliver(to)
+        assert delivery(desk, uid).state is state, delivery(desk, uid).last_error
+        with desk.records.begin() as session:
+            resend(session, uid, ["pacs"], desk.now)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (307, b"", "answers 307: it is elsewhere"),
+        (200, b"x" * 11_000_000, "none of STOW-RS"),
+        (200, b"[]", "none of STOW-RS"),
+        (409, b"no json", "none of STOW-RS"),
+    ],
+)
+def test_what_a_dicomweb_server_may_not_do(
+    desk: TestDesk, status: int, body: bytes, why: str
+) -> None:
+    uid = file_results(desk, 56)
+    with web_server(200, b"{}", content_type="application/dicom+json") as (elsewhere, came):
+        headers = {"content_type": "application/dicom+json", "location": elsewhere}
+        with web_server(status, body, **headers) as (url, _):
+            to = Destination(name="pacs", stow_url=url, objects=[Kind.REPORT])
+            rig = Rig(desk, to)
+            rig.plan()
+            assert rig.deliver(to) == 0
+    assert came == [], "nothing goes where nobody said"
+    assert why in (delivery(desk, uid).last_error or "")

@@ -7,6 +7,7 @@ import datetime as dt
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
@@ -80,7 +81,8 @@ def requests(original: Dataset) -> list[Dataset]:
     Items of Referenced Request Sequence (PS3.3 C.17.2) from those of Request Attributes Sequence.
     """
     found = []
-    for item in original.get("RequestAttributesSequence") or ():
+    items = original.get("RequestAttributesSequence")
+    for item in items if isinstance(items, Sequence) else ():
         request = Dataset()
         request.StudyInstanceUID = original.StudyInstanceUID
         request.ReferencedStudySequence = []

@@ -60,22 +60,22 @@ class Plan:
         Raises
         ------
         DeliveryError
-            If a picture of one image cannot be drawn: the others and the report can go all the
-            same.
+            If it cannot be made of these headers and pixels: the others can go all the same.
+        ArchiveError
+            If there is nothing to make it of just now.
         """
+        original = self._study.original
         try:
             dataset = self._make()
+            if dataset is None:
+                return None
+            carry(original, dataset)
+            stamp(dataset, self._at)
         except Exception as error:
-            if self._image is None:
-                raise
             # Whatever a library says of a header may hold a patient.
             said = str(error) if isinstance(error, PixelError) else type(error).__name__
-            uid = self._image.record.sop_instance_uid
-            raise DeliveryError(f"{self.kind} of image {uid} not drawn: {said}") from error
-        if dataset is None:
-            return None
-        carry(self._study.original, dataset)
-        stamp(dataset, self._at)
+            of = f" of image {self._image.record.sop_instance_uid}" if self._image else ""
+            raise DeliveryError(f"{self.kind}{of} not made: {said}") from error
         return ResultObject(self.kind, dataset)
 
 

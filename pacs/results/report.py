@@ -62,8 +62,8 @@ def report_uid(study: ScreenedStudy, predecessor: str | None, *, planar: bool) -
 
 def make_report(
     study: ScreenedStudy, *, predecessor: Dataset | None = None, planar: bool = False
-) -> Dataset:
-    """Write the report of a study.
+) -> Dataset | None:
+    """Write the report of a study; ``None`` where nothing of it can be referred to.
 
     One measurement group (TID 1501) for the study, with its verdict, and one for each image, with
     the probability of a fracture and the verdict at both operating points, or the reason for having
@@ -80,7 +80,9 @@ def make_report(
         Whether to write a Comprehensive SR rather than a Comprehensive 3D SR: some systems know no
         other.
     """
-    evidence = [image.reference() for image in study.images if image.is_image]
+    evidence = [image.reference() for image in study.images if image.has_series]
+    if not evidence:
+        return None
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_observer(study.model)),
         procedure_reported=_concept(codes.PLAIN_RADIOGRAPHY),

@@ -71,8 +71,12 @@ class ScreenedImage:
     @property
     def is_image(self) -> bool:
         """Whether a report can refer to it as an image: it has rows, columns and a series."""
-        record = self.record
-        return bool(record.rows and record.columns and record.series_instance_uid)
+        return bool(self.record.rows and self.record.columns and self.has_series)
+
+    @property
+    def has_series(self) -> bool:
+        """Whether anything can refer to it."""
+        return bool(self.record.series_instance_uid)
 
     def reference(self) -> Dataset:
         """Return what our objects name it by: identifiers and size, no patient."""
