@@ -1,0 +1,128 @@
+"""What a PACS may answer to a query or a retrieval, and what becomes of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+
+import pytest
+from pydicom.dataset import Dataset
+from query_peer import query_peer, said
+from receiver import dropped_sockets
+
+from pacs.find import FoundSeries, querying
+from pacs.question import Question
+from pacs.retrieve import move
+from screening.errors import QueryError, RetrieveError
+
+DAYS = Question(first_day=dt.date(2026, 1, 1), last_day=dt.date(2026, 1, 2))
+
+Answers = Iterator[tuple[int, Dataset | None]]
+
+
+def test_it_is_asked_day_by_day_and_modality_by_modality_and_each_study_comes_once() -> None:
+    def find(asked: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID="1.2", AccessionNumber="A1")
+        yield 0xFF01, said(StudyInstanceUID=f"1.2.{asked.StudyDate}", AccessionNumber="")
+        yield 0xFF00, said(StudyInstanceUID="")
+        yield 0x0000, None
+
+    with query_peer(find) as archive, querying(archive.peer) as query:
+        found = list(query.studies(DAYS))
+    uids = [each.study_instance_uid for each in found]
+    assert uids == ["1.2", "1.2.20260101", "1.2.20260102"]
+    assert [each.accession_number for each in found] == ["A1", None, None]
+    asked = [(each.StudyDate, each.ModalitiesInStudy) for each in archive.asked]
+    assert asked == [(day, kind) for day in ("20260101", "20260102") for kind in ("CR", "DX")]
+    assert {each.QueryRetrieveLevel for each in archive.asked} == {"STUDY"}
+
+
+def test_accession_numbers_are_asked_for_one_by_one() -> None:
+    def find(asked: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID=f"1.{asked.AccessionNumber}")
+        yield 0x0000, None
+
+    question = Question(accession_numbers=("7", "8"))
+    with query_peer(find) as archive, querying(archive.peer) as query:
+        assert [each.study_instance_uid for each in query.studies(question)] == ["1.7", "1.8"]
+
+
+def test_what_the_pacs_does_not_say_of_a_series_is_empty() -> None:
+    def find(asked: Dataset) -> Answers:
+        if asked.QueryRetrieveLevel == "SERIES":
+            yield 0xFF00, said(SeriesInstanceUID="1.3")
+            yield 0xFF00, said(SeriesInstanceUID="1.4", NumberOfSeriesRelatedInstances="7")
+        else:
+            yield 0xFF00, said(SOPInstanceUID="1.5")
+            yield 0xFF00, said(SOPInstanceUID="1.6")
+        yield 0x0000, None
+
+    with query_peer(find) as archive, querying(archive.peer) as query:
+        assert query.series("1.2") == [
+            FoundSeries("1.3", "", "", "", None),
+            FoundSeries("1.4", "", "", "", 7),
+        ]
+        assert query.instances("1.2", "1.3") == {"1.5", "1.6"}
+    assert DAYS.wants("", "", "")
+    assert not DAYS.wants("CT", "", "")
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001, 0xFE00])
+def test_a_refusal_is_said_and_what_came_before_is_not_taken_for_all(status: int) -> None:
+    def find(_: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID="1.2")
+        yield status, None
+
+    with (
+        query_peer(find) as archive,
+        pytest.raises(QueryError, match=f"0x{status:04X}"),
+        querying(archive.peer) as query,
+    ):
+        list(query.studies(DAYS))
+
+
+def test_one_that_does_not_answer_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacs.peer._DIMSE_SECONDS", 1)
+
+    def find(_: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID="1.2")
+        time.sleep(4)
+
+    with (
+        query_peer(find) as archive,
+        dropped_sockets(),
+        pytest.raises(QueryError),
+        querying(archive.peer) as query,
+    ):
+        list(query.studies(DAYS))
+
+
+def nothing(_: Dataset) -> Answers:
+    yield 0x0000, None
+
+
+def test_a_destination_that_the_pacs_does_not_know_is_named() -> None:
+    def unknown(_: object) -> Iterator[object]:
+        yield None, None
+
+    with query_peer(nothing, unknown) as archive:
+        moved = move(archive.peer, "1.2", "1.3", "NIGHTREAD")
+    assert moved.completed == 0
+    assert "0xA801" in moved.explanation
+    assert "NIGHTREAD" in moved.explanation
+
+
+def test_a_retrieval_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacs.peer._DIMSE_SECONDS", 1)
+
+    def never(_: object) -> Iterator[object]:
+        time.sleep(4)
+        yield None, None
+
+    with (
+        query_peer(nothing, never) as archive,
+        dropped_sockets(),
+        pytest.raises(RetrieveError, match="to its end"),
+    ):
+        move(archive.peer, "1.2", "1.3", "NIGHTREAD")
