@@ -28,7 +28,7 @@ from screening.records.night_tally import put_back, stat_images_wait, studies_wa
 log = structlog.get_logger(__name__)
 
 _MOST_ROUNDS = 4
-_SOON = dt.timedelta(seconds=2)
+_SOON = dt.timedelta(seconds=0.5)
 
 
 class Runner:

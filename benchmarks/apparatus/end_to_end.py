@@ -44,7 +44,7 @@ def measure_end_to_end(
     floors: list[float] = []
     with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as name:
         settings = settings_in(Path(name))
-        with _installation(settings) as records:
+        with installation(settings) as records:
             remark("from C-STORE to verdict")
             sent = _warm_up(settings, records, paths[:4])
             rest = paths[4:]
@@ -54,7 +54,7 @@ def measure_end_to_end(
                 began = time.perf_counter()
                 send(settings.dicom_port, in_parts(part, 2))
                 sent += len(part)
-                _wait_until_scored(records, sent)
+                wait_until_scored(records, sent)
                 rates.append(images / (time.perf_counter() - began))
             remark("stat studies beside a backlog")
             sender = threading.Thread(target=send, args=(settings.dicom_port, in_parts(rest, 2)))
@@ -62,7 +62,7 @@ def measure_end_to_end(
             wait_until(lambda: _backlog(records) > _BATCHES, "there is a backlog", 60)
             waits = _stat(settings, records, fresh)
             sender.join()
-            _wait_until_scored(records, sent + len(rest) + len(waits))
+            wait_until_scored(records, sent + len(rest) + len(waits))
     labels = {"model": "mobilenet_v2", "transfer syntax": "uncompressed", "way": "end to end"}
     rows.append(Row(labels, "images/s", rates))
     rows.append(Row({**labels, "way": "floor on all cores"}, "images/s", floors))
@@ -132,7 +132,8 @@ def _wait_for_verdict(records: Records, uid: str) -> None:
 
 
 @contextmanager
-def _installation(settings: Settings) -> Iterator[Records]:
+def installation(settings: Settings) -> Iterator[Records]:
+    """Run a whole installation, and require in the end that nothing waits."""
     logs = settings.data_dir.parent / "logs"
     logs.mkdir()
     supervisor = Supervisor(settings, remark, logs=logs)
@@ -149,11 +150,13 @@ def _installation(settings: Settings) -> Iterator[Records]:
 
 def _warm_up(settings: Settings, records: Records, paths: Sequence[Path]) -> int:
     send(settings.dicom_port, [paths])
-    _wait_until_scored(records, len(paths))
+    wait_until_scored(records, len(paths))
     return len(paths)
 
 
-def _wait_until_scored(records: Records, images: int) -> None:
+def wait_until_scored(records: Records, images: int) -> None:
+    """Wait until so many images have come and none waits."""
+
     def settled() -> bool:
         with records.read() as session:
             held = tally(session)

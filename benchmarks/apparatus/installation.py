@@ -19,11 +19,11 @@ from screening.settings import PREFIX, Settings
 from screening.settings_source import load_settings
 
 
-def settings_in(folder: Path, *, listeners: int = 1) -> Settings:
+def settings_in(folder: Path, *, listeners: int = 1, sources_file: Path | None = None) -> Settings:
     """Have this process and what it starts use one installation, whatever the environment holds.
 
-    Everything is at its default (embedded Redis, SQLite), but for the folder, free ports and the
-    number of listening processes.
+    Everything is at its default (embedded Redis, SQLite), but for the folder, free ports, the
+    number of listening processes and the PACS that it fetches from.
     """
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]
@@ -35,6 +35,8 @@ def settings_in(folder: Path, *, listeners: int = 1) -> Settings:
         # The load is made of phantoms, some of which a classifier finds unlike radiographs.
         "ABSTAIN_UNLIKE": "false",
     }
+    if sources_file is not None:
+        chosen["SOURCES_FILE"] = str(sources_file)
     file = folder / "nightread.env"
     file.write_text("".join(f"{PREFIX}{k}={shlex.quote(v)}\n" for k, v in chosen.items()))
     os.environ[f"{PREFIX}SETTINGS_FILE"] = str(file)
