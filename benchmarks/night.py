@@ -156,7 +156,7 @@ def _fetch(records: Records, source: str, turn: int, studies: int) -> tuple[floa
     wait_until(ended, "the batch is finished", _PATIENCE_SECONDS)
     with records.read() as session:
         tally = tally_batch(session, batch.row)
-    if not tally.is_complete or tally.planned != studies:
+    if tally.missing or tally.waiting or tally.failed or tally.planned != studies:
         raise BenchmarkError(f"the night is not complete: {tally}")
     return here[0], time.perf_counter() - began
 

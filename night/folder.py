@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from pacs.peer import Peer
 from pacs.send import Sent, send
 from pacs.survey import LeftOut, Part10File, survey
 from screening.archive.archive import Archive
+from screening.domain.night_batch import BatchState
 from screening.errors import BatchError
 from screening.records.batch_files import (
     BatchFile,
@@ -24,7 +26,8 @@ from screening.records.batch_files import (
     plan_from_files,
 )
 from screening.records.engine import Records
-from screening.records.night_batches import Batch, end_batch
+from screening.records.holdings import held_instances
+from screening.records.night_batches import Batch, end_batch, find_batch
 from screening.records.night_tally import put_back_images
 
 _AT_ONCE = 200
@@ -74,15 +77,23 @@ class FolderImport:
         OutOfSpaceError
             If there is no room for more.
         BatchError
-            If the DICOMDIR cannot be read.
+            If the DICOMDIR cannot be read, or somebody has paused or cancelled the batch.
         """
         found = survey(files_of(path)) if path.is_file() else survey([path])
         while files := list(islice(found, _AT_ONCE)):
+            self._require_running(batch)
             self._archive.require_space()
             self._take(batch, files)
             yield len(files)
         with self._records.begin() as session:
             plan_from_files(session, batch, self._now())
+
+    def _require_running(self, batch: Batch) -> None:
+        with self._records.read() as session:
+            found = find_batch(session, batch.row)
+        if found is None or found.state is not BatchState.RUNNING:
+            state = found.state.value if found else "gone"
+            raise BatchError(f"batch {batch.row} is {state}")
 
     def end(self, batch: Batch) -> None:
         """Record that all of it is screened."""
@@ -90,14 +101,14 @@ class FolderImport:
             end_batch(session, batch.row, self._now())
 
     def _take(self, batch: Batch, files: Iterable[Part10File | LeftOut]) -> None:
-        by_path = {str(each.path): each for each in files}
+        by_path = {file_name(each.path): each for each in files}
         with self._records.read() as session:
             known = known_files(session, batch.row, by_path)
         new = [each for path, each in by_path.items() if path not in known]
-        noted = [
-            BatchFile(str(each.path), None, each.why) for each in new if isinstance(each, LeftOut)
-        ]
+        noted = [_left_out(each) for each in new if isinstance(each, LeftOut)]
         to_send = [each for each in new if isinstance(each, Part10File)]
+        with self._records.read() as session:
+            held = held_instances(session, [each.sop_instance_uid for each in to_send])
         try:
             broken = []
             for sent in self._send(to_send):
@@ -112,7 +123,7 @@ class FolderImport:
             with self._records.begin() as session:
                 note_files(session, batch.row, noted)
                 came = [each.sop_instance_uid for each in noted if each.sop_instance_uid]
-                put_back_images(session, came)
+                put_back_images(session, [uid for uid in came if uid not in held])
 
     def _send(self, files: Sequence[Part10File]) -> Iterator[Sent]:
         """Send files, and stop at the first for which the door has no room."""
@@ -125,11 +136,22 @@ class FolderImport:
             yield sent
 
 
+def file_name(path: Path) -> str:
+    """Return a path as text; bytes that are none of UTF-8 are written as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _left_out(file: LeftOut) -> BatchFile:
+    is_unread = file.why.startswith("cannot be read")
+    return BatchFile(file_name(file.path), None, file.why, lost=file.is_damaged or is_unread)
+
+
 def _noted(sent: Sent) -> BatchFile:
     if sent.accepted:
-        return BatchFile(str(sent.path), sent.sop_instance_uid, None)
+        return BatchFile(file_name(sent.path), sent.sop_instance_uid, None)
     # Without the comment, which may hold a patient.
-    return BatchFile(str(sent.path), None, sent.explanation.split(" (")[0])
+    why = sent.explanation.split(" (")[0]
+    return BatchFile(file_name(sent.path), None, why, lost=True)
 
 
 def files_of(path: Path) -> list[Path]:

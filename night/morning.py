@@ -21,7 +21,7 @@ from screening.records.mornings import newest_morning, settle_morning, take_morn
 log = structlog.get_logger(__name__)
 
 _LEASE = dt.timedelta(minutes=10)
-# After so long nobody needs it any more: the next one is near.
+# After so long nobody needs it any more.
 _PATIENCE = dt.timedelta(hours=12)
 _PUNCTUAL = dt.timedelta(hours=1)
 
@@ -43,8 +43,9 @@ class Letter:
     page: str
 
 
-Compose = Callable[[dt.datetime, bool], Letter]
-"""Makes the report of the night before a moment; drawing its page only if asked for."""
+Compose = Callable[[dt.datetime, dt.tzinfo, bool], Letter]
+"""Makes the report of the night before a moment, by the clock of a zone; drawing its page only if
+asked for."""
 
 
 def send_reports(
@@ -53,7 +54,7 @@ def send_reports(
     """Send what is due and was not sent yet, and return how many; safe to do at any time.
 
     Of an entry that was never at work the first report is that of its next moment. What cannot be
-    sent is tried again with growing pauses, until noon is near.
+    sent is tried again with growing pauses, for half a day.
 
     Raises
     ------
@@ -62,7 +63,8 @@ def send_reports(
     """
     sent = 0
     for report in reports:
-        moment = next(moments_due(report.at, ZoneInfo(report.timezone), now))
+        zone = ZoneInfo(report.timezone)
+        moment = next(moments_due(report.at, zone, now))
         with records.read() as session:
             is_new = newest_morning(session, report.name) is None
         if now - moment > (_PUNCTUAL if is_new else _PATIENCE):
@@ -72,12 +74,15 @@ def send_reports(
         if morning is None:
             continue
         try:
-            refused = report.send(_message(compose(now, report.with_patients), report, now))
-        except DeliveryError as error:
-            log.warning("report_not_sent", report=report.name, error=str(error))
+            letter = compose(moment, zone, report.with_patients)
+            refused = report.send(_message(letter, report, moment, now))
+        except Exception as error:
+            # Whatever it is, a report that is late is better than none.
+            said = str(error) if isinstance(error, DeliveryError) else type(error).__name__
+            log.warning("report_not_sent", report=report.name, error=said)
             again = now + pause_after(morning.attempts)
             with records.begin() as session:
-                settle_morning(session, morning, due_at=again, error=str(error))
+                settle_morning(session, morning, due_at=again, error=said)
             continue
         error_of_some = f"{refused} addresses were refused" if refused else None
         with records.begin() as session:
@@ -87,8 +92,10 @@ def send_reports(
     return sent
 
 
-def _message(letter: Letter, report: Report, now: dt.datetime) -> EmailMessage:
+def _message(letter: Letter, report: Report, moment: dt.datetime, now: dt.datetime) -> EmailMessage:
     message = EmailMessage()
+    # The same for the same morning: who gets it twice can tell.
+    message["Message-ID"] = f"<report.{report.name}.{moment:%Y%m%d}@nightread>"
     message["Subject"] = letter.subject
     message["Date"] = format_datetime(now)
     message.set_content(letter.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
@@ -15,15 +16,15 @@ from night.sources import Source, Sources
 from night.visit import Visit, Visitor
 from pacs.echo import echo
 from pacs.find import querying
-from pacs.peer import Peer
+from pacs.peer import Peer, Trouble
 from pacs.question import Question
 from screening.archive.archive import Archive
 from screening.domain.night_batch import MOST_ATTEMPTS, SHORTEST_PAUSE, FetchState, pause_after
-from screening.errors import AssociationError, NightreadError, RecordsError
+from screening.errors import AssociationError, NightreadError, RecordsError, RetrieveError
 from screening.records import night_batches
 from screening.records.engine import Records
 from screening.records.night_batches import Batch, BatchStudy
-from screening.records.night_tally import put_back, stat_images_wait, studies_waiting
+from screening.records.night_tally import put_back_images, stat_images_wait, studies_waiting
 
 log = structlog.get_logger(__name__)
 
@@ -86,17 +87,22 @@ class Runner:
 
     def run(self, every_seconds: float = 1.0) -> None:
         """Run what is due until `stop`."""
-        while not self._stopped.wait(every_seconds):
+        pause = every_seconds
+        while not self._stopped.wait(pause):
+            pause = every_seconds
             try:
                 self.begin_nights()
                 self.send_reports()
-                while self.step() and not self._stopped.is_set():
-                    pass
+                if self.step():
+                    pause = 0
             except RecordsError as error:
                 log.warning("batches_not_read", error=str(error))
+            except Exception:
+                # Whatever a library throws: the night goes on. The message may hold a patient.
+                log.exception("night_crashed")
 
     def stop(self) -> None:
-        """Have `run` end after the study that it is at."""
+        """Have `run` end; what is on its way is cut, and fetched at the next start."""
         self._stopped.set()
 
     def begin_nights(self) -> None:
@@ -158,12 +164,14 @@ class Runner:
     def _ask(self, batch: Batch, source: Source) -> None:
         """Have the PACS say which studies it has."""
         question = Question.model_validate(batch.question)
-        with querying(source.peer(self._own_ae_title)) as query:
+        with querying(source.peer(self._own_ae_title), self._stopped) as query:
             found = [
                 (each.study_instance_uid, each.accession_number) for each in query.studies(question)
             ]
+        unknown = set(question.accession_numbers) - {number for _, number in found}
         with self._records.begin() as session:
             planned = night_batches.plan_round(session, batch, found, self._now())
+            night_batches.note_unknown(session, batch, sorted(unknown), self._now())
         log.info("batch_planned", batch=batch.row, studies=planned, round=batch.rounds + 1)
 
     def _end(self, batch: Batch, source: Source, waiting: int) -> bool:
@@ -181,37 +189,68 @@ class Runner:
         return False
 
     def _fetch_next(self, batch: Batch, source: Source, next_due: dt.datetime) -> bool:
+        """Look at the studies that are due next, as many at a time as the source may be asked."""
         now = self._now()
         if next_due > now:
             self._postpone(batch, min(next_due - now, _SOON), None)
             return False
-        with self._records.begin() as session:
-            study = night_batches.take_study(session, batch.row, now, self._lease)
-        if study is None:
+        studies = self._take(batch, source.associations, now)
+        if not studies:
             return False
         door = self._door(source)
-        visitor = Visitor(self._records, source, door, self._own_ae_title, self._folder)
+        visitor = Visitor(
+            self._records, source, door, self._own_ae_title, self._folder, self._stopped
+        )
         question = Question.model_validate(batch.question)
-        try:
-            visit = visitor.look_at(study.study_instance_uid, question)
-        except AssociationError:
-            # Nobody is there: that is no attempt of this study's.
-            self._give_back(study)
-            raise
-        except NightreadError as error:
-            self._settle_failed(study, str(error))
-            return True
-        if visit.here < visit.expected and not visit.arrived:
-            self._require_door(study, door)
-        self._settle(study, visit)
+        with ThreadPoolExecutor(len(studies)) as pool:
+            by_name = batch.rounds > 1
+            looks = list(pool.map(lambda each: _look_at(visitor, each, question, by_name), studies))
+        away: NightreadError | None = None
+        for study, look in zip(studies, looks, strict=True):
+            if isinstance(look, Visit) and (look.arrived or look.here >= look.expected):
+                self._settle(study, look)
+                continue
+            # Nobody is there, or our own door is shut: that is no attempt of this study's.
+            trouble = look if isinstance(look, AssociationError) else self._shut(door)
+            if self._stopped.is_set():
+                trouble = AssociationError("the night was asked to end", Trouble.OTHER)
+            if trouble is not None:
+                self._give_back(study)
+                away = trouble
+            elif isinstance(look, Visit):
+                self._settle(study, look)
+            else:
+                self._settle_failed(study, str(look))
+        if away is not None:
+            raise away
         return True
+
+    def _take(self, batch: Batch, count: int, now: dt.datetime) -> list[BatchStudy]:
+        taken: list[BatchStudy] = []
+        with self._records.begin() as session:
+            while len(taken) < count:
+                study = night_batches.take_study(session, batch.row, now, self._lease)
+                if study is None:
+                    break
+                taken.append(study)
+        return taken
+
+    def _shut(self, door: Peer) -> NightreadError | None:
+        """Return why nothing can come in by our own door; ``None`` if it can."""
+        try:
+            self._archive.require_space()
+            echo(door)
+        except NightreadError as error:
+            return error
+        return None
 
     def _settle(self, study: BatchStudy, visit: Visit) -> None:
         now = self._now()
         is_all_here = visit.here >= visit.expected
         attempts = 0 if visit.arrived or is_all_here else study.attempts + 1
         if is_all_here:
-            state = FetchState.FETCHED if study.arrived + visit.arrived else FetchState.HELD
+            came = study.arrived + len(visit.arrived)
+            state = FetchState.FETCHED if came else FetchState.HELD
         else:
             state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
         why = visit.explanation or "the PACS sent fewer images than it says it has"
@@ -224,13 +263,13 @@ class Runner:
                 expected=visit.expected,
                 here=visit.here,
                 missing=visit.missing,
-                arrived=visit.arrived,
+                arrived=len(visit.arrived),
                 attempts=attempts,
                 due_at=now + pause_after(max(1, attempts), self._shortest_pause),
                 error=None if is_all_here else why,
             )
             if visit.arrived:
-                put_back(session, study.study_instance_uid)
+                put_back_images(session, visit.arrived)
 
     def _settle_failed(self, study: BatchStudy, why: str) -> None:
         now, attempts = self._now(), study.attempts + 1
@@ -240,21 +279,6 @@ class Runner:
             night_batches.settle_study(
                 session, study, state, now, attempts=attempts, due_at=due_at, error=why
             )
-
-    def _require_door(self, study: BatchStudy, door: Peer) -> None:
-        """Wait if nothing could come in, because our own door is shut or the disk is full.
-
-        Raises
-        ------
-        NightreadError
-            If so.
-        """
-        try:
-            self._archive.require_space()
-            echo(door)
-        except NightreadError:
-            self._give_back(study)
-            raise
 
     def _give_back(self, study: BatchStudy) -> None:
         with self._records.begin() as session:
@@ -276,3 +300,16 @@ class Runner:
     def _postpone(self, batch: Batch, pause: dt.timedelta, why: str | None) -> None:
         with self._records.begin() as session:
             night_batches.postpone_batch(session, batch.row, self._now() + pause, why)
+
+
+def _look_at(
+    visitor: Visitor, study: BatchStudy, question: Question, by_name: bool
+) -> Visit | NightreadError:
+    try:
+        return visitor.look_at(study.study_instance_uid, question, by_name=by_name)
+    except NightreadError as error:
+        return error
+    except Exception as error:
+        # Whatever it is, the next study is another one. The message may hold a patient.
+        log.exception("study_crashed", study_instance_uid=study.study_instance_uid)
+        return RetrieveError(f"it failed with {type(error).__name__}")

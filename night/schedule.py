@@ -50,13 +50,17 @@ def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[B
         assert source is not None, "the file was checked"
         with records.read() as session:
             newest = newest_night(session, schedule.name)
+        patience = _PUNCTUAL
+        if newest is not None:
+            patience = max(patience, dt.timedelta(days=schedule.catch_up_days))
+        nights = []
         for moment in moments_due(schedule.begins, source.zone, now):
             night = moment.date()
-            if newest is not None and night <= newest:
+            if now - moment > patience or (newest is not None and night <= newest):
                 break
-            patience = dt.timedelta(days=schedule.catch_up_days) if newest else _PUNCTUAL
-            if now - moment > patience:
-                break
+            nights.append(night)
+        # The oldest first: who is killed in between goes on with the next.
+        for night in reversed(nights):
             question = schedule.question(night).model_dump(mode="json")
             with records.begin() as session:
                 made = begin_batch(
@@ -65,3 +69,18 @@ def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[B
             if made is not None:
                 begun.append(made)
     return begun
+
+
+def nights_between(
+    sources: Sources, since: dt.datetime, until: dt.datetime
+) -> list[tuple[str, dt.date, dt.datetime]]:
+    """Return which schedules begin which night, and when, in a stretch of time."""
+    found = []
+    for schedule in sources.schedule:
+        source = sources.find(schedule.source)
+        assert source is not None, "the file was checked"
+        for moment in moments_due(schedule.begins, source.zone, until):
+            if moment < since:
+                break
+            found.append((schedule.name, moment.date(), moment))
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,6 +21,9 @@ from pacs.tls import client_context
 from screening.errors import SendError, SettingsError
 
 _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+
+
+_ANY = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def _zone(value: str) -> str:
@@ -56,6 +60,14 @@ class Hours(BaseModel):
     begin: dt.time
     end: dt.time
 
+    @model_validator(mode="after")
+    def _is_some_time(self) -> Hours:
+        if self.begin.tzinfo or self.end.tzinfo:
+            raise ValueError("without a zone: that of the source holds")
+        if self.begin == self.end:
+            raise ValueError("begin and end are the same: leave the hours out for always")
+        return self
+
     def include(self, moment: dt.time) -> bool:
         """Say whether a time of the day lies in it."""
         if self.begin <= self.end:
@@ -79,6 +91,8 @@ class Source(BaseModel):
         for a PACS that knows nobody.
     studies_in_flight
         How many studies may wait to be screened before the next is fetched.
+    associations
+        How many studies are fetched at the same time.
     hours
         In which it may be asked, as ``{begin = "20:00", end = "06:00"}``; by default always.
     timezone
@@ -96,6 +110,7 @@ class Source(BaseModel):
     calling_ae_title: str = ""
     retrieve: Literal["move", "get"] = "move"
     studies_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 50
+    associations: Annotated[int, Field(ge=1, le=16)] = 2
     hours: Hours | None = None
     timezone: _Timezone = "UTC"
     tls: bool = False
@@ -141,7 +156,8 @@ class Schedule(BaseModel):
     begins
         When, as cron says it, in the zone of the source: ``0 22 * * *`` is at 22:00 each day.
     first_day, last_day
-        Study dates from and to, in days before the one on which it begins: 1 is the day before.
+        Study dates from and to, in days before the one on which it begins. By default the day
+        before and the day itself: what was made after the night had begun belongs to the next.
     catch_up_days
         A night that was missed is made up for if it should have begun at most so many days ago.
     modalities, body_parts, stations
@@ -153,7 +169,7 @@ class Schedule(BaseModel):
     name: _Name
     source: str
     begins: _Cron
-    first_day: Annotated[int, Field(ge=0, le=3650)] = 0
+    first_day: Annotated[int, Field(ge=0, le=3650)] = 1
     last_day: Annotated[int, Field(ge=0, le=3650)] = 0
     catch_up_days: Annotated[int, Field(ge=0, le=30)] = 3
     modalities: tuple[str, ...] = RADIOGRAPHS
@@ -165,6 +181,9 @@ class Schedule(BaseModel):
         if self.last_day > self.first_day:
             raise ValueError("last_day is before first_day: both count backwards from the night")
         self.question(dt.date(2026, 1, 1))
+        days = [moment.date() for moment in islice(CronSim(self.begins, _ANY), 100)]
+        if len(set(days)) < len(days):
+            raise ValueError("begins: a night has one beginning; use one schedule for each")
         return self
 
     def question(self, night: dt.date) -> Question:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from pacs.find import FoundSeries, Query, querying
 from pacs.outgoing import outgoing_folder
 from pacs.peer import Peer
 from pacs.question import Question
-from pacs.retrieve import Retrieval, get, move
+from pacs.retrieve import get, move
 from pacs.send import send
 from pacs.survey import Part10File, survey
-from screening.errors import NightreadError, RetrieveError
+from screening.errors import AssociationError, NightreadError, QueryError, RetrieveError
 from screening.records.engine import Records
 from screening.records.holdings import held_by_series
 
@@ -32,7 +33,7 @@ class Visit:
     missing
         SOP Instance UIDs of those that are not.
     arrived
-        Images that came during the look.
+        SOP Instance UIDs of images that came during the look.
     explanation
         What prevented the rest; empty where nothing is missing.
     """
@@ -40,8 +41,21 @@ class Visit:
     expected: int
     here: int
     missing: frozenset[str]
-    arrived: int
+    arrived: frozenset[str]
     explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """A series at the PACS: how many images, and which, where it was asked for them by name."""
+
+    images: int
+    uids: frozenset[str] | None
+
+    def lacks(self, held: frozenset[str]) -> int:
+        if self.uids is not None:
+            return len(self.uids - held)
+        return max(0, self.images - len(held))
 
 
 class Visitor:
@@ -59,78 +73,104 @@ class Visitor:
         Ours, towards the PACS.
     folder
         For what a C-GET brings, until the door has it.
+    cut
+        Ends what is on its way at once when set.
     """
 
     def __init__(
-        self, records: Records, source: Source, door: Peer, own_ae_title: str, folder: Path
+        self,
+        records: Records,
+        source: Source,
+        door: Peer,
+        own_ae_title: str,
+        folder: Path,
+        cut: threading.Event,
     ) -> None:
         self._records = records
         self._source = source
         self._peer = source.peer(own_ae_title)
         self._door = door
         self._folder = folder
+        self._cut = cut
 
-    def look_at(self, study: str, question: Question) -> Visit:
+    def look_at(self, study: str, question: Question, *, by_name: bool = False) -> Visit:
         """Fetch what is not here of a study, and say what is and what is not.
+
+        Parameters
+        ----------
+        by_name
+            Whether the PACS is asked for each image by its UID; else for their number alone, which
+            is the same where one was replaced by another.
 
         Raises
         ------
         NightreadError
-            If the PACS does not answer, or refuses.
+            If the PACS does not answer, or refuses a query.
         """
-        with querying(self._peer) as query:
-            wanted = [
-                each
+        with querying(self._peer, self._cut) as query:
+            wanted = {
+                each.series_instance_uid: self._size(query, study, each, by_name=by_name)
                 for each in query.series(study)
                 if question.wants(each.modality, each.body_part, each.station)
-            ]
-            sizes = {each.series_instance_uid: self._size(query, study, each) for each in wanted}
+            }
         before = self._held(study)
-        failures = [
-            self._fetch(study, uid)
-            for uid, size in sizes.items()
-            if len(before.get(uid, ())) < size
-        ]
+        failures = [self._fetch(study, uid) for uid in _lacking(wanted, before)]
         after = self._held(study) if failures else before
-        lacking = [uid for uid, size in sizes.items() if len(after.get(uid, ())) < size]
-        missing = self._missing(study, lacking, after) if lacking else frozenset[str]()
+        lacking = _lacking(wanted, after)
+        expected = sum(each.images for each in wanted.values())
         return Visit(
-            expected=sum(sizes.values()),
-            here=sum(min(size, len(after.get(uid, ()))) for uid, size in sizes.items()),
-            missing=missing,
-            arrived=_count(after) - _count(before),
+            expected=expected,
+            here=expected - sum(wanted[uid].lacks(_of(after, uid)) for uid in lacking),
+            missing=self._missing(study, lacking, after) if lacking else frozenset(),
+            arrived=frozenset().union(*after.values()) - frozenset().union(*before.values()),
             explanation="; ".join(sorted({each for each in failures if each})) if lacking else "",
         )
 
-    def _size(self, query: Query, study: str, series: FoundSeries) -> int:
-        if series.images is not None:
-            return series.images
-        return len(query.instances(study, series.series_instance_uid))
+    def _size(self, query: Query, study: str, series: FoundSeries, *, by_name: bool) -> _Series:
+        if series.images is not None and not by_name:
+            return _Series(series.images, None)
+        uids = query.instances(study, series.series_instance_uid)
+        if not uids and not series.images:
+            raise QueryError(f"{self._peer} lists a series and none of its images")
+        if not uids:
+            return _Series(series.images or 0, None)
+        return _Series(len(uids), uids)
 
     def _held(self, study: str) -> dict[str, frozenset[str]]:
         with self._records.read() as session:
             return held_by_series(session, study)
 
     def _missing(
-        self, study: str, lacking: Sequence[str], held: dict[str, frozenset[str]]
+        self, study: str, lacking: Iterable[str], held: Mapping[str, frozenset[str]]
     ) -> frozenset[str]:
-        with querying(self._peer) as query:
-            named = [query.instances(study, uid) - held.get(uid, frozenset()) for uid in lacking]
+        with querying(self._peer, self._cut) as query:
+            named = [query.instances(study, uid) - _of(held, uid) for uid in lacking]
         return frozenset().union(*named)
 
     def _fetch(self, study: str, series: str) -> str:
         """Fetch a series, and return what went wrong; empty where nothing did."""
-        if self._source.retrieve == "move":
-            return move(self._peer, study, series, self._door.called_ae_title).explanation
-        with outgoing_folder(self._folder) as folder:
-            got = get(self._peer, study, series, folder)
-            return got.explanation or self._hand_in(folder, got)
+        try:
+            if self._source.retrieve == "move":
+                to = self._door.called_ae_title
+                return move(self._peer, study, series, to, self._cut).explanation
+            with outgoing_folder(self._folder) as folder:
+                said = self._get(study, series, folder)
+                # Whatever became of the rest, what came is kept.
+                return "; ".join(filter(None, (said, self._hand_in(folder))))
+        except AssociationError:
+            raise
+        except NightreadError as error:
+            return str(error)
 
-    def _hand_in(self, folder: Path, got: Retrieval) -> str:
+    def _get(self, study: str, series: str, folder: Path) -> str:
+        try:
+            return get(self._peer, study, series, folder, self._cut).explanation
+        except RetrieveError as error:
+            return str(error)
+
+    def _hand_in(self, folder: Path) -> str:
         """Bring what came to our own door, which keeps it as it keeps all that comes."""
         files = [each for each in survey([folder]) if isinstance(each, Part10File)]
-        if len(files) < got.completed:
-            raise RetrieveError("what the PACS sent could not be kept: is the disk full?")
         try:
             refused = [sent for sent in send(files, self._door) if not sent.accepted]
         except NightreadError as error:
@@ -139,5 +179,9 @@ class Visitor:
         return "; ".join(sorted({each.explanation.split(" (")[0] for each in refused}))
 
 
-def _count(held: dict[str, frozenset[str]]) -> int:
-    return sum(map(len, held.values()))
+def _of(held: Mapping[str, frozenset[str]], series: str) -> frozenset[str]:
+    return held.get(series, frozenset())
+
+
+def _lacking(wanted: Mapping[str, _Series], held: Mapping[str, frozenset[str]]) -> list[str]:
+    return [uid for uid, series in wanted.items() if series.lacks(_of(held, uid))]

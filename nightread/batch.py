@@ -99,33 +99,40 @@ def folder(
 ) -> None:
     """Screen a folder: every file below it is looked at, and none stops the others.
 
-    Run again it goes on where it stopped; once it is finished, running it again is a new batch, in
+    The exit code is 1 if an image could not be brought in. Run again it goes on where it stopped;
+    once it is finished, running it again is a new batch, in
     which nothing comes twice. Needs a running listener and worker: nightread up.
     """
+    from night.folder import file_name
     from nightread.administration import now
     from nightread.database import opened
     from nightread.terminal import remark, write
     from screening.domain.night_batch import FOLDER
     from screening.errors import BatchError
-    from screening.records.batch_files import unfinished_batch
+    from screening.records.batch_files import count_files, unfinished_batch
     from screening.records.night_batches import begin_batch
     from screening.settings_source import load_settings
 
     chosen = path.resolve()
+    name = file_name(chosen)
     if not chosen.exists():
         raise BatchError(f"{chosen} does not exist")
     settings = load_settings()
     with opened(settings) as records:
         with records.begin() as session:
-            found = unfinished_batch(session, str(chosen))
+            found = unfinished_batch(session, name, now())
             if found is None:
-                found = begin_batch(session, FOLDER, {"folder": str(chosen)}, now())
+                found = begin_batch(session, FOLDER, {"folder": name}, now())
                 assert found is not None, "no schedule has begun it"
                 remark(f"batch {found.row} has begun")
             else:
                 remark(f"batch {found.row} goes on")
         _bring_in(records, settings, found, chosen)
         write(_shown(records, found.row))
+        with records.read() as session:
+            lost = count_files(session, found.row).lost
+    if lost:
+        raise typer.Exit(1)
 
 
 @batch.command("list")
@@ -166,9 +173,9 @@ def show(
     from nightread.database import opened
     from nightread.terminal import write, write_json
     from screening.errors import BatchError
-    from screening.records.batch_files import files_left_out
+    from screening.records.batch_files import count_files, files_left_out
     from screening.records.night_batches import exceptions_of, find_batch
-    from screening.records.night_tally import tally_batch
+    from screening.records.night_tally import is_complete, tally_batch
     from screening.settings_source import load_settings
     from worklist.objects import batch_object
 
@@ -182,11 +189,12 @@ def show(
             tally = tally_batch(session, number)
             exceptions = exceptions_of(session, number)
             files = list(files_left_out(session, number)) if as_json else []
+            lost = count_files(session, number).lost
         if not as_json:
             write(_shown(records, number))
     if as_json:
         write_json(batch_object(found, tally, exceptions, files))
-    if not tally.is_complete:
+    if not is_complete(found, tally) or lost:
         raise typer.Exit(1)
 
 

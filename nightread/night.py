@@ -12,12 +12,14 @@ def night(parent: Parent = 0) -> None:
     """Fetch what belongs to batches from PACS, until stopped."""
     tie_to(parent)
     import datetime as dt
+    from dataclasses import replace
 
     import structlog
 
     from night.morning import Letter
     from night.runner import Runner
     from night.sources import Source
+    from nightread.night_plan import read_plan
     from nightread.own_address import own_address
     from nightread.report_pictures import drawn_page
     from nightread.sources import configured_sources
@@ -26,7 +28,7 @@ def night(parent: Parent = 0) -> None:
     from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
-    from worklist.night_report import night_of, read_night
+    from worklist.night_report import last_night, read_night
     from worklist.report_page import report_text
 
     settings = load_settings()
@@ -40,8 +42,17 @@ def night(parent: Parent = 0) -> None:
         where = own_address(settings.dicom_host), settings.dicom_port
         return Peer(*where, settings.ae_title, source.ae_title)
 
-    def compose(now: dt.datetime, with_page: bool) -> Letter:
-        found = read_night(records, night_of(now), now)
+    plan = read_plan(settings)
+
+    def compose(moment: dt.datetime, zone: dt.tzinfo, with_page: bool) -> Letter:
+        chosen = last_night(moment, zone)
+        found = read_night(
+            records,
+            chosen,
+            dt.datetime.now(dt.UTC),
+            zone=zone,
+            scheduled=replace(plan, zone=zone).scheduled(chosen),
+        )
         state = "complete" if found.is_complete else "NOT complete"
         page = drawn_page(found, records, settings) if with_page else ""
         return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)

@@ -26,19 +26,22 @@ def report(
 ) -> None:
     """Say whether a night is complete, and what needs a person.
 
-    A night lasts from noon to noon, by this machine's clock. The exit code is 1 if it is not
-    complete.
+    A night lasts from noon to noon, in the zone of the first source, else by this machine's clock.
+    The exit code is 1 if it is not complete.
     """
     from nightread.administration import now
     from nightread.database import opened
+    from nightread.night_plan import read_plan
     from nightread.terminal import remark, write, write_json
     from screening.settings_source import load_settings
-    from worklist.night_report import night_of, read_night
+    from worklist.night_report import last_night, read_night
     from worklist.report_page import report_object, report_text
 
     settings = load_settings()
+    plan = read_plan(settings)
     with opened(settings) as records:
-        found = read_night(records, night.date() if night else night_of(now()), now())
+        chosen = night.date() if night else last_night(now(), plan.zone)
+        found = read_night(records, chosen, now(), zone=plan.zone, scheduled=plan.scheduled(chosen))
         if out is not None:
             for path in _write(found, out, records, settings):
                 remark(f"wrote {path}")

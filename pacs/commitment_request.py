@@ -66,7 +66,10 @@ def _uid(item: Dataset) -> str:
 
 
 def request_commitment(
-    peer: Peer, references: Sequence[Reference], wait_seconds: float
+    peer: Peer,
+    references: Sequence[Reference],
+    wait_seconds: float,
+    cut: threading.Event | None = None,
 ) -> Commitment | None:
     """Ask a peer whether it keeps instances, and wait for its report on the same association.
 
@@ -78,6 +81,8 @@ def request_commitment(
         The instances, which it was sent.
     wait_seconds
         How long to wait for the report.
+    cut
+        Ends it at once when set.
 
     Returns
     -------
@@ -93,10 +98,13 @@ def request_commitment(
     transaction = generate_uid()
     report = _Report(transaction)
     handlers = [(evt.EVT_N_EVENT_REPORT, report.take)]
-    with association(peer, [CONTEXT], handlers=handlers) as assoc:
-        status, _ = assoc.send_n_action(
-            _information(transaction, references), _REQUEST, PUSH_MODEL, WELL_KNOWN_INSTANCE
-        )
+    with association(peer, [CONTEXT], handlers=handlers, cut=cut) as assoc:
+        try:
+            status, _ = assoc.send_n_action(
+                _information(transaction, references), _REQUEST, PUSH_MODEL, WELL_KNOWN_INSTANCE
+            )
+        except (RuntimeError, ValueError):  # it ended just now, or the service is not offered
+            raise SendError(_explain(peer, None)) from None
         answer = status.get("Status")
         if answer != _SUCCESS:
             raise SendError(_explain(peer, answer))

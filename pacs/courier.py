@@ -111,8 +111,9 @@ class Courier:
         for carrier, thread in zip(self._carriers, threads, strict=True):
             if thread.is_alive():
                 carrier.cut()
+        deadline = time.monotonic() + _CUT_SECONDS
         for thread in threads:
-            thread.join(_CUT_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
         """Have `run` end after what is on its way, or cut that if it takes too long."""

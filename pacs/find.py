@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,16 +76,23 @@ class Query:
                 uid = _text(found, "StudyInstanceUID")
                 if uid and uid not in known:
                     known.add(uid)
-                    yield FoundStudy(uid, _text(found, "AccessionNumber") or None)
+                    number = _text(found, "AccessionNumber") or keys["AccessionNumber"]
+                    yield FoundStudy(uid, number or None)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
-        """Return the series of a study."""
+        """Return the series of a study.
+
+        Raises
+        ------
+        QueryError
+            If the PACS refuses, does not answer to the end, or names none.
+        """
         asked = (
             *("SeriesInstanceUID", "Modality", "BodyPartExamined", "StationName"),
             "NumberOfSeriesRelatedInstances",
         )
         keys = {"StudyInstanceUID": study_instance_uid, **dict.fromkeys(asked, "")}
-        return [
+        series = [
             FoundSeries(
                 series_instance_uid=_text(found, "SeriesInstanceUID"),
                 modality=_text(found, "Modality"),
@@ -95,6 +103,9 @@ class Query:
             for found in self._find("SERIES", keys)
             if _text(found, "SeriesInstanceUID")
         ]
+        if not series:
+            raise QueryError(f"{self._peer} lists a study and none of its series")
+        return series
 
     def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a series."""
@@ -111,29 +122,34 @@ class Query:
         identifier.QueryRetrieveLevel = level
         for name, value in keys.items():
             setattr(identifier, name, value)
-        answers = self._assoc.send_c_find(identifier, StudyRootQueryRetrieveInformationModelFind)
-        for status, found in answers:
-            code = status.get("Status")
-            if code in _PENDING:
-                if found is not None:
-                    yield found
-                continue
-            if code != _SUCCESS:
-                raise QueryError(_explain(self._peer, code))
-            return
+        try:
+            answers = self._assoc.send_c_find(
+                identifier, StudyRootQueryRetrieveInformationModelFind
+            )
+            for status, found in answers:
+                code = status.get("Status")
+                if code in _PENDING:
+                    if found is not None:
+                        yield found
+                    continue
+                if code != _SUCCESS:
+                    raise QueryError(_explain(self._peer, code))
+                return
+        except (RuntimeError, ValueError):  # it has ended the association, or offers no queries
+            pass
         raise QueryError(_explain(self._peer, None))
 
 
 @contextmanager
-def querying(peer: Peer) -> Iterator[Query]:
-    """Open an association on which a PACS is asked what it has.
+def querying(peer: Peer, cut: threading.Event | None = None) -> Iterator[Query]:
+    """Open an association on which a PACS is asked what it has; ``cut`` ends it at once when set.
 
     Raises
     ------
     AssociationError
         If there is none.
     """
-    with association(peer, [CONTEXT]) as assoc:
+    with association(peer, [CONTEXT], cut=cut) as assoc:
         yield Query(assoc, peer)
 
 

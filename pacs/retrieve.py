@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,13 @@ class Retrieval:
     explanation: str
 
 
-def move(peer: Peer, study: str, series: str, to_ae_title: str) -> Retrieval:
+def move(
+    peer: Peer,
+    study: str,
+    series: str,
+    to_ae_title: str,
+    cut: threading.Event | None = None,
+) -> Retrieval:
     """Have a series sent to an AE title, which the PACS must know.
 
     Parameters
@@ -86,6 +93,8 @@ def move(peer: Peer, study: str, series: str, to_ae_title: str) -> Retrieval:
         Study and Series Instance UID.
     to_ae_title
         Whom the PACS is to send it to.
+    cut
+        Ends it at once when set.
 
     Raises
     ------
@@ -94,15 +103,19 @@ def move(peer: Peer, study: str, series: str, to_ae_title: str) -> Retrieval:
     RetrieveError
         If the PACS does not answer to the end.
     """
-    with association(peer, [MOVE_CONTEXT]) as assoc:
+    with association(peer, [MOVE_CONTEXT], cut=cut) as assoc:
         answers = assoc.send_c_move(
             _identifier(study, series), to_ae_title, StudyRootQueryRetrieveInformationModelMove
         )
         return _ended(peer, answers, f"enter {to_ae_title} among its DICOM nodes")
 
 
-def get(peer: Peer, study: str, series: str, folder: Path) -> Retrieval:
+def get(
+    peer: Peer, study: str, series: str, folder: Path, cut: threading.Event | None = None
+) -> Retrieval:
     """Fetch a series over the same association into files of a folder, named by number.
+
+    What came before an error stays there. ``cut`` ends it at once when set.
 
     Raises
     ------
@@ -123,7 +136,7 @@ def get(peer: Peer, study: str, series: str, folder: Path) -> Retrieval:
     contexts = [(str(kind), str(syntax)) for kind in STORED for syntax in SYNTAXES]
     roles = [build_role(kind, scp_role=True) for kind in STORED]
     handlers = [(evt.EVT_C_STORE, keep)]
-    with association(peer, [GET_CONTEXT, *contexts], roles, handlers) as assoc:
+    with association(peer, [GET_CONTEXT, *contexts], roles, handlers, cut) as assoc:
         answers = assoc.send_c_get(
             _identifier(study, series), StudyRootQueryRetrieveInformationModelGet
         )
@@ -138,16 +151,19 @@ def _identifier(study: str, series: str) -> Dataset:
 
 
 def _ended(peer: Peer, answers: Iterator[tuple[Dataset, Dataset | None]], hint: str) -> Retrieval:
-    for status, _ in answers:
-        code = status.get("Status")
-        if code == _PENDING:
-            continue
-        if code is None:
-            break
-        completed = int(status.get("NumberOfCompletedSuboperations", 0) or 0)
-        failed = int(status.get("NumberOfFailedSuboperations", 0) or 0)
-        if code == _SUCCESS and not failed:
-            return Retrieval(completed, failed, "")
-        why = f"{peer} answered 0x{code:04X} to a retrieval, {failed} images failed: {hint}"
-        return Retrieval(completed, failed, why)
+    try:
+        for status, _ in answers:
+            code = status.get("Status")
+            if code == _PENDING:
+                continue
+            if code is None:
+                break
+            completed = int(status.get("NumberOfCompletedSuboperations", 0) or 0)
+            failed = int(status.get("NumberOfFailedSuboperations", 0) or 0)
+            if code == _SUCCESS and not failed:
+                return Retrieval(completed, failed, "")
+            why = f"{peer} answered 0x{code:04X} to a retrieval, {failed} images failed: {hint}"
+            return Retrieval(completed, failed, why)
+    except (RuntimeError, ValueError):  # it has ended the association, or offers no such service
+        pass
     raise RetrieveError(f"{peer} did not answer a retrieval to its end: look at its log")

@@ -92,17 +92,19 @@ def _send_batch(
     broken = 0
     while waiting and broken < _MOST_BROKEN and not (cut and cut.is_set()):
         contexts = {(file.sop_class_uid, file.transfer_syntax_uid): None for file in waiting}
+        answered = 0
         with association(peer, contexts, cut=cut) as assoc:
             while waiting and assoc.is_established:
                 file = waiting.pop(0)
                 sent = _store(assoc, file, peer)
-                broken = 0 if sent is not None else broken + 1
                 if sent is None:
                     yield _unsent(file, _BROKEN)
                     # pynetdicom may take it for established still, and would wait in vain.
                     assoc.abort()
                     break
+                answered += 1
                 yield sent
+        broken = 0 if answered else broken + 1
     for file in waiting:
         yield _unsent(file, _BROKEN)
 

@@ -210,7 +210,7 @@ class Storage:
         references = [Reference(each.sop_class_uid, each.sop_instance_uid) for each in arrived]
         try:
             peer = self._destination.peer(self._own_ae_title)
-            answer = request_commitment(peer, references, _COMMITMENT_SECONDS)
+            answer = request_commitment(peer, references, _COMMITMENT_SECONDS, self._cut)
         except NightreadError as error:
             log.warning("commitment_not_had", destination=self.name, error=str(error))
             return []

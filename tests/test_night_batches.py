@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import wait_until
 from hospital import Hospital
+from pydicom import dcmread
 
 from phantoms.load import small_study, write_load
 from phantoms.study import save
@@ -19,6 +20,7 @@ from screening.domain.night_batch import BatchState, FetchState
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.ledger import read_ledger
 from screening.records.night_batches import exceptions_of
+from screening.records.night_tally import is_complete
 from screening.settings import Settings
 
 STUDIES, IMAGES = 18, 2
@@ -57,7 +59,7 @@ def test_all_that_the_pacs_has_is_fetched_screened_and_compared_whatever_fails(
     assert tally.expected == tally.here == pacs["CountInstances"] == STUDIES * IMAGES
     assert tally.planned == pacs["CountStudies"] == STUDIES
     assert (tally.received, tally.waiting, tally.missing) == (STUDIES * IMAGES, 0, 0)
-    assert tally.is_complete
+    assert is_complete(hospital.batch()[0], tally)
     hospital.installation.assert_scored_once(STUDIES * IMAGES)
     code, shown, _ = hospital.console("batch", "show", 1)
     assert code == 0
@@ -88,6 +90,30 @@ def test_what_the_pacs_cannot_send_is_named_and_what_grows_is_fetched(
     told = json.loads(hospital.console("batch", "show", 1, "--json")[1])
     assert told["exceptions"][0]["missing"] == [lost]
     assert told["counts"]["complete"] is False
+
+
+@pytest.mark.parametrize("hospital", ["get"], indirect=True)
+def test_what_came_before_a_failure_is_kept_and_a_replaced_image_is_found(
+    hospital: Hospital, tmp_path: Path
+) -> None:
+    films = write_load(tmp_path / "films", 1, 3, side=96)
+    hospital.fill(films)
+    lost = hospital.lose_the_file_of(films[0])
+    (other,) = write_load(tmp_path / "other", 1, 1, side=96, seed=8)
+    hospital.open("listen")
+    # Of the same series, and not at the PACS: as many are here as the PACS has.
+    ds, first = dcmread(other), dcmread(films[0], stop_before_pixels=True)
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = first.StudyInstanceUID, first.SeriesInstanceUID
+    ds.save_as(other)
+    hospital.installation.send([other])
+    runner = hospital.runner()
+    hospital.begin(first_day=DAY, last_day=DAY)
+    hospital.run_until(runner, lambda: hospital.batch()[0].state is BatchState.FINISHED)
+    tally = hospital.batch()[1]
+    assert (tally.expected, tally.here, tally.missing) == (3, 2, 1)
+    with hospital.installation.records.read() as session:
+        (exception,) = exceptions_of(session, 1)
+    assert exception.missing == (lost,)
 
 
 def test_what_is_here_is_not_fetched_again(hospital: Hospital, tmp_path: Path) -> None:
@@ -127,6 +153,9 @@ def test_a_batch_is_what_was_asked_for(
     hospital.begin(**question)
     hospital.run_until(runner, lambda: hospital.batch()[0].state is BatchState.FINISHED)
     assert hospital.batch()[1].here == studies
+    with hospital.installation.records.read() as session:
+        unknown = [each.accession_number for each in exceptions_of(session, 1)]
+    assert unknown == (["NONE"] if "accession_numbers" in question else [])
 
 
 def test_it_waits_for_stat_images_for_room_and_for_its_hours(
@@ -146,7 +175,8 @@ def test_it_waits_for_stat_images_for_room_and_for_its_hours(
     hospital.screen()
     full = Archive(hospital.settings.archive_dir, minimum_free_bytes=10**18)
     hospital.run_until(hospital.runner(archive=full), lambda: hospital.waits_for("GB free"))
-    hospital.set_hours("00:00", "00:00")
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)
+    hospital.set_hours(f"{later:%H:%M}", f"{later + dt.timedelta(hours=1):%H:%M}")
     hospital.run_until(hospital.runner(), lambda: hospital.waits_for("outside the hours"))
     assert hospital.batch()[1].here == 0
 
@@ -159,11 +189,13 @@ def test_one_can_pause_resume_and_cancel_a_batch(hospital: Hospital, tmp_path: P
     assert hospital.console("batch", "pause", number)[0] == 0
     assert not runner.step()
     assert hospital.console("batch", "resume", number)[0] == 0
-    hospital.run_until(runner, lambda: hospital.batch()[1].settled == 1)
+    runner.step()
+    runner.step()
     assert hospital.console("batch", "cancel", number)[0] == 0
     assert not runner.step()
     batch, tally = hospital.batch()
-    assert (batch.state, tally.planned, tally.settled) == (BatchState.CANCELLED, 2, 1)
+    assert (batch.state, tally.planned) == (BatchState.CANCELLED, 2)
+    assert not is_complete(batch, tally)
     code, _, said = hospital.console("batch", "resume", number)
     assert (code, "cannot become running" in said) == (1, True)
     code, _, said = hospital.console("batch", "show", 7)

@@ -31,7 +31,8 @@ def at(day: int, hour: int, minute: int = 30) -> dt.datetime:
     return dt.datetime(2026, 6, day, hour, minute, tzinfo=dt.UTC)
 
 
-def compose(_: dt.datetime, with_page: bool) -> Letter:
+def compose(moment: dt.datetime, zone: dt.tzinfo, with_page: bool) -> Letter:
+    assert f"{moment.astimezone(zone):%H:%M}" == "06:30", "of the morning, however late it is"
     return LETTER if with_page else Letter(LETTER.subject, LETTER.text, "")
 
 
@@ -67,3 +68,14 @@ def test_a_server_that_is_away_is_tried_again(records: Records) -> None:
 def test_a_server_beyond_this_machine_is_talked_to_over_tls() -> None:
     with mailbox() as box, pytest.raises(ValueError, match="this machine alone"):
         report(box, host="mail.hospital")
+
+
+def test_what_a_library_throws_is_tried_again(records: Records) -> None:
+    def broken(*_: object) -> Letter:
+        raise OSError("no room for DOE^JANE")
+
+    with mailbox() as box:
+        chosen = (report(box),)
+        assert send_reports(records, chosen, broken, at(11, 6)) == 0
+        assert send_reports(records, chosen, compose, at(11, 6, 31)) == 1
+    assert box.came[0]["Message-ID"] == "<report.team.20260611@nightread>"

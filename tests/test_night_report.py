@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from console import nightread
@@ -21,7 +22,7 @@ from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches
 from screening.settings import Settings
-from worklist.night_report import NightReport, night_of, read_night, window
+from worklist.night_report import NightReport, last_night, night_of, read_night, window
 from worklist.report_page import report_csv, report_object, report_page, report_text
 
 NIGHT = dt.date(2026, 6, 10)
@@ -89,13 +90,14 @@ def test_every_reason_for_which_it_is_not_complete_is_said(desk: TestDesk) -> No
         "images that wait for a score: 1",
         "batch 1 is running",
         "batch 1: images at the PACS that are not here: 1",
-        "batch 1: studies that could not be fetched at all: 1",
+        "batch 1: studies that could not be fetched as a whole: 2",
     )
     page = report_page(found, {}, "")
     for said in ("Not complete", "1.2.3.9", "0xA701", "A1", "1 of 3 images missing"):
         assert said in page
     lines = list(csv.DictReader(io.StringIO(report_csv(found))))
     assert [line["missing"] for line in lines] == ["1", "0"]
+    assert lines[0]["missing_uids"] == "1.2.3.9"
     assert report_object(found)["batches"][0]["exceptions"][0]["missing"] == ["1.2.3.9"]
     with desk.records.begin() as session:
         night_batches.change_state(session, 1, BatchState.CANCELLED, desk.now)
@@ -189,3 +191,58 @@ def test_a_night_lasts_from_noon_to_noon() -> None:
     assert night_of(moment(13)) == NIGHT
     since, until = window(NIGHT)
     assert since < moment(13) < moment(11) < until
+    assert last_night(moment(6)) == last_night(moment(11, 0)) == NIGHT
+    afternoon = moment(13) + dt.timedelta(days=1)
+    assert last_night(afternoon) == NIGHT, "the next has hardly begun"
+    west = ZoneInfo("America/Los_Angeles")
+    assert window(NIGHT, west)[0] == dt.datetime(2026, 6, 10, 19, tzinfo=dt.UTC)
+
+
+def test_a_batch_belongs_to_each_night_in_which_somebody_was_at_work_on_it(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        batch = night_batches.begin_batch(session, "pacs", {}, moment(11, -1))
+        assert batch is not None
+    for days in (-1, 0):
+        found = read_night(desk.records, NIGHT + dt.timedelta(days=days), moment(6))
+        assert [each.batch.row for each in found.batches] == [1]
+        assert "batch 1 is running" in found.open_ends
+    with desk.records.begin() as session:
+        night_batches.end_batch(session, 1, moment(1, -1))
+    assert read(desk).batches == ()
+    assert read_night(desk.records, NIGHT - dt.timedelta(days=1), moment(6)).is_complete
+
+
+def test_a_study_that_grew_and_could_not_be_fetched_is_an_open_end(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        batch = night_batches.begin_batch(session, "pacs", {}, desk.now)
+        assert batch is not None
+        night_batches.plan_round(session, batch, [("1.2.3", None)], desk.now)
+        for state, counts in (
+            (FetchState.PLANNED, {"expected": 2, "here": 2}),
+            (FetchState.FAILED, {}),
+        ):
+            study = night_batches.take_study(session, 1, desk.now, dt.timedelta(0))
+            assert study is not None
+            night_batches.settle_study(session, study, state, desk.now, error="x", **counts)  # type: ignore[arg-type]
+        night_batches.end_batch(session, 1, desk.now)
+    assert read(desk).open_ends == ("batch 1: studies that could not be fetched as a whole: 1",)
+
+
+def test_a_night_that_did_not_begin_is_not_complete(desk: TestDesk) -> None:
+    at = moment(22)
+    planned = [("extremities", NIGHT, at), ("later", NIGHT, moment(9))]
+    found = read_night(desk.records, NIGHT, moment(6), scheduled=planned)
+    assert [each.partition(" at ")[0] for each in found.open_ends] == [
+        "extremities did not begin",
+        "later is to begin",
+    ]
+    with desk.records.begin() as session:
+        for name in ("extremities", "later"):
+            night_batches.begin_batch(session, "pacs", {}, at, schedule=name, night=NIGHT)
+    assert read_night(desk.records, NIGHT, moment(6), scheduled=planned).scheduled == ()
+
+
+def test_what_waits_since_before_noon_is_an_open_end(desk: TestDesk) -> None:
+    desk.now = moment(9, -1)
+    desk.file(next(small_study(5, 1)), None)
+    assert read(desk).open_ends == ("images that wait for a score: 1",)

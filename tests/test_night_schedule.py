@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from night.schedule import begin_nights, moments_due
+from night.schedule import begin_nights, moments_due, nights_between
 from night.sources import Hours, Schedule, Source, Sources, read_sources
 from screening.errors import SettingsError
 from screening.records.engine import Records
@@ -65,6 +65,22 @@ def test_a_night_is_begun_once_and_one_that_was_missed_is_made_up_for(records: R
     assert begun(records)[-3:] == ["2026-06-17", "2026-06-18", "2026-06-19"]
 
 
+def test_without_catching_up_each_night_begins_at_its_moment(records: Records) -> None:
+    sources = Sources(source=(PACS,), schedule=(schedule(catch_up_days=0),))
+    for day in (1, 2):
+        assert len(begin_nights(records, sources, at(day, 22, minute=1))) == 1
+    assert begin_nights(records, sources, at(4, 12)) == []
+
+
+def test_what_is_to_begin_between_two_moments_is_known() -> None:
+    sources = Sources(source=(PACS,), schedule=(schedule(),))
+    found = nights_between(sources, at(1, 12), at(3, 12))
+    assert [(name, str(night)) for name, night, _ in found] == [
+        ("night", "2026-06-02"),
+        ("night", "2026-06-01"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "inside", "outside"),
     [("22:00", "06:00", [22, 23, 0, 5], [6, 12, 21]), ("08:00", "17:00", [8, 16], [17, 0, 7])],
@@ -91,9 +107,12 @@ SCHEDULE = "[[schedule]]\nname='n'\nsource='a'\nbegins='0 22 * * *'\n"
         (SOURCE + "timezone='../../etc/passwd'\n", "no time zone"),
         (SOURCE + "retrieve='push'\n", "'move' or 'get'"),
         (SOURCE + "hours={begin='25:00', end='06:00'}\n", "source a, hours: "),
+        (SOURCE + "hours={begin='06:00', end='06:00'}\n", "for always"),
+        (SOURCE + "hours={begin='20:00Z', end='06:00'}\n", "without a zone"),
         (SOURCE.replace("'A'", "'A\\\\\\\\B'"), "AE title"),
         (SOURCE + SCHEDULE.replace("'a'", "'b'"), "there is no source b"),
         (SOURCE + SCHEDULE.replace("0 22", "at 22"), "nothing that cron knows"),
+        (SOURCE + SCHEDULE.replace("0 22", "0 6,22"), "one schedule for each"),
         (SOURCE + SCHEDULE + "first_day=1\nlast_day=2\n", "count backwards"),
         (SOURCE + SCHEDULE + "modalities=['*']\n", "modalities"),
         (SOURCE + SCHEDULE + "oops=1\n", "schedule n, oops: there is no such key here"),

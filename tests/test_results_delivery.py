@@ -664,7 +664,7 @@ def test_what_a_pacs_took_and_does_not_keep_goes_again(
     uid = file_results(desk, 43)
     asked: list[int] = []
 
-    def answer(_: Peer, references: Sequence[Reference], __: float) -> Commitment:
+    def answer(_: Peer, references: Sequence[Reference], *__: object) -> Commitment:
         asked.append(len(references))
         uids = [each.sop_instance_uid for each in references]
         lost = uids[:2] if len(asked) == 1 else []

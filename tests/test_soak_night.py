@@ -22,7 +22,7 @@ from test_night_batches import DAY
 from phantoms.load import write_load
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.batch_files import count_files
-from screening.records.night_tally import tally_batch
+from screening.records.night_tally import is_complete, tally_batch
 from screening.settings import Settings
 from worklist.night_report import night_of, read_night
 
@@ -75,7 +75,7 @@ def test_a_night_of_two_thousand_studies_adds_up_to_the_count_of_the_pacs(
     counts = hospital.orthanc.call("/statistics")
     assert tally.expected == tally.here == counts["CountInstances"] == STUDIES
     assert tally.planned == counts["CountStudies"] == STUDIES
-    assert tally.is_complete
+    assert is_complete(hospital.batch()[0], tally)
     hospital.installation.assert_scored_once(STUDIES)
     now = dt.datetime.now(dt.UTC)
     report = read_night(hospital.installation.records, night_of(now), now)
@@ -122,7 +122,7 @@ def test_twenty_thousand_files_with_junk_are_screened_with_one_command(
             break
         time.sleep(2)
         assert time.monotonic() - began < 3600
-    assert process.wait() == 0
+    assert process.wait() == 1, "some files may hold images that nobody can read"
     with installation.records.read() as session:
         files, tally = count_files(session, 1), tally_batch(session, 1)
     installation.stop()

@@ -9,7 +9,7 @@ from screening.domain.night_batch import BatchState, FetchState
 from screening.domain.reason import Reason
 from screening.records.batch_files import BatchFile, FileTally
 from screening.records.night_batches import Batch, BatchStudy
-from screening.records.night_tally import BatchTally
+from screening.records.night_tally import BatchTally, is_complete
 from worklist.plain_text import plain
 
 
@@ -63,7 +63,9 @@ def write_batch(
         lines += _exception(study)
     if batch.state is BatchState.FINISHED:
         lines.append(
-            "complete" if tally.is_complete else "NOT complete: what is missing stands above"
+            "complete"
+            if is_complete(batch, tally) and not files.lost
+            else "NOT complete: what is missing stands above"
         )
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from screening.domain.agreement import ReviewedCase
 from screening.domain.control_chart import Control, control_mean, control_share
 from screening.domain.night_batch import BatchState
-from screening.domain.verdict import FLAGGED
 from screening.records.agreement import reviewed_cases
 from screening.records.case_filter import CaseFilter
 from screening.records.cases import Case, list_cases
@@ -25,7 +24,7 @@ from screening.records.night_counts import (
     settled_moments,
     study_scores,
 )
-from screening.records.night_tally import BatchTally, tally_batch
+from screening.records.night_tally import BatchTally, is_complete, tally_batch
 
 NIGHTS_BEFORE = 14
 """With how many a night is compared."""
@@ -70,8 +69,10 @@ class NightReport:
         The day on which it began.
     since, until
         Its first and last moment, UTC.
+    scheduled
+        What should have begun in it and did not, or is to begin; a sentence each.
     batches
-        Those of its schedules, and those that were begun in it.
+        On which somebody was at work in it.
     images
         Of the studies that came in it.
     ledger
@@ -89,6 +90,7 @@ class NightReport:
     night: dt.date
     since: dt.datetime
     until: dt.datetime
+    scheduled: tuple[str, ...]
     batches: tuple[NightBatch, ...]
     images: ImageCount
     ledger: Ledger
@@ -111,20 +113,12 @@ class NightReport:
     def open_ends(self) -> tuple[str, ...]:
         """Why the night is not complete, a sentence each; empty if it is."""
         found = [f"the books do not add up: {each}" for each in self.ledger.discrepancies]
-        if self.images.waiting:
-            found.append(f"images that wait for a score: {self.images.waiting}")
+        waiting = self.images.waiting + self.ledger.waiting_earlier
+        if waiting:
+            found.append(f"images that wait for a score: {waiting}")
+        found += self.scheduled
         for each in self.batches:
-            name = f"batch {each.batch.row}"
-            if each.batch.state is BatchState.CANCELLED:
-                found.append(f"{name} was cancelled")
-            elif each.batch.state is not BatchState.FINISHED:
-                why = f": {each.batch.last_error}" if each.batch.last_error else ""
-                found.append(f"{name} is {each.batch.state.value}{why}")
-            if each.tally.missing:
-                found.append(f"{name}: images at the PACS that are not here: {each.tally.missing}")
-            unread = sum(1 for study in each.exceptions if study.expected is None)
-            if unread:
-                found.append(f"{name}: studies that could not be fetched at all: {unread}")
+            found += _open_ends(each)
         return tuple(found)
 
     @property
@@ -133,20 +127,40 @@ class NightReport:
         return not self.open_ends
 
 
-def night_of(now: dt.datetime) -> dt.date:
-    """Return the night that a moment belongs to: up to noon that of the day before."""
-    local = now.astimezone()
+def night_of(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
+    """Return the night that a moment belongs to: up to noon that of the day before.
+
+    Parameters
+    ----------
+    zone
+        By which it is noon; ``None`` for this machine's.
+    """
+    local = moment.astimezone(zone)
     return local.date() if local.time() >= _NOON else local.date() - dt.timedelta(days=1)
 
 
-def window(night: dt.date) -> tuple[dt.datetime, dt.datetime]:
-    """Return from when to when a night lasts, by this machine's clock, in UTC."""
-    begin = dt.datetime.combine(night, _NOON).astimezone(dt.UTC)
-    end = dt.datetime.combine(night + dt.timedelta(days=1), _NOON).astimezone(dt.UTC)
+def last_night(now: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
+    """Return the night that a report is about: the one at work, or after noon the one before."""
+    return night_of(now - dt.timedelta(hours=12), zone)
+
+
+def window(night: dt.date, zone: dt.tzinfo | None = None) -> tuple[dt.datetime, dt.datetime]:
+    """Return from when to when a night lasts, in UTC."""
+    noons = (dt.datetime.combine(night + dt.timedelta(days=days), _NOON) for days in (0, 1))
+    begin, end = (
+        (noon.replace(tzinfo=zone) if zone else noon).astimezone(dt.UTC) for noon in noons
+    )
     return begin, end
 
 
-def read_night(records: Records, night: dt.date, now: dt.datetime) -> NightReport:
+def read_night(
+    records: Records,
+    night: dt.date,
+    now: dt.datetime,
+    *,
+    zone: dt.tzinfo | None = None,
+    scheduled: Sequence[tuple[str, dt.date, dt.datetime]] = (),
+) -> NightReport:
     """Read all that is to be said of a night.
 
     Parameters
@@ -155,25 +169,32 @@ def read_night(records: Records, night: dt.date, now: dt.datetime) -> NightRepor
         The day on which it began.
     now
         The present, UTC.
+    zone
+        By which it is noon; ``None`` for this machine's.
+    scheduled
+        Which schedules begin which night, and when: those of this night are looked for.
 
     Raises
     ------
     RecordsError
         If the database does not answer.
     """
-    since, end = window(night)
+    since, end = window(night, zone)
     until = max(since, min(end, now))
     with records.read() as session:
         ledger = read_ledger(session, now, since)
     with records.read() as session:
+        every = list_batches(session, limit=None)
         batches = [
             NightBatch(
                 each, tally_batch(session, each.row), tuple(exceptions_of(session, each.row))
             )
-            for each in reversed(list_batches(session, limit=None))
-            if each.night == night or (each.night is None and since <= each.begun_at < until)
+            for each in reversed(every)
+            if each.begun_at < until and (each.ended_at is None or each.ended_at >= since)
         ]
-        before = [window(night - dt.timedelta(days=days)) for days in range(1, NIGHTS_BEFORE + 1)]
+        before = [
+            window(night - dt.timedelta(days=days), zone) for days in range(1, NIGHTS_BEFORE + 1)
+        ]
         tonight = count_groups(session, since, until)
         earlier = [count_groups(session, *each) for each in before]
         old_scores = [score for each in before for score in study_scores(session, *each)]
@@ -198,6 +219,11 @@ def read_night(records: Records, night: dt.date, now: dt.datetime) -> NightRepor
         night=night,
         since=since,
         until=until,
+        scheduled=_not_begun(
+            [each for each in scheduled if since <= each[2] < end],
+            {(each.schedule, each.night) for each in every},
+            now,
+        ),
         batches=tuple(batches),
         images=images,
         ledger=ledger,
@@ -251,6 +277,35 @@ def _sums(groups: Sequence[GroupCount]) -> GroupCount:
     )
 
 
-def is_flagged(case: Case) -> bool:
-    """Say whether a case is to be looked at first."""
-    return case.verdict in FLAGGED
+def _not_begun(
+    scheduled: Sequence[tuple[str, dt.date, dt.datetime]],
+    begun: set[tuple[str | None, dt.date | None]],
+    now: dt.datetime,
+) -> tuple[str, ...]:
+    return tuple(
+        f"{name} did not begin at {moment:%Y-%m-%d %H:%M %Z}"
+        if moment <= now
+        else f"{name} is to begin at {moment:%Y-%m-%d %H:%M %Z}"
+        for name, night, moment in scheduled
+        if (name, night) not in begun
+    )
+
+
+def _open_ends(found: NightBatch) -> list[str]:
+    """Return why a batch is not complete, a sentence each."""
+    batch, tally = found.batch, found.tally
+    if is_complete(batch, tally):
+        return []
+    name, ends = f"batch {batch.row}", []
+    if batch.state is BatchState.CANCELLED:
+        ends.append(f"{name} was cancelled")
+    elif batch.state is not BatchState.FINISHED:
+        why = f": {batch.last_error}" if batch.last_error else ""
+        ends.append(f"{name} is {batch.state.value}{why}")
+    if tally.missing:
+        ends.append(f"{name}: images at the PACS that are not here: {tally.missing}")
+    if tally.failed:
+        ends.append(f"{name}: studies that could not be fetched as a whole: {tally.failed}")
+    if tally.waiting:
+        ends.append(f"{name}: images that wait for a score: {tally.waiting}")
+    return ends

@@ -21,7 +21,7 @@ from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
 from screening.records.night_batches import Batch, BatchStudy
-from screening.records.night_tally import BatchTally
+from screening.records.night_tally import BatchTally, is_complete
 from screening.records.operating_points import ModelPoints
 from screening.records.retry import Unscored
 from screening.records.tokens import Token
@@ -92,7 +92,7 @@ def batch_object(
         **_object(tally),
         "missing": tally.missing,
         "waiting": tally.waiting,
-        "complete": tally.is_complete,
+        "complete": is_complete(batch, tally),
     }
     return _object(batch) | {
         "counts": counts,

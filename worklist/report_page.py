@@ -21,6 +21,7 @@ from worklist.signs import age_sign, moment_sign, score_sign
 _COLUMNS = (
     *("study_instance_uid", "accession_number", "patient_id", "state", "verdict", "score"),
     *("images_received", "images_scored", "images_not_scored", "missing", "explanation"),
+    "missing_uids",
 )
 
 
@@ -141,6 +142,7 @@ def report_csv(report: NightReport) -> str:
                 "state": "missing",
                 "missing": (study.expected or 0) - (study.here or 0),
                 "explanation": study.last_error,
+                "missing_uids": " ".join(study.missing),
             }
             writer.writerow(_safe(values))
     return text.getvalue()

@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("sop_instance_uid", sa.Text(), nullable=True),
         sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("lost", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["batch_row"], ["batches.id"], name=op.f("fk_batch_files_batch_row_batches")
         ),

@@ -84,7 +84,12 @@ class Decoders:
         self, pool: ProcessPoolExecutor, make: Callable[..., _Made], *arguments: object
     ) -> _Made:
         try:
-            return pool.submit(make, *arguments).result(self._seconds)
+            running = pool.submit(make, *arguments)
+        except RuntimeError:  # it has ended, or is ending
+            self._give_up(pool)
+            raise _CrashedError from None
+        try:
+            return running.result(self._seconds)
         except LateError:
             self._give_up(pool)
             raise PixelError(
@@ -92,7 +97,7 @@ class Decoders:
             ) from None
         except MemoryError:
             raise PixelError("it needs more memory than NIGHTREAD_READ_GIGABYTES") from None
-        except (BrokenProcessPool, CancelledError, RuntimeError):  # it ended, or is ending
+        except (BrokenProcessPool, CancelledError):
             self._give_up(pool)
             raise _CrashedError from None
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from screening.domain.night_batch import FOLDER, BatchState, FetchState
 from screening.records.dialect import insert_for
-from screening.records.night_batches import Batch, find_batch
+from screening.records.night_batches import Batch, change_state
 from screening.records.night_schema import BatchFileRow, BatchRow, BatchStudyRow
 from screening.records.schema import InstanceRow, StudyRow
 
@@ -29,11 +29,14 @@ class BatchFile:
         Of what came in; ``None`` where nothing did.
     why
         Nothing came in; ``None`` where something did.
+    lost
+        Whether it may hold an image all the same: it is damaged, unreadable or was refused.
     """
 
     path: str
     sop_instance_uid: str | None
     why: str | None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +53,30 @@ class FileTally:
         How many did not for each reason.
     repeated
         Those of ``came`` that brought an image that a file before them had brought.
+    lost
+        Those left out that may hold an image all the same.
     """
 
     looked_at: int
     came: int
     left_out: dict[str, int]
     repeated: int
+    lost: int
 
 
-def unfinished_batch(session: Session, folder: str) -> Batch | None:
-    """Return the batch of a folder that somebody has begun and not finished."""
+def unfinished_batch(session: Session, folder: str, now: dt.datetime) -> Batch | None:
+    """Return the batch of a folder that somebody has begun and not finished; it goes on."""
     row = session.scalar(
         select(BatchRow.id)
         .where(
             BatchRow.source == FOLDER,
-            BatchRow.state == BatchState.RUNNING.value,
+            BatchRow.state.in_([BatchState.RUNNING.value, BatchState.PAUSED.value]),
             BatchRow.question == json.dumps({"folder": folder}),
         )
         .order_by(BatchRow.id.desc())
         .limit(1)
     )
-    return find_batch(session, row) if row is not None else None
+    return change_state(session, row, BatchState.RUNNING, now) if row is not None else None
 
 
 def known_files(session: Session, batch_row: int, paths: Collection[str]) -> frozenset[str]:
@@ -91,6 +97,7 @@ def note_files(session: Session, batch_row: int, files: Iterable[BatchFile]) -> 
                 path=each.path,
                 sop_instance_uid=each.sop_instance_uid,
                 why=each.why,
+                lost=each.lost,
             )
             .on_conflict_do_nothing(index_elements=["batch_row", "path"])
         )
@@ -142,7 +149,8 @@ def count_files(session: Session, batch_row: int) -> FileTally:
             .group_by(BatchFileRow.why)
         ).all()
     )
-    return FileTally(came + sum(left_out.values()), came, left_out, came - distinct)  # type: ignore[arg-type]
+    lost = session.scalar(select(func.count()).where(of_batch, BatchFileRow.lost)) or 0
+    return FileTally(came + sum(left_out.values()), came, left_out, came - distinct, lost)  # type: ignore[arg-type]
 
 
 def files_left_out(session: Session, batch_row: int) -> Iterator[BatchFile]:
@@ -154,4 +162,4 @@ def files_left_out(session: Session, batch_row: int) -> Iterator[BatchFile]:
         .execution_options(yield_per=1000)
     )
     for row in session.scalars(query):
-        yield BatchFile(row.path, row.sop_instance_uid, row.why)
+        yield BatchFile(row.path, row.sop_instance_uid, row.why, row.lost)

@@ -189,6 +189,28 @@ def plan_round(
     return count
 
 
+def note_unknown(
+    session: Session, batch: Batch, accession_numbers: Iterable[str], now: dt.datetime
+) -> None:
+    """Record accession numbers of which the PACS has no study: that is an exception as well."""
+    for number in accession_numbers:
+        new = insert_for(session, BatchStudyRow)
+        session.execute(
+            new.values(
+                batch_row=batch.row,
+                study_instance_uid=f"accession number {number}",
+                accession_number=number,
+                state=FetchState.FAILED.value,
+                attempts=0,
+                due_at=now,
+                arrived=0,
+                missing="[]",
+                settled_at=now,
+                last_error="the PACS has no study of this accession number",
+            ).on_conflict_do_nothing(index_elements=["batch_row", "study_instance_uid"])
+        )
+
+
 def postpone_batch(
     session: Session, batch_row: int, due_at: dt.datetime, error: str | None
 ) -> None:
@@ -253,7 +275,7 @@ def settle_study(
     due_at: dt.datetime | None = None,
     error: str | None = None,
 ) -> None:
-    """Record what a look at a study came to, unless its lease ran out meanwhile.
+    """Record what a look at a study came to, unless another look has settled it meanwhile.
 
     Parameters
     ----------
@@ -286,7 +308,9 @@ def settle_study(
             .values(arrived=BatchRow.arrived + arrived)
         )
     session.execute(
-        update(BatchStudyRow).where(of_study, BatchStudyRow.due_at == study.due_at).values(**values)
+        update(BatchStudyRow)
+        .where(of_study, BatchStudyRow.state == FetchState.PLANNED.value)
+        .values(**values)
     )
 
 

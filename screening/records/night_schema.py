@@ -88,6 +88,8 @@ class BatchFileRow(Table):
     """Of what came in; empty where nothing did."""
     why: Mapped[str | None]
     """Nothing came in."""
+    lost: Mapped[bool]
+    """Whether it may hold an image all the same."""
 
 
 class MorningRow(Table):

@@ -12,7 +12,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.night_batch import SETTLED, BatchState, FetchState
 from screening.domain.verdict import Verdict
-from screening.records.night_batches import count_studies
+from screening.records.night_batches import Batch, count_studies
 from screening.records.night_schema import BatchRow, BatchStudyRow
 from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
@@ -65,9 +65,18 @@ class BatchTally:
         return sum(count for state, count in self.studies.items() if state in SETTLED)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether every image that the PACS has is here, and none waits."""
-        return self.settled == self.planned and not self.missing and not self.waiting
+    def failed(self) -> int:
+        """Studies that nobody fetches any more, and of which something is not here."""
+        return self.studies.get(FetchState.FAILED, 0)
+
+
+def is_complete(batch: Batch, tally: BatchTally) -> bool:
+    """Say whether a batch has ended with every image here, and none of them waiting."""
+    return (
+        batch.state is BatchState.FINISHED
+        and tally.settled == tally.planned
+        and not (tally.failed or tally.missing or tally.waiting)
+    )
 
 
 def tally_batch(session: Session, batch_row: int) -> BatchTally:
@@ -146,22 +155,6 @@ def stat_images_wait(session: Session) -> bool:
         .limit(1)
     )
     return session.scalar(query) is not None
-
-
-def put_back(session: Session, study_instance_uid: str) -> None:
-    """Let the waiting images of a study that a batch brought wait behind those that are stat."""
-    row = session.scalar(
-        select(StudyRow.id).where(StudyRow.study_instance_uid == study_instance_uid)
-    )
-    session.execute(
-        update(InstanceRow)
-        .where(
-            InstanceRow.study_row == row,
-            InstanceRow.state == InstanceState.WAITING.value,
-            InstanceRow.claimed_until.is_(None),
-        )
-        .values(lane=Lane.OVERNIGHT.value)
-    )
 
 
 def put_back_images(session: Session, sop_instance_uids: Collection[str]) -> None:
