@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ssl
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +16,7 @@ from pacs.mail_server import MailServer
 from pacs.peer import Peer
 from pacs.question import RADIOGRAPHS, Question
 from pacs.tables import read_tables
-from pacs.tls import client_context
+from pacs.tls import TlsChoice
 from screening.errors import SendError, SettingsError
 
 _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
@@ -75,7 +74,7 @@ class Hours(BaseModel):
         return moment >= self.begin or moment < self.end
 
 
-class Source(BaseModel):
+class Source(TlsChoice):
     """A PACS that images are fetched from.
 
     Attributes
@@ -98,10 +97,8 @@ class Source(BaseModel):
     timezone
         Of the hours and of the schedules, as ``Europe/Berlin``.
     tls, tls_authorities, tls_certificate, tls_key
-        Whether it speaks TLS; who vouches for it; and our own certificate, where it asks for one.
+        As `pacs.tls.TlsChoice` has them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: _Name
     ae_title: str
@@ -113,10 +110,6 @@ class Source(BaseModel):
     associations: Annotated[int, Field(ge=1, le=16)] = 2
     hours: Hours | None = None
     timezone: _Timezone = "UTC"
-    tls: bool = False
-    tls_authorities: Path | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -136,12 +129,7 @@ class Source(BaseModel):
             If a title can be nobody's, or a certificate cannot be read.
         """
         calling = self.calling_ae_title or own_ae_title
-        return Peer(self.host, self.port, self.ae_title, calling, self._tls_context())
-
-    def _tls_context(self) -> ssl.SSLContext | None:
-        if not self.tls:
-            return None
-        return client_context(self.name, self.tls_authorities, self.tls_certificate, self.tls_key)
+        return Peer(self.host, self.port, self.ae_title, calling, self.tls_context(self.name))
 
 
 class Schedule(BaseModel):

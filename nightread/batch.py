@@ -100,8 +100,8 @@ def folder(
     """Screen a folder: every file below it is looked at, and none stops the others.
 
     The exit code is 1 if an image could not be brought in. Run again it goes on where it stopped;
-    once it is finished, running it again is a new batch, in
-    which nothing comes twice. Needs a running listener and worker: nightread up.
+    once it is finished, running it again is a new batch, in which nothing comes twice. Needs a
+    running listener and worker: nightread up.
     """
     from night.folder import file_name
     from nightread.administration import now

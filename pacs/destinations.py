@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from pacs.notifier import NoticePlace
 from pacs.peer import Peer
 from pacs.results.identity import Kind, sop_class
 from pacs.tables import read_tables
-from pacs.tls import client_context
+from pacs.tls import TlsChoice
 from pacs.told import TOLD, ToldVerdicts
 from pacs.webhook import WebhookPlace
 from screening.errors import SendError, SettingsError
@@ -30,7 +29,7 @@ from screening.web_address import require_safe
 _ALL = tuple(Kind)
 
 
-class Destination(BaseModel):
+class Destination(TlsChoice):
     """A DICOM application that results are sent to.
 
     Attributes
@@ -58,11 +57,8 @@ class Destination(BaseModel):
     give_up_days
         After so long without success a delivery is given up, and listed.
     tls, tls_authorities, tls_certificate, tls_key
-        Whether it speaks TLS; the certificates that vouch for it, those of the system by default;
-        and our own certificate, where it asks for one.
+        As `pacs.tls.TlsChoice` has them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
     ae_title: str = ""
@@ -77,10 +73,6 @@ class Destination(BaseModel):
     planar_report: bool = False
     commitment: bool = False
     give_up_days: Annotated[float, Field(gt=0, le=365)] = 7.0
-    tls: bool = False
-    tls_authorities: Path | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
 
     @field_validator("stow_url")
     @classmethod
@@ -115,12 +107,7 @@ class Destination(BaseModel):
             If a title can be nobody's, or a certificate cannot be read.
         """
         calling = self.calling_ae_title or own_ae_title
-        return Peer(self.host, self.port, self.ae_title, calling, self._tls_context())
-
-    def _tls_context(self) -> ssl.SSLContext | None:
-        if not self.tls:
-            return None
-        return client_context(self.name, self.tls_authorities, self.tls_certificate, self.tls_key)
+        return Peer(self.host, self.port, self.ae_title, calling, self.tls_context(self.name))
 
 
 class Destinations(BaseModel):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from screening.errors import SendError
 
 
@@ -38,3 +40,33 @@ def client_context(
     except (OSError, ssl.SSLError, ValueError) as error:
         raise SendError(f"a certificate of destination {name}: {error}") from None
     return context
+
+
+class TlsChoice(BaseModel):
+    """Whether somebody whom we call speaks TLS.
+
+    Attributes
+    ----------
+    tls, tls_authorities, tls_certificate, tls_key
+        Whether it does; the certificates that vouch for it, those of the system by default; and our
+        own certificate, where it asks for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tls: bool = False
+    tls_authorities: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    def tls_context(self, name: str) -> ssl.SSLContext | None:
+        """Return how to talk TLS to who is so called; ``None`` for plain TCP.
+
+        Raises
+        ------
+        SendError
+            If a certificate cannot be read.
+        """
+        if not self.tls:
+            return None
+        return client_context(name, self.tls_authorities, self.tls_certificate, self.tls_key)
