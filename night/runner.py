@@ -15,7 +15,6 @@ from night.schedule import begin_nights
 from night.sources import Source, Sources
 from night.visit import Visit, Visitor
 from pacs.echo import echo
-from pacs.find import querying
 from pacs.peer import Peer, Trouble
 from pacs.question import Question
 from screening.archive.archive import Archive
@@ -164,7 +163,7 @@ class Runner:
     def _ask(self, batch: Batch, source: Source) -> None:
         """Have the PACS say which studies it has."""
         question = Question.model_validate(batch.question)
-        with querying(source.peer(self._own_ae_title), self._stopped) as query:
+        with source.asked(self._own_ae_title, self._stopped) as query:
             found = [
                 (each.study_instance_uid, each.accession_number) for each in query.studies(question)
             ]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pacs.find import Query, querying
 from pacs.host import Host
 from pacs.mail_server import MailServer
 from pacs.peer import Peer
 from pacs.question import RADIOGRAPHS, Question
 from pacs.tables import read_tables
 from pacs.tls import TlsChoice
+from pacs.web_archive import WebQuery, web_querying
 from screening.errors import SendError, SettingsError
+from screening.web_address import require_safe
 
 _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
 
@@ -85,6 +90,9 @@ class Source(TlsChoice):
         Of the PACS.
     calling_ae_title
         Ours towards it; empty for `NIGHTREAD_AE_TITLE`.
+    dicomweb_url, dicomweb_token
+        Of its DICOMweb service, where it is asked by QIDO-RS and WADO-RS: its address, as
+        ``https://pacs/dicom-web``, and what is sent as ``Authorization: Bearer``.
     retrieve
         ``move``: the PACS sends to our door, which it must know. ``get``: over our own association,
         for a PACS that knows nobody.
@@ -101,15 +109,30 @@ class Source(TlsChoice):
     """
 
     name: _Name
-    ae_title: str
-    host: Annotated[Host, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)]
+    ae_title: str = ""
+    host: Host = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    dicomweb_url: str = ""
+    dicomweb_token: Annotated[str, Field(repr=False)] = ""
     calling_ae_title: str = ""
     retrieve: Literal["move", "get"] = "move"
     studies_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 50
     associations: Annotated[int, Field(ge=1, le=16)] = 2
     hours: Hours | None = None
     timezone: _Timezone = "UTC"
+
+    @field_validator("dicomweb_url")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        return require_safe(value).rstrip("/") if value else value
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Source:
+        if self.dicomweb_url and (self.ae_title or self.host or self.port):
+            raise ValueError("with dicomweb_url there is no ae_title, host and port")
+        if not self.dicomweb_url and not (self.ae_title and self.host and self.port):
+            raise ValueError("ae_title, host and port are needed, or dicomweb_url")
+        return self
 
     @property
     def zone(self) -> ZoneInfo:
@@ -119,6 +142,14 @@ class Source(TlsChoice):
     def is_open(self, now: dt.datetime) -> bool:
         """Say whether it may be asked at a moment."""
         return self.hours is None or self.hours.include(now.astimezone(self.zone).time())
+
+    def asked(
+        self, own_ae_title: str, cut: threading.Event
+    ) -> AbstractContextManager[Query | WebQuery]:
+        """Return what it is asked by; ``cut`` ends that at once when set."""
+        if self.dicomweb_url:
+            return web_querying(self.dicomweb_url, self.dicomweb_token)
+        return querying(self.peer(own_ae_title), cut)
 
     def peer(self, own_ae_title: str) -> Peer:
         """Return whom to call.
@@ -251,7 +282,7 @@ def read_sources(file: Path, own_ae_title: str) -> Sources:
     if not (found.source or found.report):
         raise SettingsError(f"{setting}={file} names nobody: docs/night.md has examples")
     try:
-        for source in found.source:
+        for source in (each for each in found.source if not each.dicomweb_url):
             source.peer(own_ae_title)
     except SendError as error:
         raise SettingsError(f"{setting}={file}: {error}") from None

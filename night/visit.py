@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from night.sources import Source
-from pacs.find import FoundSeries, Query, querying
+from pacs.find import FoundSeries, Query
 from pacs.outgoing import outgoing_folder
 from pacs.peer import Peer
 from pacs.question import Question
 from pacs.retrieve import get, move
 from pacs.send import send
 from pacs.survey import Part10File, survey
+from pacs.web_archive import WebQuery, get_by_web
 from screening.errors import AssociationError, NightreadError, QueryError, RetrieveError
 from screening.records.engine import Records
 from screening.records.holdings import held_by_series
@@ -88,7 +89,7 @@ class Visitor:
     ) -> None:
         self._records = records
         self._source = source
-        self._peer = source.peer(own_ae_title)
+        self._own_ae_title = own_ae_title
         self._door = door
         self._folder = folder
         self._cut = cut
@@ -107,7 +108,7 @@ class Visitor:
         NightreadError
             If the PACS does not answer, or refuses a query.
         """
-        with querying(self._peer, self._cut) as query:
+        with self._source.asked(self._own_ae_title, self._cut) as query:
             wanted = {
                 each.series_instance_uid: self._size(query, study, each, by_name=by_name)
                 for each in query.series(study)
@@ -126,12 +127,14 @@ class Visitor:
             explanation="; ".join(sorted({each for each in failures if each})) if lacking else "",
         )
 
-    def _size(self, query: Query, study: str, series: FoundSeries, *, by_name: bool) -> _Series:
+    def _size(
+        self, query: Query | WebQuery, study: str, series: FoundSeries, *, by_name: bool
+    ) -> _Series:
         if series.images is not None and not by_name:
             return _Series(series.images, None)
         uids = query.instances(study, series.series_instance_uid)
         if not uids and not series.images:
-            raise QueryError(f"{self._peer} lists a series and none of its images")
+            raise QueryError("the PACS lists a series and none of its images")
         if not uids:
             return _Series(series.images or 0, None)
         return _Series(len(uids), uids)
@@ -143,16 +146,16 @@ class Visitor:
     def _missing(
         self, study: str, lacking: Iterable[str], held: Mapping[str, frozenset[str]]
     ) -> frozenset[str]:
-        with querying(self._peer, self._cut) as query:
+        with self._source.asked(self._own_ae_title, self._cut) as query:
             named = [query.instances(study, uid) - _of(held, uid) for uid in lacking]
         return frozenset().union(*named)
 
     def _fetch(self, study: str, series: str) -> str:
         """Fetch a series, and return what went wrong; empty where nothing did."""
         try:
-            if self._source.retrieve == "move":
-                to = self._door.called_ae_title
-                return move(self._peer, study, series, to, self._cut).explanation
+            if self._source.retrieve == "move" and not self._source.dicomweb_url:
+                peer, to = self._source.peer(self._own_ae_title), self._door.called_ae_title
+                return move(peer, study, series, to, self._cut).explanation
             with outgoing_folder(self._folder) as folder:
                 said = self._get(study, series, folder)
                 # Whatever became of the rest, what came is kept.
@@ -163,8 +166,13 @@ class Visitor:
             return str(error)
 
     def _get(self, study: str, series: str, folder: Path) -> str:
+        source = self._source
         try:
-            return get(self._peer, study, series, folder, self._cut).explanation
+            if source.dicomweb_url:
+                get_by_web(source.dicomweb_url, source.dicomweb_token, study, series, folder)
+                return ""
+            peer = source.peer(self._own_ae_title)
+            return get(peer, study, series, folder, self._cut).explanation
         except RetrieveError as error:
             return str(error)
 

@@ -64,7 +64,7 @@ LIBRARIES = {
         "pylibjpeg-rle",
         "pynetdicom",
     ),
-    "night": ("cronsim", "jinja2", "pillow", "pynetdicom", "tzdata"),
+    "night": ("cronsim", "dicomweb-client", "jinja2", "pillow", "pynetdicom", "tzdata"),
     "postgres": ("psycopg",),
 }
 _STRANGERS = ("torchvision", "timm")

@@ -40,7 +40,7 @@ def night(parent: Parent = 0) -> None:
     def door(source: Source) -> Peer:
         # As the PACS, whose images they are: so does a C-MOVE bring them.
         where = own_address(settings.dicom_host), settings.dicom_port
-        return Peer(*where, settings.ae_title, source.ae_title)
+        return Peer(*where, settings.ae_title, source.ae_title or settings.ae_title)
 
     plan = read_plan(settings)
 

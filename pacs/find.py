@@ -71,12 +71,12 @@ class Query:
             If it refuses, or does not answer to the end.
         """
         known: set[str] = set()
-        for keys in _keys(question):
+        for keys in study_keys(question):
             for found in self._find("STUDY", keys):
-                uid = _text(found, "StudyInstanceUID")
+                uid = text_of(found, "StudyInstanceUID")
                 if uid and uid not in known:
                     known.add(uid)
-                    number = _text(found, "AccessionNumber") or keys["AccessionNumber"]
+                    number = text_of(found, "AccessionNumber") or keys["AccessionNumber"]
                     yield FoundStudy(uid, number or None)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
@@ -93,15 +93,9 @@ class Query:
         )
         keys = {"StudyInstanceUID": study_instance_uid, **dict.fromkeys(asked, "")}
         series = [
-            FoundSeries(
-                series_instance_uid=_text(found, "SeriesInstanceUID"),
-                modality=_text(found, "Modality"),
-                body_part=_text(found, "BodyPartExamined"),
-                station=_text(found, "StationName"),
-                images=_number(found, "NumberOfSeriesRelatedInstances"),
-            )
+            series_of(found)
             for found in self._find("SERIES", keys)
-            if _text(found, "SeriesInstanceUID")
+            if text_of(found, "SeriesInstanceUID")
         ]
         if not series:
             raise QueryError(f"{self._peer} lists a study and none of its series")
@@ -114,7 +108,7 @@ class Query:
             "SeriesInstanceUID": series_instance_uid,
             "SOPInstanceUID": "",
         }
-        found = (_text(each, "SOPInstanceUID") for each in self._find("IMAGE", keys))
+        found = (text_of(each, "SOPInstanceUID") for each in self._find("IMAGE", keys))
         return frozenset(uid for uid in found if uid)
 
     def _find(self, level: str, keys: dict[str, str]) -> Iterator[Dataset]:
@@ -153,7 +147,19 @@ def querying(peer: Peer, cut: threading.Event | None = None) -> Iterator[Query]:
         yield Query(assoc, peer)
 
 
-def _keys(question: Question) -> Iterator[dict[str, str]]:
+def series_of(found: Dataset) -> FoundSeries:
+    """Return what an answer says of a series; what it does not say is empty."""
+    return FoundSeries(
+        series_instance_uid=text_of(found, "SeriesInstanceUID"),
+        modality=text_of(found, "Modality"),
+        body_part=text_of(found, "BodyPartExamined"),
+        station=text_of(found, "StationName"),
+        images=_number(found, "NumberOfSeriesRelatedInstances"),
+    )
+
+
+def study_keys(question: Question) -> Iterator[dict[str, str]]:
+    """Yield the keys of each query that a question takes."""
     asked = {"StudyInstanceUID": "", "AccessionNumber": "", "StudyDate": ""}
     if question.accession_numbers:
         days = _range(question.days)
@@ -170,7 +176,8 @@ def _range(days: list[dt.date]) -> str:
     return f"{days[0]:%Y%m%d}-{days[-1]:%Y%m%d}" if days else ""
 
 
-def _text(found: Dataset, name: str) -> str:
+def text_of(found: Dataset, name: str) -> str:
+    """Return a value of an answer as text; empty where there is none that can be read."""
     try:
         return str(found.get(name) or "").strip()
     except Exception:
@@ -178,7 +185,7 @@ def _text(found: Dataset, name: str) -> str:
 
 
 def _number(found: Dataset, name: str) -> int | None:
-    text = _text(found, name)
+    text = text_of(found, name)
     return int(text) if text.isascii() and text.isdigit() else None
 
 

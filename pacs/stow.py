@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from pacs.send import Sent
 from pacs.survey import Part10File
+from pacs.web_session import WebSession
 from screening.errors import AssociationError, DeliveryError
 
 _SECONDS = 30.0
@@ -46,7 +47,9 @@ def stow(
         If the answer is none of STOW-RS.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    client = DICOMwebClient(url, session=_Session(), headers=headers, timeout=_SECONDS)
+    client = DICOMwebClient(
+        url, session=_Session(_MOST_ANSWERED), headers=headers, timeout=_SECONDS
+    )
     client.set_http_retry_params(retry=False)
     try:
         answer = client.store_instances([_read(file) for file in files], study_instance_uid)
@@ -76,28 +79,15 @@ def stow(
             yield Sent(file.path, uid, reason, accepted=False, explanation=why)
 
 
-class _Session(requests.Session):
-    """Goes nowhere but where it was sent, and takes an answer of bounded size."""
+class _Session(WebSession):
+    """Lets the library read what was refused where nothing was stored."""
 
     def send(
         self,
         request: requests.PreparedRequest,
         **choices: Any,  # noqa: ANN401
     ) -> requests.Response:
-        answer = super().send(request, **{**choices, "stream": True, "allow_redirects": False})
-        if 300 <= answer.status_code < 400:
-            answer.close()
-            raise DeliveryError(
-                f"the DICOMweb server answers {answer.status_code}: it is elsewhere, and stow_url "
-                "must say where"
-            )
-        content = b""
-        for piece in answer.iter_content(65_536):
-            content += piece
-            if len(content) > _MOST_ANSWERED:
-                answer.close()
-                raise DeliveryError(_NONE)
-        answer._content = content
+        answer = super().send(request, **choices)
         if answer.status_code == _CONFLICT:
             # PS3.18 Table 10.5.3-1: none was stored; which and why stands in what the library
             # reads of an answer that is no error alone.

@@ -34,6 +34,8 @@ from screening.records.results import record_results
 from screening.records.schema import InstanceRow
 from screening.settings import Settings
 
+DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
+
 
 class Hospital:
     """A PACS with studies, and an installation that fetches from it."""
@@ -47,19 +49,26 @@ class Hospital:
             "nightread": ["NIGHTREAD", "127.0.0.1", settings.dicom_port]
         }
         self._stack = ExitStack()
+        self._plugins = [DICOMWEB] if retrieve == "web" else []
+        require(all(Path(each).exists() for each in self._plugins), "no orthanc-dicomweb")
         self.orthanc = self._start(None)
         file = folder / "sources.toml"
-        file.write_text(
-            f"[[source]]\nname = 'pacs'\nae_title = 'ORTHANC'\nhost = '127.0.0.1'\n"
-            f"port = {self.orthanc.dicom_port}\nretrieve = '{retrieve}'\nstudies_in_flight = 8\n"
+        where = (
+            f"dicomweb_url = '{self.orthanc.url}/dicom-web'\n"
+            if retrieve == "web"
+            else f"ae_title = 'ORTHANC'\nhost = '127.0.0.1'\nport = {self.orthanc.dicom_port}\n"
+            f"retrieve = '{retrieve}'\n"
         )
+        file.write_text(f"[[source]]\nname = 'pacs'\n{where}studies_in_flight = 8\n")
         self.sources = file
         self.settings = settings.model_copy(update={"sources_file": file})
         self.installation = Installation(self.settings)
 
     def _start(self, ports: tuple[int, int] | None) -> Orthanc:
         return self._stack.enter_context(
-            running_orthanc(self._program, self._folder, self._known, ports=ports)
+            running_orthanc(
+                self._program, self._folder, self._known, plugins=self._plugins, ports=ports
+            )
         )
 
     def fill(self, paths: list[Path]) -> None:

@@ -92,6 +92,32 @@ def test_what_the_pacs_cannot_send_is_named_and_what_grows_is_fetched(
     assert told["counts"]["complete"] is False
 
 
+@pytest.mark.parametrize("hospital", ["web"], indirect=True)
+def test_a_dicomweb_server_is_asked_and_fetched_from_as_well(
+    hospital: Hospital, tmp_path: Path
+) -> None:
+    films = write_load(tmp_path / "films", 5, IMAGES, side=96)
+    hospital.fill(films)
+    hospital.lose_the_file_of(films[0])
+    hospital.open("listen")
+    hospital.installation.send(films[-1:])
+    runner = hospital.runner()
+    hospital.begin(first_day=DAY, last_day=DAY)
+    hospital.run_until(runner, lambda: hospital.batch()[0].state is BatchState.FINISHED)
+    tally = hospital.batch()[1]
+    # A server of this kind cannot even say what there is where a file is lost.
+    assert (tally.planned, tally.here) == (5, 8)
+    with hospital.installation.records.read() as session:
+        (exception,) = exceptions_of(session, 1)
+        answers = read_ledger(session, dt.datetime.now(dt.UTC)).answers
+    assert exception.last_error == "the DICOMweb server answers 500"
+    assert answers.conflicts == 0, "an image is the same by whichever way it comes"
+    hospital.orthanc.kill()
+    hospital.begin(first_day=DAY, last_day=DAY)
+    runner.step()
+    assert "does not answer" in (hospital.batch(2)[0].last_error or "")
+
+
 @pytest.mark.parametrize("hospital", ["get"], indirect=True)
 def test_what_came_before_a_failure_is_kept_and_a_replaced_image_is_found(
     hospital: Hospital, tmp_path: Path

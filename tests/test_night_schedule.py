@@ -102,7 +102,10 @@ SCHEDULE = "[[schedule]]\nname='n'\nsource='a'\nbegins='0 22 * * *'\n"
     [
         ("", "names nobody"),
         (SOURCE + SOURCE, "name of its own"),
-        (SOURCE.replace("104", "0"), "source a, port: "),
+        (SOURCE.replace("104", "0"), "are needed"),
+        (SOURCE + "dicomweb_url='https://h/dicom-web'\n", "there is no ae_title"),
+        ("[[source]]\nname='a'\ndicomweb_url='http://h/dicom-web'\n", "https"),
+        ("[[source]]\nname='a'\n", "are needed, or dicomweb_url"),
         (SOURCE + "timezone='Mars/Olympus'\n", "no time zone Mars/Olympus"),
         (SOURCE + "timezone='../../etc/passwd'\n", "no time zone"),
         (SOURCE + "retrieve='push'\n", "'move' or 'get'"),

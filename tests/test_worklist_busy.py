@@ -51,7 +51,7 @@ def test_images_that_hang_leave_threads_for_the_others(
     anna = desk.signed_in("anna")
     monkeypatch.setattr(desk.frames, "_waiting", threading.BoundedSemaphore(1))
     hold = threading.Event()
-    monkeypatch.setattr(desk.frames, "_in_turn", lambda *_: (hold.wait(20), b"x")[1])
+    monkeypatch.setattr(desk.frames._decoders, "run", lambda *_: (hold.wait(20), b"x")[1])
     address = f"/api/v1/images/{ds.SOPInstanceUID}/picture"
     waits = threading.Thread(target=lambda: anna.get(address))
     waits.start()

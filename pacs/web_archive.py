@@ -1,0 +1,150 @@
+"""QIDO-RS and WADO-RS: what a DICOMweb server has, and its images, PS3.18 10.6 and 10.4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom.dataset import Dataset
+
+from pacs.find import FoundSeries, FoundStudy, series_of, study_keys, text_of
+from pacs.question import Question
+from pacs.web_session import WebSession
+from screening.errors import AssociationError, DeliveryError, QueryError, RetrieveError
+
+_SECONDS = 60.0
+_MOST_ANSWERED = 50_000_000
+
+_Answer = TypeVar("_Answer")
+
+
+class WebQuery:
+    """Questions to a DICOMweb server; its methods are those of `pacs.find.Query`."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._client = _client(url, token, WebSession(_MOST_ANSWERED))
+
+    def studies(self, question: Question) -> Iterator[FoundStudy]:
+        """Yield the studies that may belong to a batch, each once."""
+        known: set[str] = set()
+        for keys in study_keys(question):
+            filters = {name: value for name, value in keys.items() if value}
+            for found in self._all(self._client.search_for_studies, search_filters=filters):
+                uid = text_of(found, "StudyInstanceUID")
+                if uid and uid not in known:
+                    known.add(uid)
+                    number = text_of(found, "AccessionNumber") or keys["AccessionNumber"]
+                    yield FoundStudy(uid, number or None)
+
+    def series(self, study_instance_uid: str) -> list[FoundSeries]:
+        """Return the series of a study.
+
+        Raises
+        ------
+        QueryError
+            If it refuses, or names none.
+        """
+        fields = ["BodyPartExamined", "StationName", "NumberOfSeriesRelatedInstances"]
+        found = self._all(
+            self._client.search_for_series, study_instance_uid=study_instance_uid, fields=fields
+        )
+        series = [series_of(each) for each in found if text_of(each, "SeriesInstanceUID")]
+        if not series:
+            raise QueryError("the DICOMweb server lists a study and none of its series")
+        return series
+
+    def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a series."""
+        found = self._all(
+            self._client.search_for_instances,
+            study_instance_uid=study_instance_uid,
+            series_instance_uid=series_instance_uid,
+        )
+        return frozenset(uid for each in found if (uid := text_of(each, "SOPInstanceUID")))
+
+    def _all(self, search: Callable[..., list[Any]], **choices: object) -> Iterator[Dataset]:
+        """Yield all that a search finds, until the server has nothing that is new.
+
+        It may answer with less than all, and some ignore the offset.
+        """
+        known: set[tuple[str, ...]] = set()
+        page = _asked(lambda: _datasets(search(**choices)))
+        while new := {uids: found for found in page if (uids := _uids(found)) not in known}:
+            known.update(new)
+            yield from new.values()
+            page = _asked(lambda: _datasets(search(offset=len(known), **choices)))
+
+
+@contextmanager
+def web_querying(url: str, token: str) -> Iterator[WebQuery]:
+    """Yield what a DICOMweb server is asked by, as `pacs.find.querying` does for DIMSE."""
+    yield WebQuery(url, token)
+
+
+def get_by_web(url: str, token: str, study: str, series: str, folder: Path) -> None:
+    """Fetch a series into files of a folder, in the transfer syntax in which it is kept.
+
+    Raises
+    ------
+    AssociationError
+        If nobody answers.
+    RetrieveError
+        If the server refuses, sends nothing, or its answer is none of WADO-RS. What came before
+        stays in the folder.
+    """
+    client = _client(url, token, WebSession())
+    kept = (("application/dicom", "*"),)
+
+    def fetch() -> None:
+        for number, ds in enumerate(client.iter_series(study, series, media_types=kept)):
+            ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+
+    try:
+        _asked(fetch)
+    except QueryError as error:
+        raise RetrieveError(str(error)) from error
+    if not any(folder.iterdir()):
+        raise RetrieveError("the DICOMweb server sends no image of a series")
+
+
+def _datasets(page: list[Any]) -> list[Dataset]:
+    return [Dataset.from_json(found) for found in page]
+
+
+def _uids(found: Dataset) -> tuple[str, ...]:
+    return tuple(
+        text_of(found, name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    )
+
+
+def _client(url: str, token: str, session: WebSession) -> DICOMwebClient:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    client = DICOMwebClient(url, session=session, headers=headers, timeout=_SECONDS)
+    client.set_http_retry_params(retry=False)
+    return client
+
+
+def _asked(ask: Callable[[], _Answer]) -> _Answer:
+    try:
+        return ask()
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise QueryError(f"the DICOMweb server answers {status}") from error
+    except requests.JSONDecodeError as error:
+        raise QueryError("the DICOMweb server's answer is no DICOM JSON") from error
+    except requests.RequestException as error:
+        raise AssociationError(
+            f"the DICOMweb server does not answer: {type(error).__name__}", "nobody"
+        ) from error
+    except DeliveryError as error:
+        raise QueryError(str(error)) from error
+    except OSError:
+        raise
+    except Exception as error:
+        # pydicom raises nearly anything on what is none of its kind.
+        said = type(error).__name__
+        raise QueryError(f"the DICOMweb server's answer is none ({said})") from error
