@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from night.morning import Compose, send_reports
+from night.rescreening import rescreen
 from night.schedule import begin_nights
 from night.sources import Source, Sources
 from night.visit import Visit, Visitor
@@ -18,7 +19,13 @@ from pacs.echo import echo
 from pacs.peer import Peer, Trouble
 from pacs.question import Question
 from screening.archive.archive import Archive
-from screening.domain.night_batch import MOST_ATTEMPTS, SHORTEST_PAUSE, FetchState, pause_after
+from screening.domain.night_batch import (
+    ARCHIVE,
+    MOST_ATTEMPTS,
+    SHORTEST_PAUSE,
+    FetchState,
+    pause_after,
+)
 from screening.errors import AssociationError, NightreadError, RecordsError, RetrieveError
 from screening.records import night_batches
 from screening.records.engine import Records
@@ -135,6 +142,8 @@ class Runner:
 
     def _step(self, batch: Batch) -> bool:
         """Take a batch one step further, and say whether the next can follow at once."""
+        if batch.source == ARCHIVE:
+            return rescreen(self._records, batch, self._now)
         source = self._sources.find(batch.source)
         if source is None:
             self._postpone(batch, self._shortest_pause, f"no source is named {batch.source}")

@@ -21,6 +21,7 @@ from pacs.question import RADIOGRAPHS, Question
 from pacs.tables import read_tables
 from pacs.tls import TlsChoice
 from pacs.web_archive import WebQuery, web_querying
+from screening.domain.night_batch import ARCHIVE, FOLDER
 from screening.errors import SendError, SettingsError
 from screening.web_address import require_safe
 
@@ -249,6 +250,8 @@ class Sources(BaseModel):
     @model_validator(mode="after")
     def _fit_together(self) -> Sources:
         names = [each.name for each in self.source]
+        if taken := {FOLDER, ARCHIVE} & set(names):
+            raise ValueError(f"source {min(taken)}: that is the name of what is no PACS; another")
         for kind, all_names in (
             ("source", names),
             ("schedule", [each.name for each in self.schedule]),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nightread.batch_progress import shown, watch
+from nightread.rescreen import rescreen
 from screening.domain.night_batch import BatchState
 
 if TYPE_CHECKING:
     from screening.records.engine import Records
     from screening.records.night_batches import Batch
-    from screening.records.night_tally import BatchTally
     from screening.settings import Settings
 
 batch = typer.Typer(
@@ -90,7 +91,7 @@ def start(
         assert made is not None, "no schedule has begun it"
         remark(f"batch {made.row} has begun: nightread batch show {made.row}")
         if wait:
-            _watch(records, made.row)
+            watch(records, made.row)
 
 
 @batch.command()
@@ -109,8 +110,8 @@ def folder(
     from nightread.terminal import remark, write
     from screening.domain.night_batch import FOLDER
     from screening.errors import BatchError
-    from screening.records.batch_files import count_files, unfinished_batch
-    from screening.records.night_batches import begin_batch
+    from screening.records.batch_files import count_files
+    from screening.records.night_batches import begin_or_go_on
     from screening.settings_source import load_settings
 
     chosen = path.resolve()
@@ -120,19 +121,17 @@ def folder(
     settings = load_settings()
     with opened(settings) as records:
         with records.begin() as session:
-            found = unfinished_batch(session, name, now())
-            if found is None:
-                found = begin_batch(session, FOLDER, {"folder": name}, now())
-                assert found is not None, "no schedule has begun it"
-                remark(f"batch {found.row} has begun")
-            else:
-                remark(f"batch {found.row} goes on")
+            found, goes_on = begin_or_go_on(session, FOLDER, {"folder": name}, now())
+        remark(f"batch {found.row} {'goes on' if goes_on else 'has begun'}")
         _bring_in(records, settings, found, chosen)
-        write(_shown(records, found.row))
+        write(shown(records, found.row))
         with records.read() as session:
             lost = count_files(session, found.row).lost
     if lost:
         raise typer.Exit(1)
+
+
+batch.command()(rescreen)
 
 
 @batch.command("list")
@@ -181,7 +180,7 @@ def show(
 
     with opened(load_settings()) as records:
         if wait:
-            _watch(records, number)
+            watch(records, number)
         with records.read() as session:
             found = find_batch(session, number)
             if found is None:
@@ -191,7 +190,7 @@ def show(
             files = list(files_left_out(session, number)) if as_json else []
             lost = count_files(session, number).lost
         if not as_json:
-            write(_shown(records, number))
+            write(shown(records, number))
     if as_json:
         write_json(batch_object(found, tally, exceptions, files))
     if not is_complete(found, tally) or lost:
@@ -275,47 +274,3 @@ def _bring_in(records: Records, settings: Settings, batch: Batch, path: Path) ->
                 break
             time.sleep(0.5)
     bringing.end(batch)
-
-
-def _shown(records: Records, number: int) -> str:
-    from screening.records.batch_files import count_files, files_left_out
-    from screening.records.night_batches import exceptions_of, find_batch
-    from screening.records.night_tally import tally_batch
-    from worklist.batch_table import write_batch
-
-    with records.read() as session:
-        found = find_batch(session, number)
-        assert found is not None, "batches are never deleted"
-        return write_batch(
-            found,
-            tally_batch(session, number),
-            exceptions_of(session, number),
-            count_files(session, number),
-            files_left_out(session, number),
-        )
-
-
-def _watch(records: Records, number: int) -> None:
-    """Show how far a batch is until it ends, or nobody works on it."""
-    import time
-
-    from nightread.terminal import progress, remarks
-    from screening.records.night_batches import find_batch
-    from screening.records.night_tally import tally_batch
-
-    with progress(remarks()) as bar:
-        task = bar.add_task(f"batch {number}", total=None)
-        while True:
-            with records.read() as session:
-                found = find_batch(session, number)
-                if found is None or found.state is not BatchState.RUNNING:
-                    return
-                tally = tally_batch(session, number)
-            bar.update(task, description=_progress(found, tally), total=tally.planned or None)
-            bar.update(task, completed=tally.settled)
-            time.sleep(1)
-
-
-def _progress(found: Batch, tally: BatchTally) -> str:
-    waits = f" ({found.last_error})" if found.last_error else ""
-    return f"batch {found.row}: {tally.scored} of {tally.received} images scored{waits}"

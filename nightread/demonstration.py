@@ -257,7 +257,7 @@ class Demonstration:
 
 
 def _is_settled(image: Image) -> bool:
-    scored = image.state is InstanceState.SCORED and bool(image.scores)
+    scored = image.state is InstanceState.SCORED and image.score is not None
     return scored or (image.state is InstanceState.NOT_SCORED and image.exclusion is not None)
 
 

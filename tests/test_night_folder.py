@@ -17,6 +17,7 @@ from conftest import wait_until
 from console import environment, nightread
 from installation import Installation
 from pydicom.fileset import FileSet
+from sqlalchemy import update
 
 from phantoms.load import write_load
 from screening.domain.night_batch import BatchState
@@ -24,6 +25,7 @@ from screening.queue.embedded import EmbeddedRedis
 from screening.records.batch_files import count_files
 from screening.records.night_batches import find_batch
 from screening.records.night_tally import tally_batch
+from screening.records.schema import ScoreRow
 from screening.settings import Settings
 
 STUDIES, IMAGES = 12, 2
@@ -88,12 +90,23 @@ def test_a_folder_with_junk_is_screened_with_one_command(
     for name in ("M\\xfcller.txt", "notes.txt", "empty.dcm", "broken.dcm", "headless.dcm"):
         assert f"{name}: " in ran.stdout
     assert "2 of them an image that came before" in ran.stdout
+
+    with installation.records.begin() as session:
+        session.execute(update(ScoreRow).values(model_version="0.0.1"))
+    ran = nightread("batch", "rescreen", cwd=tmp_path, **chosen(settings))
+    assert ran.returncode == 0, ran.stderr
+    assert f"{STUDIES * IMAGES} were let wait for it" in ran.stdout
+    assert ran.stdout.rstrip().endswith("complete")
+    for dossier in installation.dossiers():
+        for image in dossier.images:
+            old, new = image.scores
+            assert (old.model_version, new.probability) == ("0.0.1", old.probability)
     told = json.loads(
         nightread("batch", "show", 1, "--json", cwd=tmp_path, **chosen(settings)).stdout
     )
     assert len(told["files_left_out"]) == 5
     again = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
-    assert "batch 2 has begun" in again.stderr
+    assert "batch 3 has begun" in again.stderr
     installation.assert_scored_once(STUDIES * IMAGES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from screening.domain.night_batch import BatchState, FetchState
+from screening.domain.night_batch import ARCHIVE, BatchState, FetchState
 from screening.domain.reason import Reason
 from screening.records.batch_files import BatchFile, FileTally
 from screening.records.night_batches import Batch, BatchStudy
@@ -46,10 +46,19 @@ def write_batch(
     fetched = tally.studies.get(FetchState.FETCHED, 0)
     held = tally.studies.get(FetchState.HELD, 0)
     failed = tally.studies.get(FetchState.FAILED, 0)
+    if batch.source == ARCHIVE:
+        lines += [
+            f"studies  {tally.planned}: {failed} not read by {_model(batch)}, "
+            f"{tally.planned - tally.settled} to come",
+            f"images   {tally.expected} were let wait for it",
+        ]
+    else:
+        lines += [
+            f"studies  {tally.planned}: {fetched} fetched, {held} here before, {failed} failed, "
+            f"{tally.planned - tally.settled} to come",
+            f"images   {tally.expected} at the PACS: {tally.here} here, {tally.missing} missing",
+        ]
     lines += [
-        f"studies  {tally.planned}: {fetched} fetched, {held} here before, {failed} failed, "
-        f"{tally.planned - tally.settled} to come",
-        f"images   {tally.expected} at the PACS: {tally.here} here, {tally.missing} missing",
         f"screened {tally.received} here: {tally.scored} scored, {tally.not_scored} not scored, "
         f"{tally.waiting} waiting",
     ]
@@ -79,6 +88,10 @@ def _files(files: FileTally, left_out: Iterable[BatchFile]) -> list[str]:
     ]
     rest = sum(files.left_out.values()) - len(named)
     return [*lines, *named, *([f"    and {rest} more: --json"] if rest > 0 else [])]
+
+
+def _model(batch: Batch) -> str:
+    return f"{batch.question['model']} {batch.question['model_version']}"
 
 
 def _head(batch: Batch) -> str:

@@ -42,10 +42,10 @@ def file_table(images: Mapping[str, Image], width: int, *, limit: int = 50) -> T
 
 def _row(name: str, image: Image) -> list[Text]:
     why = str(image.exclusion) if image.exclusion else ""
-    verdict = image.scores[-1].verdict if image.scores else Verdict(image.state.value)
+    verdict = image.score.verdict if image.score else Verdict(image.state.value)
     score = score_sign(_score(image))
     return [Text(plain(name)), verdict_sign(verdict), Text(score), Text(plain(why))]
 
 
 def _score(image: Image) -> float | None:
-    return image.scores[-1].probability if image.scores else None
+    return image.score.probability if image.score else None

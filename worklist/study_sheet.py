@@ -62,7 +62,7 @@ def _header(dossier: Dossier) -> Table:
 def _images(images: tuple[Image, ...]) -> Table:
     table = _table("Series/Image", "View", "Size", "State", "Score", "Hottest", "Tries", "Why")
     for image in images:
-        score = image.scores[-1] if image.scores else None
+        score = image.score
         table.add_row(
             f"{_number(image.series_number)}/{_number(image.instance_number)}",
             _text(" ".join(part for part in (image.laterality, image.view_position) if part)),

@@ -13,7 +13,6 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from screening.archive.archive import Archive
-from screening.domain.instance import InstanceState
 from screening.domain.prediction import ModelIdentity
 from screening.domain.reason import Reason
 from screening.domain.review import Review
@@ -60,8 +59,7 @@ class ScreenedImage:
     @property
     def score(self) -> Score | None:
         """Its newest score; ``None`` where it was not scored."""
-        scored = self.record.state is InstanceState.SCORED
-        return self.record.scores[-1] if scored and self.record.scores else None
+        return self.record.score
 
     @property
     def is_flagged(self) -> bool:

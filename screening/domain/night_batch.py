@@ -22,6 +22,9 @@ class BatchState(StrEnum):
 FOLDER = "folder"
 """The source of a batch of files."""
 
+ARCHIVE = "archive"
+"""The source of a batch of what is here, for a model that has not scored it."""
+
 
 class FetchState(StrEnum):
     """Where a study of a batch stands.

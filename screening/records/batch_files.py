@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from screening.domain.night_batch import FOLDER, BatchState, FetchState
+from screening.domain.night_batch import FetchState
 from screening.records.dialect import insert_for
-from screening.records.night_batches import Batch, change_state
-from screening.records.night_schema import BatchFileRow, BatchRow, BatchStudyRow
+from screening.records.night_batches import Batch
+from screening.records.night_schema import BatchFileRow, BatchStudyRow
 from screening.records.schema import InstanceRow, StudyRow
 
 _DISTINCT = func.count(BatchFileRow.sop_instance_uid.distinct())
@@ -62,21 +61,6 @@ class FileTally:
     left_out: dict[str, int]
     repeated: int
     lost: int
-
-
-def unfinished_batch(session: Session, folder: str, now: dt.datetime) -> Batch | None:
-    """Return the batch of a folder that somebody has begun and not finished; it goes on."""
-    row = session.scalar(
-        select(BatchRow.id)
-        .where(
-            BatchRow.source == FOLDER,
-            BatchRow.state.in_([BatchState.RUNNING.value, BatchState.PAUSED.value]),
-            BatchRow.question == json.dumps({"folder": folder}),
-        )
-        .order_by(BatchRow.id.desc())
-        .limit(1)
-    )
-    return change_state(session, row, BatchState.RUNNING, now) if row is not None else None
 
 
 def known_files(session: Session, batch_row: int, paths: Collection[str]) -> frozenset[str]:

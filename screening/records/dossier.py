@@ -56,7 +56,8 @@ class Score:
 class Image:
     """One instance of the study: waiting, scored, or not scored with its reason.
 
-    The doubts say why its score deserves less trust; its quality is ``None`` where it was not seen,
+    Its scores are those of every model, in order of time. The doubts say why the newest deserves
+    less trust; its quality is ``None`` where it was not seen,
     and the view spread, how far its mirror image scores otherwise, where it has no score.
     The patient is the one whom its own header names. What a shadow model said stands apart from
     the scores and is behind no verdict.
@@ -89,6 +90,12 @@ class Image:
     doubts: tuple[str, ...]
     scores: tuple[Score, ...]
     shadow_scores: tuple[ShadowScore, ...]
+
+    @property
+    def score(self) -> Score | None:
+        """The newest; ``None`` where there is none, or where a later model could not score it."""
+        stands = self.state is not InstanceState.NOT_SCORED
+        return self.scores[-1] if stands and self.scores else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,7 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
             quality=_quality(seen),
             view_spread=seen.view_spread if seen else None,
-            doubts=_doubts(seen, scores.get(row.id, [])),
+            doubts=_doubts(seen, scores.get(row.id, []) if out is None else []),
             scores=tuple(scores.get(row.id, ())),
             shadow_scores=tuple(shadows.get(row.id, ())),
         )

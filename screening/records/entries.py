@@ -27,7 +27,7 @@ class Entry:
     digest
         BLAKE3 of its transfer syntax and data set, by which its file is found.
     verdict, probability
-        Its newest score; ``None`` where it has none.
+        Its newest score; ``None`` where it has none, or waits for another model's.
     reason
         Why it has no score; ``None`` where it has one or waits.
     settled_at
@@ -53,7 +53,10 @@ def read_entries(session: Session, since: dt.datetime | None = None) -> Iterator
     """
     newest = (
         select(func.max(ScoreRow.id))
-        .where(ScoreRow.instance_row == InstanceRow.id)
+        .where(
+            ScoreRow.instance_row == InstanceRow.id,
+            InstanceRow.state == InstanceState.SCORED.value,
+        )
         .correlate(InstanceRow)
         .scalar_subquery()
     )

@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import cast
 
-from sqlalchemy import Connection, Executable, bindparam, case, func, select, update
+from sqlalchemy import Connection, Executable, ScalarSelect, bindparam, case, func, select, update
 
 from screening.domain.instance import InstanceHeader, InstanceState
 from screening.domain.lane import Lane
@@ -185,15 +185,7 @@ def file_series(connection: Connection, header: InstanceHeader, study_row: int) 
 
 
 def reopen_study(connection: Connection, study_row: int) -> None:
-    """Let a study wait again of which some images do, and count those that still have no score."""
-    not_scored = (
-        select(func.count())
-        .where(
-            InstanceRow.study_row == study_row,
-            InstanceRow.state == InstanceState.NOT_SCORED.value,
-        )
-        .scalar_subquery()
-    )
+    """Let a study wait again of which some images do, and count what the others are."""
     connection.execute(
         update(StudyRow)
         .where(StudyRow.id == study_row)
@@ -202,10 +194,19 @@ def reopen_study(connection: Connection, study_row: int) -> None:
                 (StudyRow.verdict == Verdict.NOT_SCORED.value, Verdict.WAITING.value),
                 else_=StudyRow.verdict,
             ),
-            images_not_scored=not_scored,
+            images_scored=_count_of(study_row, InstanceState.SCORED),
+            images_not_scored=_count_of(study_row, InstanceState.NOT_SCORED),
         )
     )
     settle_reasons(connection, study_row)
+
+
+def _count_of(study_row: int, state: InstanceState) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .where(InstanceRow.study_row == study_row, InstanceRow.state == state.value)
+        .scalar_subquery()
+    )
 
 
 def file_study_of_conflict(

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Subquery, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Subquery, and_, exists, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -18,6 +18,7 @@ from screening.domain.reason import Reason
 from screening.records.association import Outcome
 from screening.records.calls import open_since
 from screening.records.cases import Tally, tally
+from screening.records.rescreening import was_rescreened
 from screening.records.schema import (
     AssociationRow,
     ConflictRow,
@@ -205,8 +206,15 @@ def _uncounted(images: Tally) -> Iterator[str]:
 
 
 def _contradictions(session: Session, since: dt.datetime | None) -> Iterator[str]:
-    """Look whether each image has what its state says: a score, a reason, or neither."""
-    scored = exists().where(ScoreRow.instance_row == InstanceRow.id)
+    """Look whether each image has what its state says: a score, a reason, or neither.
+
+    What was let wait for another model keeps its older scores.
+    """
+    kept = InstanceRow.state != InstanceState.SCORED.value
+    scored = and_(
+        exists().where(ScoreRow.instance_row == InstanceRow.id),
+        not_(and_(kept, was_rescreened())),
+    )
     excluded = ExclusionRow.instance_row.is_not(None)
     found = session.execute(
         select(InstanceRow.state, scored, excluded, func.count())

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
+from screening.domain.instance import InstanceState
 from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+
+# Of an image that a later model could not score the older scores are history.
+_STANDS = InstanceRow.state != InstanceState.NOT_SCORED.value
+_LATER = aliased(ScoreRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
     newest = (
         select(ScoreRow.id)
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
-        .where(InstanceRow.sop_instance_uid == sop_instance_uid)
+        .where(InstanceRow.sop_instance_uid == sop_instance_uid, _STANDS)
         .order_by(ScoreRow.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -56,7 +61,11 @@ def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | N
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
         .join(ScoreRow, ScoreRow.instance_row == InstanceRow.id)
         .outerjoin(HeatmapRow, HeatmapRow.score_row == ScoreRow.id)
-        .where(StudyRow.study_instance_uid == study_instance_uid)
+        .where(
+            StudyRow.study_instance_uid == study_instance_uid,
+            _STANDS,
+            ~exists().where(_LATER.instance_row == ScoreRow.instance_row, _LATER.id > ScoreRow.id),
+        )
         .order_by(ScoreRow.probability.desc(), ScoreRow.id.desc())
         .limit(1)
     ).one_or_none()

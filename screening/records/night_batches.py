@@ -91,6 +91,35 @@ def begin_batch(
     return find_batch(session, row) if row is not None else None
 
 
+def begin_or_go_on(
+    session: Session, source: str, question: Mapping[str, Any], now: dt.datetime
+) -> tuple[Batch, bool]:
+    """Begin a batch, or go on with one for the same that somebody has begun and not finished.
+
+    Returns
+    -------
+    Batch
+        Running.
+    bool
+        Whether it goes on.
+    """
+    row = session.scalar(
+        select(BatchRow.id)
+        .where(
+            BatchRow.source == source,
+            BatchRow.state.in_([BatchState.RUNNING.value, BatchState.PAUSED.value]),
+            BatchRow.question == json.dumps(question),
+        )
+        .order_by(BatchRow.id.desc())
+        .limit(1)
+    )
+    if row is not None:
+        return change_state(session, row, BatchState.RUNNING, now), True
+    made = begin_batch(session, source, question, now)
+    assert made is not None, "no schedule has begun it"
+    return made, False
+
+
 def find_batch(session: Session, number: int) -> Batch | None:
     """Return a batch by its number."""
     row = session.get(BatchRow, number, populate_existing=True)

@@ -227,7 +227,11 @@ def _newest_scores(session: Session, study_row: int) -> Sequence[ScoreRow]:
     newest = (
         select(func.max(ScoreRow.id))
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
-        .where(InstanceRow.study_row == study_row)
+        .where(
+            InstanceRow.study_row == study_row,
+            # An older model may have scored what this one cannot.
+            InstanceRow.state != InstanceState.NOT_SCORED.value,
+        )
         .group_by(ScoreRow.instance_row)
     )
     return session.scalars(select(ScoreRow).where(ScoreRow.id.in_(newest))).all()

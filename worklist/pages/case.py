@@ -99,7 +99,7 @@ def _state(case: Case, reviews: tuple[Review, ...]) -> str:
 
 def _shown(image: Image) -> dict[str, object]:
     """Return what the viewer needs of an image."""
-    newest = image.scores[-1] if image.scores else None
+    newest = image.score
     return {
         "uid": image.sop_instance_uid,
         "has_heatmap": newest is not None and newest.heatmap is not None,

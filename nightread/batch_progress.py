@@ -1,0 +1,69 @@
+"""A batch in the terminal: how far it is until it ends, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from screening.records.engine import Records
+    from screening.records.night_batches import Batch
+    from screening.records.night_tally import BatchTally
+
+
+def watch(records: Records, number: int) -> None:
+    """Show how far a batch is until it ends, or nobody works on it."""
+    import time
+
+    with progressing(records, number) as show:
+        while show() is not None:
+            time.sleep(1)
+
+
+@contextmanager
+def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | None]]:
+    """Yield what shows how far a batch is, and returns it; ``None`` once nobody works on it."""
+    from nightread.terminal import progress, remarks
+    from screening.domain.night_batch import BatchState
+    from screening.records.night_batches import find_batch
+    from screening.records.night_tally import tally_batch
+
+    with progress(remarks()) as bar:
+        task = bar.add_task(f"batch {number}", total=None)
+
+        def show() -> Batch | None:
+            with records.read() as session:
+                found = find_batch(session, number)
+                if found is None or found.state is not BatchState.RUNNING:
+                    return None
+                tally = tally_batch(session, number)
+            bar.update(task, description=_progress(found, tally), total=tally.planned or None)
+            bar.update(task, completed=tally.settled)
+            return found
+
+        yield show
+
+
+def shown(records: Records, number: int) -> str:
+    """Return what became of a batch, and everything that is missing."""
+    from screening.records.batch_files import count_files, files_left_out
+    from screening.records.night_batches import exceptions_of, find_batch
+    from screening.records.night_tally import tally_batch
+    from worklist.batch_table import write_batch
+
+    with records.read() as session:
+        found = find_batch(session, number)
+        assert found is not None, "batches are never deleted"
+        return write_batch(
+            found,
+            tally_batch(session, number),
+            exceptions_of(session, number),
+            count_files(session, number),
+            files_left_out(session, number),
+        )
+
+
+def _progress(found: Batch, tally: BatchTally) -> str:
+    waits = f" ({found.last_error})" if found.last_error else ""
+    return f"batch {found.row}: {tally.scored} of {tally.received} images scored{waits}"
