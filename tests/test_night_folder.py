@@ -91,6 +91,7 @@ def test_a_folder_with_junk_is_screened_with_one_command(
         assert f"{name}: " in ran.stdout
     assert "2 of them an image that came before" in ran.stdout
 
+    installation.assert_scored_once(STUDIES * IMAGES)
     with installation.records.begin() as session:
         session.execute(update(ScoreRow).values(model_version="0.0.1"))
     ran = nightread("batch", "rescreen", cwd=tmp_path, **chosen(settings))
@@ -107,7 +108,7 @@ def test_a_folder_with_junk_is_screened_with_one_command(
     assert len(told["files_left_out"]) == 5
     again = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
     assert "batch 3 has begun" in again.stderr
-    installation.assert_scored_once(STUDIES * IMAGES)
+    assert installation.tally().received == STUDIES * IMAGES
 
 
 def test_a_folder_goes_on_where_it_was_killed(
