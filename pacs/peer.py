@@ -15,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
+from pacs.answers import leave_answers
 from pacs.watch import Watch
 from screening.errors import AssociationError, SendError
 
@@ -184,6 +185,7 @@ def _request(
     if not assoc.is_established:
         trouble, reason = _trouble(assoc, connected=bool(lines))
         raise AssociationError(_explain(peer, trouble, reason), trouble)
+    leave_answers(assoc)
     return assoc
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from test_listener_store import Door, radiograph
 
 from dicom_listener import commitment as commitment_module
+from pacs.answers import leave_answers
 from screening.domain.commitment import PUSH_MODEL, WELL_KNOWN_INSTANCE
 from screening.records.schema import CommitmentRow
 from screening.settings import Settings
@@ -59,12 +60,14 @@ class Asker:
     def associate(self) -> Association:
         self.ae.requested_contexts = []
         self.ae.add_requested_context(PUSH_MODEL, ImplicitVRLittleEndian)
-        return self.ae.associate(
+        assoc = self.ae.associate(
             "127.0.0.1",
             self.door.settings.dicom_port,
             ae_title="NIGHTREAD",
             evt_handlers=[self._handler()],  # type: ignore[list-item]
         )
+        leave_answers(assoc)
+        return assoc
 
     def ask(
         self,

@@ -11,6 +11,7 @@ from installation import Installation
 from pydicom import dcmread
 from pynetdicom import AE
 
+from pacs.answers import leave_answers
 from phantoms.load import write_load
 from screening.archive.archive import Archive
 from screening.archive.incoming_file import content_digest
@@ -34,6 +35,7 @@ def send_until_it_breaks(port: int, paths: list[Path], acknowledged: set[str]) -
     ae.dimse_timeout = 5
     ae.add_requested_context(datasets[0].SOPClassUID, datasets[0].file_meta.TransferSyntaxUID)
     assoc = ae.associate("127.0.0.1", port, ae_title="NIGHTREAD")
+    leave_answers(assoc)
     for ds in datasets:
         if not assoc.is_established:
             return

@@ -41,6 +41,7 @@ import migrations
 from dicom_listener import listener as listener_module
 from dicom_listener.address import open_ports
 from dicom_listener.listener import Listener
+from pacs.answers import leave_answers
 from screening.archive.archive import Archive
 from screening.dicom.part10 import data_set_offset
 from screening.errors import DependencyError
@@ -79,7 +80,9 @@ class Door:
             ae.add_requested_context(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID)
         if not datasets:
             ae.add_requested_context("1.2.840.10008.1.1")
-        return ae.associate("127.0.0.1", self.settings.dicom_port, ae_title=called)
+        assoc = ae.associate("127.0.0.1", self.settings.dicom_port, ae_title=called)
+        leave_answers(assoc)
+        return assoc
 
     def send(self, *datasets: Dataset, calling: str = "PACS") -> list[int]:
         assoc = self.associate(*datasets, calling=calling)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ from pydicom.uid import (
     JPEGLosslessSV1,
 )
 from pynetdicom import AllStoragePresentationContexts
+from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.events import Event
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from receiver import dropped_sockets, receiver
 
 from pacs.echo import echo
-from pacs.peer import MAXIMUM_CONTEXTS, Peer
+from pacs.peer import MAXIMUM_CONTEXTS, Peer, association
 from pacs.send import Sent, batches, send
 from pacs.survey import Part10File, survey
 from screening.dicom.part10 import data_set_offset
@@ -173,6 +176,36 @@ def test_a_broken_association_costs_one_file_and_the_rest_goes_by_a_new_one(tmp_
     assert [item.accepted for item in sent] == [True, False, True]
     assert "broke" in sent[1].explanation
     assert archive.associations == 2
+
+
+class NeverPauses(threading.Event):
+    """What pynetdicom's own thread waits at: as in the moment in which it passes nonetheless."""
+
+    def clear(self) -> None:
+        pass
+
+    def wait(self, timeout: float | None = None) -> bool:
+        time.sleep(0.005)
+        return True
+
+
+def test_an_answer_that_comes_at_once_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = DIMSEServiceProvider.get_msg
+
+    def late(provider: DIMSEServiceProvider, block: bool = False) -> object:
+        if block:
+            time.sleep(0.02)
+        return take(provider, block)
+
+    monkeypatch.setattr(DIMSEServiceProvider, "get_msg", late)
+    monkeypatch.setattr("pacs.peer._DIMSE_SECONDS", 2)
+    echoes = [(Verification, ImplicitVRLittleEndian)]
+    with receiver({}) as archive, association(archive.peer(), echoes) as assoc:
+        assoc._reactor_checkpoint = NeverPauses()
+        assoc._reactor_checkpoint.set()
+        assert [assoc.send_c_echo().get("Status") for _ in range(20)] == [0] * 20
 
 
 def test_a_file_that_vanished_does_not_stop_the_others(tmp_path: Path) -> None:
