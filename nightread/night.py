@@ -46,13 +46,7 @@ def night(parent: Parent = 0) -> None:
 
     def compose(moment: dt.datetime, zone: dt.tzinfo, with_page: bool) -> Letter:
         chosen = last_night(moment, zone)
-        found = read_night(
-            records,
-            chosen,
-            dt.datetime.now(dt.UTC),
-            zone=zone,
-            scheduled=replace(plan, zone=zone).scheduled(chosen),
-        )
+        found = read_night(records, chosen, dt.datetime.now(dt.UTC), replace(plan, zone=zone))
         state = "complete" if found.is_complete else "NOT complete"
         page = drawn_page(found, records, settings) if with_page else ""
         return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)

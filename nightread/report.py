@@ -41,7 +41,7 @@ def report(
     plan = read_plan(settings)
     with opened(settings) as records:
         chosen = night.date() if night else last_night(now(), plan.zone)
-        found = read_night(records, chosen, now(), zone=plan.zone, scheduled=plan.scheduled(chosen))
+        found = read_night(records, chosen, now(), plan)
         if out is not None:
             for path in _write(found, out, records, settings):
                 remark(f"wrote {path}")

@@ -12,6 +12,7 @@ def serve(parent: Parent = 0) -> None:
     from screening.settings_source import load_settings
 
     settings = load_settings()
+    from nightread.night_plan import read_plan
     from worklist import serve as process
 
-    process.run(settings)
+    process.run(settings, read_plan(settings))

@@ -22,7 +22,7 @@ from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches
 from screening.settings import Settings
-from worklist.night_report import NightReport, last_night, night_of, read_night, window
+from worklist.night_report import NightPlan, NightReport, last_night, night_of, read_night, window
 from worklist.report_page import report_csv, report_object, report_page, report_text
 
 NIGHT = dt.date(2026, 6, 10)
@@ -231,7 +231,8 @@ def test_a_study_that_grew_and_could_not_be_fetched_is_an_open_end(desk: TestDes
 def test_a_night_that_did_not_begin_is_not_complete(desk: TestDesk) -> None:
     at = moment(22)
     planned = [("extremities", NIGHT, at), ("later", NIGHT, moment(9))]
-    found = read_night(desk.records, NIGHT, moment(6), scheduled=planned)
+    plan = NightPlan(between=lambda *_: planned)
+    found = read_night(desk.records, NIGHT, moment(6), plan)
     assert [each.partition(" at ")[0] for each in found.open_ends] == [
         "extremities did not begin",
         "later is to begin",
@@ -239,7 +240,7 @@ def test_a_night_that_did_not_begin_is_not_complete(desk: TestDesk) -> None:
     with desk.records.begin() as session:
         for name in ("extremities", "later"):
             night_batches.begin_batch(session, "pacs", {}, at, schedule=name, night=NIGHT)
-    assert read_night(desk.records, NIGHT, moment(6), scheduled=planned).scheduled == ()
+    assert read_night(desk.records, NIGHT, moment(6), plan).scheduled == ()
 
 
 def test_what_waits_since_before_noon_is_an_open_end(desk: TestDesk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
 import shutil
@@ -303,12 +304,19 @@ def test_an_image_without_its_file_says_so(page: Page, desk: TestDesk, troubles:
 
 
 @pytest.mark.parametrize("width", [1280, 820])
-def test_no_serious_fault_of_accessibility(page: Page, width: int) -> None:
+def test_no_serious_fault_of_accessibility(page: Page, desk: TestDesk, width: int) -> None:
+    desk.now += dt.timedelta(minutes=1)
     page.set_viewport_size({"width": width, "height": 800})
     serious: list[str] = []
-    for place in ("list", "case"):
+    for place in ("list", "case", "nights", "night"):
         if place == "case":
             first_case(page)
+        if place == "nights":
+            page.get_by_role("link", name="Nights").click()
+            expect(page.locator("h1")).to_have_text("Nights")
+        if place == "night":
+            page.locator(".cases a").first.click()
+            expect(page.locator(".films img").first).to_be_visible()
         found = Axe().run(page).response["violations"]
         serious += [
             f"{place}: {each['id']} {[node['target'] for node in each['nodes'][:3]]}"

@@ -17,6 +17,7 @@ from screening.records.audit import Event, note
 from screening.records.engine import Records
 from screening.settings import Settings
 from worklist.frames import Frames
+from worklist.night_report import NightPlan
 from worklist.openid import SignInService
 from worklist.shown import filters, span
 
@@ -46,6 +47,8 @@ class Desk:
         Returns the present, UTC.
     sign_in_service
         Where else people sign in; ``None`` where nowhere.
+    nights
+        What should begin when.
     templates
         Of the pages.
     """
@@ -56,6 +59,7 @@ class Desk:
     frames: Frames
     clock: Callable[[], dt.datetime] = _now
     sign_in_service: SignInService | None = None
+    nights: NightPlan = field(default_factory=NightPlan)
     templates: Jinja2Templates = field(default_factory=_templates)
 
     def note(

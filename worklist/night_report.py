@@ -13,6 +13,7 @@ from screening.domain.night_batch import BatchState
 from screening.records.agreement import reviewed_cases
 from screening.records.case_filter import CaseFilter
 from screening.records.cases import Case, list_cases
+from screening.records.deliveries import count_given_up
 from screening.records.engine import Records
 from screening.records.ledger import Ledger, read_ledger
 from screening.records.night_batches import Batch, BatchStudy, exceptions_of, list_batches
@@ -31,6 +32,31 @@ NIGHTS_BEFORE = 14
 
 _MOST_CASES = 500
 _NOON = dt.time(12)
+
+
+Beginning = tuple[str, dt.date, dt.datetime]
+"""Which schedule begins which night, and when."""
+
+
+def _nothing(since: dt.datetime, until: dt.datetime) -> Sequence[Beginning]:
+    del since, until
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class NightPlan:
+    """What was settled of nights before they came.
+
+    Attributes
+    ----------
+    zone
+        By which it is noon; ``None`` for this machine's.
+    between
+        Returns what begins in a stretch of time.
+    """
+
+    zone: dt.tzinfo | None = None
+    between: Callable[[dt.datetime, dt.datetime], Sequence[Beginning]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +111,8 @@ class NightReport:
         Each figure that is compared, the unusual ones first.
     discordant
         Reviews of the day before in which the reviewer saw something else.
+    deliveries_given_up
+        Studies whose results a destination never took, and that were given up in the night.
     """
 
     night: dt.date
@@ -98,11 +126,23 @@ class NightReport:
     by_hour: tuple[tuple[dt.datetime, int], ...]
     controls: tuple[Unusual, ...]
     discordant: tuple[ReviewedCase, ...]
+    deliveries_given_up: int
 
     @property
     def unusual(self) -> tuple[Unusual, ...]:
         """Figures outside their limits."""
         return tuple(each for each in self.controls if each.control.is_unusual)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What somebody must look after, though the night is complete; a sentence each."""
+        found = []
+        if self.deliveries_given_up:
+            found.append(
+                f"studies whose results a destination never took: {self.deliveries_given_up}; "
+                "nightread deliveries says why"
+            )
+        return tuple(found)
 
     @property
     def missing(self) -> int:
@@ -157,9 +197,7 @@ def read_night(
     records: Records,
     night: dt.date,
     now: dt.datetime,
-    *,
-    zone: dt.tzinfo | None = None,
-    scheduled: Sequence[tuple[str, dt.date, dt.datetime]] = (),
+    plan: NightPlan = NightPlan(),
 ) -> NightReport:
     """Read all that is to be said of a night.
 
@@ -169,17 +207,15 @@ def read_night(
         The day on which it began.
     now
         The present, UTC.
-    zone
-        By which it is noon; ``None`` for this machine's.
-    scheduled
-        Which schedules begin which night, and when: those of this night are looked for.
+    plan
+        What should begin in it is looked for.
 
     Raises
     ------
     RecordsError
         If the database does not answer.
     """
-    since, end = window(night, zone)
+    since, end = window(night, plan.zone)
     until = max(since, min(end, now))
     with records.read() as session:
         ledger = read_ledger(session, now, since)
@@ -193,7 +229,8 @@ def read_night(
             if each.begun_at < until and (each.ended_at is None or each.ended_at >= since)
         ]
         before = [
-            window(night - dt.timedelta(days=days), zone) for days in range(1, NIGHTS_BEFORE + 1)
+            window(night - dt.timedelta(days=days), plan.zone)
+            for days in range(1, NIGHTS_BEFORE + 1)
         ]
         tonight = count_groups(session, since, until)
         earlier = [count_groups(session, *each) for each in before]
@@ -207,6 +244,7 @@ def read_night(
             ),
         ]
         cases = list_cases(session, CaseFilter(since=since), limit=_MOST_CASES)
+        given_up = count_given_up(session, since, until)
         discordant = [
             each for each in reviewed_cases(session) if each.is_discordant and each.day == night
         ]
@@ -220,7 +258,7 @@ def read_night(
         since=since,
         until=until,
         scheduled=_not_begun(
-            [each for each in scheduled if since <= each[2] < end],
+            plan.between(since, end),
             {(each.schedule, each.night) for each in every},
             now,
         ),
@@ -231,6 +269,7 @@ def read_night(
         by_hour=_hours(hours),
         controls=tuple(sorted(controls, key=lambda each: not each.control.is_unusual)),
         discordant=tuple(discordant),
+        deliveries_given_up=given_up,
     )
 
 
@@ -278,7 +317,7 @@ def _sums(groups: Sequence[GroupCount]) -> GroupCount:
 
 
 def _not_begun(
-    scheduled: Sequence[tuple[str, dt.date, dt.datetime]],
+    scheduled: Sequence[Beginning],
     begun: set[tuple[str | None, dt.date | None]],
     now: dt.datetime,
 ) -> tuple[str, ...]:

@@ -7,17 +7,19 @@ import dataclasses
 import io
 from base64 import b64encode
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from screening.domain.night_batch import FetchState
 from screening.domain.reason import Reason
-from worklist.night_report import NightReport, Unusual
+from worklist.night_report import NightReport
 from worklist.objects import batch_object, case_object, ledger_object, plain_object
-from worklist.plain_text import no_formula, person, plain
-from worklist.signs import age_sign, moment_sign, score_sign
+from worklist.plain_text import no_formula, plain
+from worklist.shown import figure, filters
+from worklist.signs import moment_sign
 
+_STYLE = Path(__file__).parent / "static" / "desk.css"
 _COLUMNS = (
     *("study_instance_uid", "accession_number", "patient_id", "state", "verdict", "score"),
     *("images_received", "images_scored", "images_not_scored", "missing", "explanation"),
@@ -42,35 +44,16 @@ def report_page(report: NightReport, thumbnails: Mapping[str, bytes], address: s
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "plain": lambda text: plain(text or ""),
-        "person": lambda name: person(name or "") or "without a name",
-        "score": score_sign,
-        "age": age_sign,
-        "moment": moment_sign,
-        "reason": lambda reason: Reason(reason).sentence,
-        "base64": lambda content: b64encode(content).decode(),
-        "figure": figure,
-    }
+    environment.filters |= filters() | {"moment": moment_sign}
     return environment.get_template("night_report.html").render(
-        report=report, thumbnails=thumbnails, address=address, FetchState=FetchState
+        report=report,
+        thumbnails={
+            uid: f"data:image/jpeg;base64,{b64encode(picture).decode()}"
+            for uid, picture in thumbnails.items()
+        },
+        address=address or None,
+        style=_STYLE.read_text(),
     )
-
-
-def figure(unusual: Unusual) -> str:
-    """Return a figure beside its limits, in words."""
-    control = unusual.control
-    if control.value is None:
-        return "nothing to say"
-    shown = _amount(unusual, control.value)
-    if control.low is None or control.high is None:
-        return f"{shown} of {control.of} studies; too few before to compare with"
-    low, high = _amount(unusual, control.low), _amount(unusual, control.high)
-    return f"{shown} of {control.of} studies; {low} to {high} expected"
-
-
-def _amount(unusual: Unusual, value: float) -> str:
-    return f"{value:.3f}" if unusual.figure == "mean score" else f"{100 * value:.1f} %"
 
 
 def report_text(report: NightReport) -> str:
@@ -79,6 +62,7 @@ def report_text(report: NightReport) -> str:
     lines = [
         f"Night of {report.night}: {'complete' if report.is_complete else 'NOT complete'}",
         *(f"  {plain(each)}" for each in report.open_ends),
+        *(f"alarm    {plain(each)}" for each in report.alarms),
         f"studies  {images.studies}, {len(report.cases)} flagged",
         f"images   {images.received} received: {images.scored} scored, {images.not_scored} not, "
         f"{images.waiting} waiting",
@@ -110,6 +94,8 @@ def report_object(report: NightReport) -> dict[str, Any]:
         "until": report.until.isoformat(),
         "complete": report.is_complete,
         "open_ends": list(report.open_ends),
+        "alarms": list(report.alarms),
+        "deliveries_given_up": report.deliveries_given_up,
         "images": images,
         "batches": [batch_object(b.batch, b.tally, b.exceptions) for b in report.batches],
         "cases": [case_object(case) for case in report.cases],

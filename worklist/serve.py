@@ -18,11 +18,17 @@ from worklist.app import make_app
 from worklist.connection import Connection
 from worklist.desk import Desk
 from worklist.frames import Frames
+from worklist.night_report import NightPlan
 from worklist.openid import SignInService
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, nights: NightPlan) -> None:
     """Serve the worklist until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    nights
+        What should begin when.
 
     Raises
     ------
@@ -39,7 +45,8 @@ def run(settings: Settings) -> None:
     frames.warm_up()
     service = SignInService(settings) if settings.openid_issuer else None
     archive = Archive(settings.archive_dir)
-    app = make_app(Desk(settings, records, archive, frames, sign_in_service=service))
+    desk = Desk(settings, records, archive, frames, sign_in_service=service, nights=nights)
+    app = make_app(desk)
     config = uvicorn.Config(
         app,
         http=Connection,

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from screening.domain.reason import Reason
 from screening.records.cases import Case
+from worklist.night_report import Unusual
 from worklist.plain_text import person, plain
 from worklist.signs import age_sign, score_sign
 
@@ -25,6 +26,7 @@ def filters() -> dict[str, Callable[..., Any]]:
         "words": lambda value: str(value).replace("_", " "),
         "reason": lambda value: Reason(value).sentence,
         "moment": lambda moment: f"{moment.astimezone():%Y-%m-%d %H:%M}",
+        "figure": figure,
         "percent": lambda share: _DASH if share is None else f"{share:.0%}",
     }
 
@@ -35,6 +37,22 @@ def span(since: dt.datetime, now: dt.datetime) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
+
+
+def figure(unusual: Unusual) -> str:
+    """Return a figure of a night beside its limits, in words."""
+    control = unusual.control
+    if control.value is None:
+        return "nothing to say"
+    shown = _amount(unusual, control.value)
+    if control.low is None or control.high is None:
+        return f"{shown} of {control.of} studies; too few before to compare with"
+    low, high = _amount(unusual, control.low), _amount(unusual, control.high)
+    return f"{shown} of {control.of} studies; {low} to {high} expected"
+
+
+def _amount(unusual: Unusual, value: float) -> str:
+    return f"{value:.3f}" if unusual.figure == "mean score" else f"{100 * value:.1f} %"
 
 
 def viewer_links(templates: Mapping[str, str], case: Case) -> dict[str, str]:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.api import cases, images, ledger, operating_points, reviews, statistics, studies
+from worklist.api import (
+    cases,
+    images,
+    ledger,
+    nights,
+    operating_points,
+    reviews,
+    statistics,
+    studies,
+)
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, statistics, operating_points, ledger):
+for part in (cases, studies, images, reviews, statistics, operating_points, nights, ledger):
     router.include_router(part.router)

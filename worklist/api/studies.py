@@ -8,14 +8,18 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from screening.domain.review import Review
+from screening.errors import PixelError
 from screening.records.audit import Event
 from screening.records.cases import Case
 from screening.records.dossier import Conflict, Image, Revision, open_dossier
+from screening.records.located import hottest_image
 from screening.records.priors import priors
 from screening.records.reviews import reviews_of
+from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import case_object, dossier_object, review_object
 from worklist.refusal import RefusalError
+from worklist.thumbnail import SIDE, thumbnail
 from worklist.uid import Uid
 from worklist.visitor import Looks
 
@@ -46,3 +50,25 @@ def read_study(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Respons
         found["priors"] = [case_object(each) for each in priors(session, study_instance_uid)]
     desk.note(visitor.actor, Event.OPENED, study=study_instance_uid)
     return JSONResponse(found)
+
+
+@router.get(
+    "/studies/{study_instance_uid}/thumbnail",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}, "description": "A small picture."},
+        415: {"model": Problem, "description": "It has no picture, or a damaged one."},
+    },
+)
+def read_thumbnail(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Response:
+    """Return the image that has the study's highest score, small, with its heat: JPEG."""
+    with desk.records.read() as session:
+        image = hottest_image(session, study_instance_uid)
+    if image is None:
+        raise RefusalError(404, "no image of this study has a score")
+    desk.note(visitor.actor, Event.IMAGE_SHOWN, study=study_instance_uid, detail="thumbnail")
+    try:
+        picture = desk.frames.picture(desk.archive.path(image.digest), 2 * SIDE)
+    except PixelError as error:
+        raise RefusalError(415, str(error)) from None
+    return Response(thumbnail(picture, image.heat), media_type="image/jpeg")

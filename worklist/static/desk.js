@@ -89,6 +89,14 @@ async function renewList() {
   if (arrived.length) said(`${arrived.length} new in this list`);
 }
 
+async function renewBatches() {
+  const batches = find("#batches");
+  if (!batches) return;
+  const found = await ask("/nights/batches", true).catch(() => null);
+  const renewed = found?.querySelector("#batches");
+  if (renewed && find("#batches") === batches) batches.replaceChildren(...renewed.childNodes);
+}
+
 // ---- a case
 
 const before = [];
@@ -244,5 +252,6 @@ setInterval(() => {
   if (document.hidden) return;
   renewList();
   renewCase();
+  renewBatches();
 }, LIVE_MILLISECONDS);
 begin();
