@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from screening.records import (  # noqa: F401 - declare tables
+    canary_schema,
     delivery_schema,
     desk_schema,
     list_schema,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cronsim import CronSim
 
 from night.sources import Sources
+from screening.records.canaries import ask_for_canaries
 from screening.records.engine import Records
 from screening.records.night_batches import Batch, begin_batch, newest_night
 
@@ -66,6 +67,8 @@ def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[B
                 made = begin_batch(
                     session, source.name, question, now, schedule=schedule.name, night=night
                 )
+                if made is not None and night == nights[0]:
+                    ask_for_canaries(session, night, now)
             if made is not None:
                 begun.append(made)
     return begun

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 import migrations
 from screening.errors import RecordsError
 from screening.records import (  # noqa: F401 - declare tables
+    canary_schema,
     delivery_schema,
     desk_schema,
     list_schema,

@@ -12,6 +12,7 @@ import pytest
 from night.schedule import begin_nights, moments_due, nights_between
 from night.sources import Hours, Schedule, Source, Sources, read_sources
 from screening.errors import SettingsError
+from screening.records.canaries import rounds_to_do
 from screening.records.engine import Records
 from screening.records.night_batches import list_batches
 
@@ -60,6 +61,8 @@ def test_a_night_is_begun_once_and_one_that_was_missed_is_made_up_for(records: R
     assert (first.schedule, str(first.night)) == ("night", "2026-06-01")
     assert (first.question["first_day"], first.question["last_day"]) == ("2026-05-31", "2026-06-01")
     assert len(begin_nights(records, sources, at(4, 9))) == 2
+    with records.read() as session:
+        assert len(rounds_to_do(session, at(4, 9))) == 1, "the canaries are asked for once"
     assert begun(records) == ["2026-06-01", "2026-06-02", "2026-06-03"]
     assert len(begin_nights(records, sources, at(20, 9))) == 3, "what is too old is let go"
     assert begun(records)[-3:] == ["2026-06-17", "2026-06-18", "2026-06-19"]

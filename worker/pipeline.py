@@ -26,6 +26,7 @@ from screening.errors import (
     NightreadError,
     RecordsError,
 )
+from screening.records.canaries import record_canaries, rounds_to_do
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
 from screening.records.operating_points import find_points
@@ -33,6 +34,7 @@ from screening.records.results import Result
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
 from worker.batch import Batch, observation
+from worker.canaries import score_canaries
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
 from worker.reading import Excluded, Failed, Reading, Ready, Request
@@ -112,6 +114,22 @@ class Pipeline:
             return self._screen(study_row, heartbeat)
         finally:
             heartbeat.stop()
+
+    def score_canaries(self, round_row: int) -> None:
+        """Score the phantoms of a round, unless that is done.
+
+        Raises
+        ------
+        RecordsError
+            If the database does not answer.
+        """
+        with self._records.read() as session:
+            if round_row not in rounds_to_do(session, _now()):
+                return
+        scores = score_canaries(self._screener, self._readers)
+        with self._records.begin() as session:
+            record_canaries(session, round_row, self._model, scores, _now())
+        log.info("canaries_scored", canaries=len(scores))
 
     def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0

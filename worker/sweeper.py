@@ -38,6 +38,7 @@ class Sweeper(threading.Thread):
             try:
                 self._announcer.announce_due()
                 self._announcer.announce_lost()
+                self._announcer.announce_canaries()
             except NightreadError as error:
                 log.error("sweep_failed", error=str(error))
             except Exception:

@@ -1,4 +1,4 @@
-"""The one task, bound to the queue: its argument is the number of a study's row."""
+"""The tasks, bound to the queue: their arguments are numbers of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from celery import Celery
 
 from screening.archive.archive import Archive
 from screening.errors import NightreadError
-from screening.queue.app import SCREEN_STUDY
+from screening.queue.app import SCORE_CANARIES, SCREEN_STUDY
 from screening.records.engine import Records
 from screening.settings import Settings
 from worker.memory import available_bytes
@@ -89,7 +89,7 @@ class ScoringProcess:
 
 
 def bind(app: Celery, process: ScoringProcess) -> None:
-    """Register the task with an application."""
+    """Register the tasks with an application."""
 
     @app.task(name=SCREEN_STUDY)  # type: ignore[untyped-decorator]
     def screen_study(study_row: int) -> None:
@@ -104,6 +104,14 @@ def bind(app: Celery, process: ScoringProcess) -> None:
         if settled:
             # With those of other studies that waited.
             log.info("batch_screened", called_for=study_row, images=settled)
+
+    @app.task(name=SCORE_CANARIES)  # type: ignore[untyped-decorator]
+    def score_canaries(round_row: int) -> None:
+        try:
+            process.pipeline().score_canaries(round_row)
+        except NightreadError as error:
+            # The next sweep finds the round again.
+            log.error("canaries_not_scored", error=str(error))
 
 
 def processes(settings: Settings) -> int:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from screening.domain.agreement import ReviewedCase
+from screening.domain.canary import CanaryScore
 from screening.domain.control_chart import Control, control_mean, control_share
 from screening.domain.night_batch import BatchState
 from screening.records.agreement import reviewed_cases
+from screening.records.canaries import canaries_not_scored, read_canaries
 from screening.records.case_filter import CaseFilter
 from screening.records.cases import Case, list_cases
 from screening.records.deliveries import count_given_up
@@ -113,6 +115,10 @@ class NightReport:
         Reviews of the day before in which the reviewer saw something else.
     deliveries_given_up
         Studies whose results a destination never took, and that were given up in the night.
+    canaries
+        What the model says of its phantoms as the night begins.
+    canaries_not_scored
+        How often they were to be scored and no worker did.
     """
 
     night: dt.date
@@ -127,6 +133,8 @@ class NightReport:
     controls: tuple[Unusual, ...]
     discordant: tuple[ReviewedCase, ...]
     deliveries_given_up: int
+    canaries: tuple[CanaryScore, ...]
+    canaries_not_scored: int
 
     @property
     def unusual(self) -> tuple[Unusual, ...]:
@@ -136,7 +144,14 @@ class NightReport:
     @property
     def alarms(self) -> tuple[str, ...]:
         """What somebody must look after, though the night is complete; a sentence each."""
-        found = []
+        found = [
+            f"canary {each.name}: {_said(each)}, and the first time {_score(each.first)} "
+            f"({each.model} {each.model_version})"
+            for each in self.canaries
+            if each.has_moved
+        ]
+        if self.canaries_not_scored:
+            found.append("canaries wait: no worker has scored the phantoms of this night")
         if self.deliveries_given_up:
             found.append(
                 f"studies whose results a destination never took: {self.deliveries_given_up}; "
@@ -244,6 +259,8 @@ def read_night(
             ),
         ]
         cases = list_cases(session, CaseFilter(since=since), limit=_MOST_CASES)
+        canaries = read_canaries(session, since, until)
+        not_scored = canaries_not_scored(session, since, until)
         given_up = count_given_up(session, since, until)
         discordant = [
             each for each in reviewed_cases(session) if each.is_discordant and each.day == night
@@ -270,7 +287,17 @@ def read_night(
         controls=tuple(sorted(controls, key=lambda each: not each.control.is_unusual)),
         discordant=tuple(discordant),
         deliveries_given_up=given_up,
+        canaries=tuple(canaries),
+        canaries_not_scored=not_scored,
     )
+
+
+def _said(canary: CanaryScore) -> str:
+    return f"not scored, {canary.why}" if canary.why else _score(canary.probability)
+
+
+def _score(probability: float | None) -> str:
+    return "not scored" if probability is None else f"{probability:.3f}"
 
 
 def _hours(counted: Counter[dt.datetime]) -> tuple[tuple[dt.datetime, int], ...]:

@@ -95,6 +95,7 @@ def report_object(report: NightReport) -> dict[str, Any]:
         "complete": report.is_complete,
         "open_ends": list(report.open_ends),
         "alarms": list(report.alarms),
+        "canaries": [plain_object(each) | {"moved": each.has_moved} for each in report.canaries],
         "deliveries_given_up": report.deliveries_given_up,
         "images": images,
         "batches": [batch_object(b.batch, b.tally, b.exceptions) for b in report.batches],

@@ -1,4 +1,4 @@
-"""The night: batches, and the studies that are fetched for them; who is at a delivery.
+"""The night: batches, the studies that are fetched for them, canaries; who is at a delivery.
 
 Safe while release 0007 runs: it knows nothing of them.
 """
@@ -98,9 +98,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mornings")),
         sa.UniqueConstraint("name", "day", name=op.f("uq_mornings_name_day")),
     )
+    op.create_table(
+        "canary_rounds",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("night", sa.Date(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canary_rounds")),
+        sa.UniqueConstraint("night", name=op.f("uq_canary_rounds_night")),
+    )
+    op.create_index(op.f("ix_canary_rounds_asked_at"), "canary_rounds", ["asked_at"])
+    op.create_table(
+        "canary_scores",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("round_row", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("model_name", sa.Text(), nullable=False),
+        sa.Column("model_version", sa.Text(), nullable=False),
+        sa.Column("model_digest", sa.String(length=64), nullable=False),
+        sa.Column("probability", sa.Float(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("scored_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["round_row"],
+            ["canary_rounds.id"],
+            name=op.f("fk_canary_scores_round_row_canary_rounds"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_canary_scores")),
+        sa.UniqueConstraint("round_row", "name", name=op.f("uq_canary_scores_round_row_name")),
+    )
+    op.create_index(op.f("ix_canary_scores_name"), "canary_scores", ["name"])
 
 
 def downgrade() -> None:
+    for table in ("canary_scores", "canary_rounds"):
+        op.drop_table(table)
     for table in ("mornings", "batch_files", "batch_studies", "batches"):
         op.drop_table(table)
     with op.batch_alter_table("deliveries") as deliveries:

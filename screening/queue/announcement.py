@@ -10,9 +10,10 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from screening.domain.lane import Lane
-from screening.queue.app import OVERNIGHT_QUEUE, QUEUE, SCREEN_STUDY
+from screening.queue.app import OVERNIGHT_QUEUE, QUEUE, SCORE_CANARIES, SCREEN_STUDY
 from screening.queue.broker import is_there
 from screening.records import outbox
+from screening.records.canaries import rounds_to_do
 from screening.records.engine import Records
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,23 @@ class Announcer:
         if sent:
             log.info("studies_announced_again", studies=sent)
         return sent
+
+    def announce_canaries(self) -> None:
+        """Send a message for each round of canaries that nobody has done; it may be sent twice.
+
+        Raises
+        ------
+        RecordsError
+            If the database does not answer.
+        """
+        with self._records.read() as session:
+            rounds = rounds_to_do(session, dt.datetime.now(dt.UTC))
+        try:
+            for row in rounds:
+                self._require_redis()
+                self._app.send_task(SCORE_CANARIES, args=[row], queue=QUEUE)
+        except (OperationalError, RedisError) as error:
+            log.warning("redis_does_not_answer", error=type(error).__name__, canaries=len(rounds))
 
     def _send(self, studies: list[int], now: dt.datetime) -> int:
         sent: list[int] = []

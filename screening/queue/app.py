@@ -6,7 +6,10 @@ from celery import Celery
 from kombu.entity import Queue
 
 SCREEN_STUDY = "nightread.screen_study"
-"""Name of the one task: its argument is the number of a study's row."""
+"""Name of a task: its argument is the number of a study's row."""
+
+SCORE_CANARIES = "nightread.score_canaries"
+"""Name of the other: its argument is the number of a round's row."""
 
 QUEUE = "nightread"
 """Of stat studies."""
