@@ -17,7 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from pacs.peer import Peer, association
 from pacs.question import Question
-from screening.errors import QueryError
+from screening.errors import QueryError, TooMuchError
 
 CONTEXT = (str(StudyRootQueryRetrieveInformationModelFind), str(ImplicitVRLittleEndian))
 """The presentation context of the service."""
@@ -25,6 +25,8 @@ CONTEXT = (str(StudyRootQueryRetrieveInformationModelFind), str(ImplicitVRLittle
 # PS3.4 Table C.4-1: the second with keys that the PACS does not support, which we need not have.
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
+_OUT_OF_RESOURCES = 0xA700
+_ENDED = 0xFE00  # "due to cancel request": Orthanc's answer where its limit is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Query:
         """Yield the studies that may belong to a batch, each once.
 
         It is asked day by day and modality by modality: a PACS may limit how much it answers, and
-        need not match several values of Modalities in Study.
+        need not match several values of Modalities in Study. A day that is too much for it is asked
+        for in halves, down to single hours.
 
         Raises
         ------
@@ -72,12 +75,31 @@ class Query:
         """
         known: set[str] = set()
         for keys in study_keys(question):
-            for found in self._find("STUDY", keys):
+            for found in self._find_studies(keys):
                 uid = text_of(found, "StudyInstanceUID")
                 if uid and uid not in known:
                     known.add(uid)
                     number = text_of(found, "AccessionNumber") or keys["AccessionNumber"]
                     yield FoundStudy(uid, number or None)
+
+    def _find_studies(
+        self, keys: dict[str, str], begin: int = 0, end: int = 24
+    ) -> Iterator[Dataset]:
+        """Find studies of some hours; where that is too much at once, of each half of them.
+
+        What came before a refusal is found; a study of that day without a time may not be.
+        """
+        is_whole = end - begin == 24
+        times = {} if is_whole else {"StudyTime": f"{begin:02}0000-{end - 1:02}5959.999999"}
+        try:
+            yield from self._find("STUDY", keys | times)
+            return
+        except TooMuchError:
+            if not keys["StudyDate"] or end - begin == 1:
+                raise
+        middle = (begin + end) // 2
+        yield from self._find_studies(keys, begin, middle)
+        yield from self._find_studies(keys, middle, end)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
         """Return the series of a study.
@@ -127,7 +149,8 @@ class Query:
                         yield found
                     continue
                 if code != _SUCCESS:
-                    raise QueryError(_explain(self._peer, code))
+                    refusal = TooMuchError if _is_too_much(code) else QueryError
+                    raise refusal(_explain(self._peer, code))
                 return
         except (RuntimeError, ValueError):  # it has ended the association, or offers no queries
             pass
@@ -187,6 +210,13 @@ def text_of(found: Dataset, name: str) -> str:
 def _number(found: Dataset, name: str) -> int | None:
     text = text_of(found, name)
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _is_too_much(status: int | None) -> bool:
+    """Say whether a PACS may answer a narrower query; "unable to process" is many things."""
+    if status is None:
+        return False
+    return status in (_OUT_OF_RESOURCES, _ENDED) or status & 0xF000 == 0xC000
 
 
 def _explain(peer: Peer, status: int | None) -> str:

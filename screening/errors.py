@@ -21,6 +21,9 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── AccountError             a user or a token cannot be made or changed
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
+    ├── QueryError               a PACS refused a query, or did not answer it
+    │   └── TooMuchError         it has more than it answers at once
+    ├── RetrieveError            a PACS did not bring what it was asked for
     └── SendError                a DICOM peer refused, or did not answer
         └── AssociationError     it let no association come about
 """
@@ -126,6 +129,10 @@ class SendError(NightreadError):
 
 class QueryError(NightreadError):
     """A DICOM peer refused a query, or did not answer it."""
+
+
+class TooMuchError(QueryError):
+    """A DICOM peer says that there is more than it answers at once."""
 
 
 class RetrieveError(NightreadError):

@@ -50,10 +50,12 @@ def running_orthanc(
     modalities: Mapping[str, list[str | int]],
     plugins: Sequence[str] = (),
     ports: tuple[int, int] | None = None,
+    **more: object,
 ) -> Iterator[Orthanc]:
     """Run an Orthanc that knows some peers: title, host and port by their name.
 
-    In a folder of one that ran before it has what that one had. The ports are those of HTTP and of
+    In a folder of one that ran before it has what that one had. ``more`` is further configuration.
+    The ports are those of HTTP and of
     DICOM; free ones by default.
     """
     folder.mkdir(exist_ok=True)
@@ -69,6 +71,7 @@ def running_orthanc(
         "DicomCheckCalledAet": True,
         "DicomModalities": dict(modalities),
         "Plugins": list(plugins),
+        **more,
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("wb") as log:

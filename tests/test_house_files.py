@@ -41,7 +41,7 @@ def test_containers_use_settings_that_exist(name: str) -> None:
 def test_containers_run_commands_that_exist() -> None:
     compose = read("docker-compose.yml")
     started = re.findall(r'^    command: \["([a-z]+)"\]$', compose, re.MULTILINE)
-    assert sorted(started) == ["deliver", "listen", "migrate", "serve", "work"]
+    assert sorted(started) == ["deliver", "listen", "migrate", "night", "serve", "work"]
     checked = re.findall(r'\["CMD", "nightread", "([a-z]+)"\]', compose)
     default = re.findall(r'^CMD \["([a-z]+)"\]$', read("Dockerfile"), re.MULTILINE)
     assert {*started, *checked, *default} <= commands()
@@ -50,7 +50,8 @@ def test_containers_run_commands_that_exist() -> None:
 def test_each_service_waits_for_what_it_needs() -> None:
     compose = read("docker-compose.yml")
     services = re.findall(r"^  ([a-z]+):\n    (?:image|<<)", compose, re.MULTILINE)
-    assert services == ["postgres", "redis", "migrate", "listener", "worker", "worklist", "courier"]
+    chosen = ["courier", "night"]
+    assert services == ["postgres", "redis", "migrate", "listener", "worker", "worklist", *chosen]
     # The migration runs to its end and is no server.
     assert compose.count("healthcheck:") == len(services) - 1
 

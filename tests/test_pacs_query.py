@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from conftest import require
+from orthanc_server import running_orthanc
 from pydicom.dataset import Dataset
 from query_peer import query_peer, said
 from receiver import dropped_sockets
 
 from pacs.find import FoundSeries, querying
+from pacs.peer import Peer
 from pacs.question import Question
 from pacs.retrieve import move
+from pacs.send import send
+from pacs.survey import Part10File, survey
+from phantoms.load import small_study
+from phantoms.study import save
 from screening.errors import QueryError, RetrieveError
 
 DAYS = Question(first_day=dt.date(2026, 1, 1), last_day=dt.date(2026, 1, 2))
@@ -126,3 +135,45 @@ def test_a_retrieval_that_does_not_end_is_said(monkeypatch: pytest.MonkeyPatch) 
         pytest.raises(RetrieveError, match="to its end"),
     ):
         move(archive.peer, "1.2", "1.3", "NIGHTREAD")
+
+
+def test_a_day_that_is_too_much_is_asked_for_in_halves(tmp_path: Path) -> None:
+    program = shutil.which("Orthanc")
+    require(program, "no Orthanc: install Debian's orthanc")
+    assert program is not None
+    films, day = [], dt.date(2026, 1, 2)
+    for number, hour in enumerate((0, 0, 3, 8, 8, 9, 14, 23, 23)):
+        moment = dt.datetime.combine(day, dt.time(hour, 59, 59))
+        (ds,) = small_study(number, 1, side=64, now=moment)
+        films.append(tmp_path / f"{number}.dcm")
+        save(ds, films[-1])
+    question = Question(first_day=day, last_day=day)
+    with running_orthanc(
+        program, tmp_path / "orthanc", {}, LimitFindResults=2, DicomAlwaysAllowFind=True
+    ) as orthanc:
+        peer = Peer("127.0.0.1", orthanc.dicom_port, "ORTHANC", "MODALITY")
+        files = [each for each in survey(films) if isinstance(each, Part10File)]
+        assert all(sent.accepted for sent in send(files, peer))
+        with querying(peer) as query:
+            found = [each.study_instance_uid for each in query.studies(question)]
+    assert len(found) == len(set(found)) == 9
+
+
+def test_an_hour_that_is_too_much_is_an_error() -> None:
+    def find(_: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID="1.2")
+        yield 0xA700, None
+
+    with (
+        query_peer(find) as archive,
+        pytest.raises(QueryError, match="0xA700"),
+        querying(archive.peer) as query,
+    ):
+        list(query.studies(DAYS))
+    assert [each.get("StudyTime") for each in archive.asked] == [
+        None,
+        "000000-115959.999999",
+        "000000-055959.999999",
+        "000000-025959.999999",
+        "000000-005959.999999",
+    ]
