@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from screening.records.engine import Records
     from screening.records.night_batches import Batch
-    from screening.records.night_tally import BatchTally
+    from worklist.batch_pace import Pace
 
 
 def watch(records: Records, number: int) -> None:
@@ -24,10 +24,12 @@ def watch(records: Records, number: int) -> None:
 @contextmanager
 def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | None]]:
     """Yield what shows how far a batch is, and returns it; ``None`` once nobody works on it."""
+    from nightread.administration import now
     from nightread.terminal import progress, remarks
     from screening.domain.night_batch import BatchState
     from screening.records.night_batches import find_batch
     from screening.records.night_tally import tally_batch
+    from worklist.batch_pace import Pace
 
     with progress(remarks()) as bar:
         task = bar.add_task(f"batch {number}", total=None)
@@ -38,8 +40,9 @@ def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | 
                 if found is None or found.state is not BatchState.RUNNING:
                     return None
                 tally = tally_batch(session, number)
-            bar.update(task, description=_progress(found, tally), total=tally.planned or None)
-            bar.update(task, completed=tally.settled)
+            pace = Pace(found, tally, now())
+            bar.update(task, description=_progress(pace), total=tally.planned or None)
+            bar.update(task, completed=pace.done)
             return found
 
         yield show
@@ -64,6 +67,8 @@ def shown(records: Records, number: int) -> str:
         )
 
 
-def _progress(found: Batch, tally: BatchTally) -> str:
+def _progress(pace: Pace) -> str:
+    found, tally = pace.batch, pace.tally
     waits = f" ({found.last_error})" if found.last_error else ""
-    return f"batch {found.row}: {tally.scored} of {tally.received} images scored{waits}"
+    rate = f", {pace.per_hour:.0f} studies an hour" if pace.per_hour else ""
+    return f"batch {found.row}: {tally.scored} of {tally.received} images scored{rate}{waits}"
