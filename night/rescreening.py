@@ -9,16 +9,24 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from screening.domain.night_batch import FetchState
-from screening.records import night_batches
+from screening.records import night_batches, night_studies
 from screening.records.engine import Records
 from screening.records.night_batches import Batch
 from screening.records.night_tally import stat_images_wait, studies_waiting
-from screening.records.rescreening import note_unscored, plan_rescreening, put_back_study
+from screening.records.rescreening import (
+    Model,
+    Wanted,
+    fail_studies,
+    put_back_study,
+    studies_lacking,
+    studies_left,
+)
 
 log = structlog.get_logger(__name__)
 
 _IN_FLIGHT = 50
 _AT_ONCE = 10
+_PAGE = 500
 _SOON = dt.timedelta(seconds=0.5)
 
 
@@ -47,17 +55,14 @@ class Rescreened(BaseModel):
 def rescreen(records: Records, batch: Batch, now: Callable[[], dt.datetime]) -> bool:
     """Take a batch of the archive one step further, and say whether the next can follow at once."""
     asked = Rescreened.model_validate(batch.question)
-    model = asked.model, asked.model_version
+    wanted = Wanted(
+        (asked.model, asked.model_version), asked.first_day, asked.last_day, asked.body_parts
+    )
     if batch.rounds == 0:
-        with records.begin() as session:
-            days = asked.first_day, asked.last_day
-            count = plan_rescreening(
-                session, batch, model, now(), days=days, body_parts=asked.body_parts
-            )
-        log.info("batch_planned", batch=batch.row, studies=count)
+        _plan(records, batch, wanted, now())
         return True
     with records.read() as session:
-        planned = night_batches.count_studies(session, batch.row).get(FetchState.PLANNED, 0)
+        planned = night_studies.count_studies(session, batch.row).get(FetchState.PLANNED, 0)
         waiting = studies_waiting(session, batch.row)
         is_busy = stat_images_wait(session)
     if waiting >= _IN_FLIGHT or (planned and is_busy) or (waiting and not planned):
@@ -65,16 +70,44 @@ def rescreen(records: Records, batch: Batch, now: Callable[[], dt.datetime]) -> 
         with records.begin() as session:
             night_batches.postpone_batch(session, batch.row, now() + _SOON, why)
         return False
-    with records.begin() as session:
-        if planned:
+    if planned:
+        with records.begin() as session:
             for _ in range(_AT_ONCE):
-                study = night_batches.take_study(session, batch.row, now(), _SOON)
+                study = night_studies.take_study(session, batch.row, now(), _SOON)
                 if study is not None:
-                    put_back_study(session, study, model, now())
-            return True
-        why = f"the workers score with another model than {asked.model} {asked.model_version}"
-        if left := note_unscored(session, batch, model, why):
-            log.warning("rescreening_by_another_model", batch=batch.row, studies=left)
-        night_batches.end_batch(session, batch.row, now())
-    log.info("batch_finished", batch=batch.row)
+                    put_back_study(session, study, wanted.model, now())
+        return True
+    _end(records, batch, wanted.model, now())
     return False
+
+
+def _plan(records: Records, batch: Batch, wanted: Wanted, now: dt.datetime) -> None:
+    """Note which studies it is, page by page: on SQLite who writes keeps the door waiting."""
+    count, last = 0, 0
+    while True:
+        with records.read() as session:
+            page = studies_lacking(session, wanted, after=last, limit=_PAGE)
+        if not page:
+            break
+        with records.begin() as session:
+            found = [(uid, accession_number) for _, uid, accession_number in page]
+            night_studies.plan_studies(session, batch, found, now, again=False)
+        count, last = count + len(page), page[-1][0]
+    with records.begin() as session:
+        night_batches.begin_round(session, batch, now)
+    log.info("batch_planned", batch=batch.row, studies=count)
+
+
+def _end(records: Records, batch: Batch, model: Model, now: dt.datetime) -> None:
+    """End a batch, with what the model has not scored though nothing waits."""
+    with records.read() as session:
+        left = studies_left(session, batch, model)
+    why = f"the workers score with another model than {model[0]} {model[1]}"
+    for start in range(0, len(left), _PAGE):
+        with records.begin() as session:
+            fail_studies(session, left[start : start + _PAGE], why)
+    if left:
+        log.warning("rescreening_by_another_model", batch=batch.row, studies=len(left))
+    with records.begin() as session:
+        night_batches.end_batch(session, batch.row, now)
+    log.info("batch_finished", batch=batch.row)

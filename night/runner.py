@@ -27,9 +27,10 @@ from screening.domain.night_batch import (
     pause_after,
 )
 from screening.errors import AssociationError, NightreadError, RecordsError, RetrieveError
-from screening.records import night_batches
+from screening.records import night_batches, night_studies
 from screening.records.engine import Records
-from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_batches import Batch
+from screening.records.night_studies import BatchStudy
 from screening.records.night_tally import put_back_images, stat_images_wait, studies_waiting
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,7 @@ class Runner:
             self._ask(batch, source)
             return True
         with self._records.read() as session:
-            next_due = night_batches.next_due(session, batch.row)
+            next_due = night_studies.next_due(session, batch.row)
             waiting = studies_waiting(session, batch.row)
             is_busy = stat_images_wait(session)
         if next_due is None:
@@ -178,8 +179,8 @@ class Runner:
             ]
         unknown = set(question.accession_numbers) - {number for _, number in found}
         with self._records.begin() as session:
-            planned = night_batches.plan_round(session, batch, found, self._now())
-            night_batches.note_unknown(session, batch, sorted(unknown), self._now())
+            planned = night_studies.plan_round(session, batch, found, self._now())
+            night_studies.note_unknown(session, batch, sorted(unknown), self._now())
         log.info("batch_planned", batch=batch.row, studies=planned, round=batch.rounds + 1)
 
     def _end(self, batch: Batch, source: Source, waiting: int) -> bool:
@@ -237,7 +238,7 @@ class Runner:
         taken: list[BatchStudy] = []
         with self._records.begin() as session:
             while len(taken) < count:
-                study = night_batches.take_study(session, batch.row, now, self._lease)
+                study = night_studies.take_study(session, batch.row, now, self._lease)
                 if study is None:
                     break
                 taken.append(study)
@@ -263,7 +264,7 @@ class Runner:
             state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
         why = visit.explanation or "the PACS sent fewer images than it says it has"
         with self._records.begin() as session:
-            night_batches.settle_study(
+            night_studies.settle_study(
                 session,
                 study,
                 state,
@@ -284,13 +285,13 @@ class Runner:
         state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
         due_at = now + pause_after(attempts, self._shortest_pause)
         with self._records.begin() as session:
-            night_batches.settle_study(
+            night_studies.settle_study(
                 session, study, state, now, attempts=attempts, due_at=due_at, error=why
             )
 
     def _give_back(self, study: BatchStudy) -> None:
         with self._records.begin() as session:
-            night_batches.settle_study(
+            night_studies.settle_study(
                 session,
                 study,
                 FetchState.PLANNED,

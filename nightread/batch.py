@@ -173,7 +173,8 @@ def show(
     from nightread.terminal import write, write_json
     from screening.errors import BatchError
     from screening.records.batch_files import count_files, files_left_out
-    from screening.records.night_batches import exceptions_of, find_batch
+    from screening.records.night_batches import find_batch
+    from screening.records.night_studies import exceptions_of
     from screening.records.night_tally import is_complete, tally_batch
     from screening.settings_source import load_settings
     from worklist.objects import batch_object

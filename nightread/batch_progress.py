@@ -51,7 +51,8 @@ def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | 
 def shown(records: Records, number: int) -> str:
     """Return what became of a batch, and everything that is missing."""
     from screening.records.batch_files import count_files, files_left_out
-    from screening.records.night_batches import exceptions_of, find_batch
+    from screening.records.night_batches import find_batch
+    from screening.records.night_studies import exceptions_of
     from screening.records.night_tally import tally_batch
     from worklist.batch_table import write_batch
 

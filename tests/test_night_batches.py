@@ -19,7 +19,7 @@ from screening.archive.archive import Archive
 from screening.domain.night_batch import BatchState, FetchState
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.ledger import read_ledger
-from screening.records.night_batches import exceptions_of
+from screening.records.night_studies import exceptions_of
 from screening.records.night_tally import is_complete
 from screening.settings import Settings
 

@@ -20,7 +20,7 @@ from screening.domain.control_chart import control_mean, control_share
 from screening.domain.night_batch import BatchState, FetchState
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
-from screening.records import night_batches
+from screening.records import night_batches, night_studies
 from screening.settings import Settings
 from worklist.night_report import NightPlan, NightReport, last_night, night_of, read_night, window
 from worklist.report_page import report_csv, report_object, report_page, report_text
@@ -71,11 +71,11 @@ def test_every_reason_for_which_it_is_not_complete_is_said(desk: TestDesk) -> No
     with desk.records.begin() as session:
         batch = night_batches.begin_batch(session, "pacs", {}, desk.now)
         assert batch is not None
-        night_batches.plan_round(session, batch, [("1.2.3", "A1"), ("1.2.4", None)], desk.now)
+        night_studies.plan_round(session, batch, [("1.2.3", "A1"), ("1.2.4", None)], desk.now)
         for expected, missing in ((3, ("1.2.3.9",)), (None, ())):
-            study = night_batches.take_study(session, batch.row, desk.now, dt.timedelta(0))
+            study = night_studies.take_study(session, batch.row, desk.now, dt.timedelta(0))
             assert study is not None
-            night_batches.settle_study(
+            night_studies.settle_study(
                 session,
                 study,
                 FetchState.FAILED,
@@ -216,14 +216,14 @@ def test_a_study_that_grew_and_could_not_be_fetched_is_an_open_end(desk: TestDes
     with desk.records.begin() as session:
         batch = night_batches.begin_batch(session, "pacs", {}, desk.now)
         assert batch is not None
-        night_batches.plan_round(session, batch, [("1.2.3", None)], desk.now)
+        night_studies.plan_round(session, batch, [("1.2.3", None)], desk.now)
         for state, counts in (
             (FetchState.PLANNED, {"expected": 2, "here": 2}),
             (FetchState.FAILED, {}),
         ):
-            study = night_batches.take_study(session, 1, desk.now, dt.timedelta(0))
+            study = night_studies.take_study(session, 1, desk.now, dt.timedelta(0))
             assert study is not None
-            night_batches.settle_study(session, study, state, desk.now, error="x", **counts)  # type: ignore[arg-type]
+            night_studies.settle_study(session, study, state, desk.now, error="x", **counts)  # type: ignore[arg-type]
         night_batches.end_batch(session, 1, desk.now)
     assert read(desk).open_ends == ("batch 1: studies that could not be fetched as a whole: 1",)
 

@@ -16,7 +16,7 @@ from phantoms.load import small_study
 from screening.domain.night_batch import FetchState
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
-from screening.records import night_batches
+from screening.records import night_batches, night_studies
 from screening.settings import Settings
 from worklist.batch_pace import Pace
 from worklist.night_report import last_night, night_of
@@ -42,14 +42,14 @@ def begin(desk: TestDesk, studies: int) -> None:
         batch = night_batches.begin_batch(session, "pacs", {}, BEGUN)
         assert batch is not None
         found = [(f"1.2.{number}", f"<b>A{number}") for number in range(studies)]
-        night_batches.plan_round(session, batch, found, BEGUN)
+        night_studies.plan_round(session, batch, found, BEGUN)
 
 
 def settle(desk: TestDesk, state: FetchState) -> None:
     with desk.records.begin() as session:
-        study = night_batches.take_study(session, 1, desk.now, dt.timedelta(0))
+        study = night_studies.take_study(session, 1, desk.now, dt.timedelta(0))
         assert study is not None
-        night_batches.settle_study(
+        night_studies.settle_study(
             session, study, state, desk.now, expected=2, here=2 if state is FetchState.HELD else 1
         )
 

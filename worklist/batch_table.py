@@ -8,7 +8,8 @@ from itertools import islice
 from screening.domain.night_batch import ARCHIVE, BatchState, FetchState
 from screening.domain.reason import Reason
 from screening.records.batch_files import BatchFile, FileTally
-from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_batches import Batch
+from screening.records.night_studies import BatchStudy
 from screening.records.night_tally import BatchTally, is_complete
 from worklist.plain_text import plain
 

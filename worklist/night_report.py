@@ -18,7 +18,7 @@ from screening.records.cases import Case, list_cases
 from screening.records.deliveries import count_given_up
 from screening.records.engine import Records
 from screening.records.ledger import Ledger, read_ledger
-from screening.records.night_batches import Batch, BatchStudy, exceptions_of, list_batches
+from screening.records.night_batches import Batch, list_batches
 from screening.records.night_counts import (
     GroupCount,
     ImageCount,
@@ -27,6 +27,7 @@ from screening.records.night_counts import (
     settled_moments,
     study_scores,
 )
+from screening.records.night_studies import BatchStudy, exceptions_of
 from screening.records.night_tally import BatchTally, is_complete, tally_batch
 
 NIGHTS_BEFORE = 14

@@ -20,7 +20,8 @@ from screening.records.deliveries import Delivery
 from screening.records.dossier import Dossier
 from screening.records.entries import Entry
 from screening.records.ledger import Ledger
-from screening.records.night_batches import Batch, BatchStudy
+from screening.records.night_batches import Batch
+from screening.records.night_studies import BatchStudy
 from screening.records.night_tally import BatchTally, is_complete
 from screening.records.operating_points import ModelPoints
 from screening.records.retry import Unscored

@@ -12,8 +12,9 @@ from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.night_batch import SETTLED, BatchState, FetchState
 from screening.domain.verdict import Verdict
-from screening.records.night_batches import Batch, count_studies
+from screening.records.night_batches import Batch
 from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.night_studies import count_studies
 from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
     and_,
     delete,
     exists,
-    func,
-    insert,
-    literal,
     or_,
     select,
     update,
@@ -24,8 +22,9 @@ from screening.domain.lane import Lane
 from screening.domain.night_batch import ARCHIVE, FetchState
 from screening.domain.reason import Reason
 from screening.records.filing import reopen_study
-from screening.records.night_batches import Batch, BatchStudy, settle_study
+from screening.records.night_batches import Batch
 from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.night_studies import BatchStudy, settle_study
 from screening.records.outbox import postpone
 from screening.records.schema import ExclusionRow, InstanceRow, ScoreRow, StudyRow
 
@@ -43,56 +42,60 @@ def was_rescreened() -> ColumnElement[bool]:
     )
 
 
-def plan_rescreening(
-    session: Session,
-    batch: Batch,
-    model: Model,
-    now: dt.datetime,
-    *,
-    days: tuple[dt.date | None, dt.date | None] = (None, None),
-    body_parts: Sequence[str] = (),
-) -> int:
-    """Plan the studies of which a model has not scored every image, and return how many they are.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which studies a model is to read.
 
-    Parameters
+    Attributes
     ----------
-    days
-        First and last study date; ``None`` for all before or after.
+    model
+        Images that it has scored are left as they are.
+    first_day, last_day
+        Study dates; all before or after where there is none.
     body_parts
         As the studies have them; all if empty.
     """
-    wanted: list[ColumnElement[bool]] = [
-        exists(select(InstanceRow.id).where(InstanceRow.study_row == StudyRow.id, _lacks(model)))
+
+    model: Model
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+    body_parts: Sequence[str] = ()
+
+
+def studies_lacking(
+    session: Session, wanted: Wanted, *, after: int, limit: int
+) -> list[tuple[int, str, str | None]]:
+    """Return studies of which a model has not scored every image, in the order of their rows.
+
+    Parameters
+    ----------
+    after
+        The row of the last one of the page before; 0 for the first.
+
+    Returns
+    -------
+    list of tuple
+        Row, Study Instance UID and accession number.
+    """
+    conditions: list[ColumnElement[bool]] = [
+        StudyRow.id > after,
+        exists(
+            select(InstanceRow.id).where(InstanceRow.study_row == StudyRow.id, _lacks(wanted.model))
+        ),
     ]
-    first, last = days
-    if first is not None:
-        wanted.append(StudyRow.study_date >= first)
-    if last is not None:
-        wanted.append(StudyRow.study_date <= last)
-    if body_parts:
-        wanted.append(StudyRow.body_part.in_(body_parts))
-    begun = session.execute(
-        update(BatchRow)
-        .where(BatchRow.id == batch.row, BatchRow.rounds == 0)
-        .values(asked_at=now, rounds=1, last_error=None)
-        .returning(BatchRow.id)
+    if wanted.first_day is not None:
+        conditions.append(StudyRow.study_date >= wanted.first_day)
+    if wanted.last_day is not None:
+        conditions.append(StudyRow.study_date <= wanted.last_day)
+    if wanted.body_parts:
+        conditions.append(StudyRow.body_part.in_(wanted.body_parts))
+    found = session.execute(
+        select(StudyRow.id, StudyRow.study_instance_uid, StudyRow.accession_number)
+        .where(*conditions)
+        .order_by(StudyRow.id)
+        .limit(limit)
     )
-    if begun.first() is None:
-        return 0
-    columns = {
-        "batch_row": literal(batch.row),
-        "study_instance_uid": StudyRow.study_instance_uid,
-        "accession_number": StudyRow.accession_number,
-        "state": literal(FetchState.PLANNED.value),
-        "attempts": literal(0),
-        "due_at": literal(now, BatchStudyRow.due_at.type),
-        "arrived": literal(0),
-        "missing": literal("[]"),
-    }
-    planned = select(*columns.values()).where(*wanted).order_by(StudyRow.id)
-    session.execute(insert(BatchStudyRow).from_select(list(columns), planned))
-    count = select(func.count()).where(BatchStudyRow.batch_row == batch.row)
-    return session.scalar(count) or 0
+    return [(row, uid, number) for row, uid, number in found]
 
 
 def put_back_study(session: Session, study: BatchStudy, model: Model, now: dt.datetime) -> int:
@@ -135,8 +138,8 @@ def put_back_study(session: Session, study: BatchStudy, model: Model, now: dt.da
     return count
 
 
-def note_unscored(session: Session, batch: Batch, model: Model, why: str) -> int:
-    """Mark the batch's studies that the model has still not scored, and return how many they are.
+def studies_left(session: Session, batch: Batch, model: Model) -> list[int]:
+    """Return the rows of the batch's studies of which an image has no score of the model.
 
     Images that it could not score have their reason and are none of these.
     """
@@ -148,13 +151,17 @@ def note_unscored(session: Session, batch: Batch, model: Model, why: str) -> int
             _is_scored_by_others(model),
         )
     )
-    found = session.scalars(
+    query = select(BatchStudyRow.id).where(BatchStudyRow.batch_row == batch.row, left)
+    return list(session.scalars(query))
+
+
+def fail_studies(session: Session, rows: Collection[int], why: str) -> None:
+    """Mark studies of a batch as those that nobody tries any more."""
+    session.execute(
         update(BatchStudyRow)
-        .where(BatchStudyRow.batch_row == batch.row, left)
+        .where(BatchStudyRow.id.in_(rows))
         .values(state=FetchState.FAILED.value, last_error=why)
-        .returning(BatchStudyRow.id)
     )
-    return len(found.all())
 
 
 def _lacks(model: Model) -> ColumnElement[bool]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from screening.records.audit import Event
-from screening.records.night_batches import exceptions_of, find_batch, list_batches
+from screening.records.night_batches import find_batch, list_batches
+from screening.records.night_studies import exceptions_of
 from screening.records.night_tally import tally_batch
 from worklist.desk import AtDesk
 from worklist.night_report import read_night
