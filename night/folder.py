@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
-from pydicom.fileset import FileSet
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from pacs.peer import Peer
 from pacs.send import Sent, send
 from pacs.survey import LeftOut, Part10File, survey
 from screening.archive.archive import Archive
+from screening.archive.incoming_file import content_digest
+from screening.dicom.part10 import data_set_offset
 from screening.domain.night_batch import BatchState
-from screening.errors import BatchError
+from screening.errors import BatchError, HeaderError
 from screening.records.batch_files import (
     BatchFile,
     known_files,
     note_files,
     plan_from_files,
+    studies_of_files,
 )
 from screening.records.engine import Records
-from screening.records.holdings import held_instances
+from screening.records.holdings import HeldInstance, held_instances
 from screening.records.night_batches import Batch, end_batch, find_batch
 from screening.records.night_tally import put_back_images
 
 _AT_ONCE = 200
+_PAGE = 500
+_OTHER_BYTES = "other bytes under the UID of an image that is here"
 _OUT_OF_RESOURCES = 0xA700  # and 0xA7xx, PS3.4 Table B.2-1
 
 
@@ -79,14 +84,21 @@ class FolderImport:
         BatchError
             If the DICOMDIR cannot be read, or somebody has paused or cancelled the batch.
         """
-        found = survey(files_of(path)) if path.is_file() else survey([path])
+        found = named_files(path) if path.is_file() else survey([path])
         while files := list(islice(found, _AT_ONCE)):
             self._require_running(batch)
             self._archive.require_space()
             self._take(batch, files)
             yield len(files)
-        with self._records.begin() as session:
-            plan_from_files(session, batch, self._now())
+        self._plan(batch)
+
+    def _plan(self, batch: Batch) -> None:
+        """Note which studies the files brought, page by page: who writes keeps the door waiting."""
+        with self._records.read() as session:
+            found = studies_of_files(session, batch.row)
+        for start in range(0, len(found), _PAGE):
+            with self._records.begin() as session:
+                plan_from_files(session, batch, found[start : start + _PAGE], self._now())
 
     def _require_running(self, batch: Batch) -> None:
         with self._records.read() as session:
@@ -119,11 +131,31 @@ class FolderImport:
             # Over which the association broke: each once more, alone.
             for file in (each for each in to_send if each.path in broken):
                 noted += [_noted(sent) for sent in self._send([file])]
+            noted = self._without_conflicts(noted, to_send)
         finally:
             with self._records.begin() as session:
                 note_files(session, batch.row, noted)
                 came = [each.sop_instance_uid for each in noted if each.sop_instance_uid]
                 put_back_images(session, [uid for uid in came if uid not in held])
+
+    def _without_conflicts(
+        self, noted: Sequence[BatchFile], files: Sequence[Part10File]
+    ) -> list[BatchFile]:
+        """Return what was noted; of other bytes than those that are here, that they are no image.
+
+        The door answers them with success and keeps them apart, and no worker reads them.
+        """
+        by_path = {file_name(each.path): each for each in files}
+        with self._records.read() as session:
+            held = held_instances(session, [each.sop_instance_uid for each in files])
+        found = []
+        for each in noted:
+            file = by_path.get(each.path)
+            if each.sop_instance_uid and file and _is_other(file, held):
+                found.append(BatchFile(each.path, None, _OTHER_BYTES, lost=True))
+            else:
+                found.append(each)
+        return found
 
     def _send(self, files: Sequence[Part10File]) -> Iterator[Sent]:
         """Send files, and stop at the first for which the door has no room."""
@@ -134,6 +166,21 @@ class FolderImport:
                     "this once more"
                 )
             yield sent
+
+
+def _is_other(file: Part10File, held: Mapping[str, HeldInstance]) -> bool:
+    known = held.get(file.sop_instance_uid)
+    if known is None:
+        return False
+    try:
+        digest = content_digest(
+            file.path,
+            offset=data_set_offset(file.path),
+            transfer_syntax_uid=file.transfer_syntax_uid,
+        )
+    except (OSError, HeaderError):
+        return False  # it was readable a moment ago, and its image is here
+    return digest != known.digest
 
 
 def file_name(path: Path) -> str:
@@ -154,21 +201,47 @@ def _noted(sent: Sent) -> BatchFile:
     return BatchFile(file_name(sent.path), None, why, lost=True)
 
 
-def files_of(path: Path) -> list[Path]:
-    """Return the files that a DICOMDIR names, PS3.10 8.6.
+def named_files(path: Path) -> Iterator[Part10File | LeftOut]:
+    """Yield the files that a DICOMDIR names, PS3.10 8.6; of any other file, that one.
 
     Raises
     ------
     BatchError
-        If it is none, or cannot be read.
+        If it cannot be read.
     """
     try:
         kind = read_file_meta_info(path).get("MediaStorageSOPClassUID")
-        if kind != MediaStorageDirectoryStorage:
-            return [path]
-        return [Path(instance.path) for instance in FileSet(path)]
+        is_index = kind == MediaStorageDirectoryStorage
+        records = dcmread(path).DirectoryRecordSequence if is_index else []
     except InvalidDicomError:
-        return [path]
+        is_index, records = False, []
     except Exception as error:
         # pydicom raises nearly anything on a damaged one.
         raise BatchError(f"the DICOMDIR cannot be read ({type(error).__name__})") from error
+    if not is_index:
+        yield from survey([path])
+        return
+    for record in records:
+        parts = record.get("ReferencedFileID") or []
+        if not parts:
+            continue  # a patient, a study or a series
+        file = _found(path.parent, [parts] if isinstance(parts, str) else list(parts))
+        if file.exists():
+            yield from survey([file])
+        else:
+            yield LeftOut(file, "named by the DICOMDIR, and not there", is_damaged=True)
+
+
+def _found(folder: Path, parts: Sequence[str]) -> Path:
+    """Return a file by its ID; a disc may be mounted with names in the other case."""
+    for name in parts:
+        there = folder / name
+        if not there.exists():
+            alike = (
+                (each for each in folder.iterdir() if each.name.upper() == name.upper())
+                if folder.is_dir()
+                else ()
+            )
+            there = next(iter(alike), there)
+        folder = there
+    return folder

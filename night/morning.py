@@ -43,8 +43,8 @@ class Letter:
     page: str
 
 
-Compose = Callable[[dt.datetime, dt.tzinfo, bool], Letter]
-"""Makes the report of the night before a moment, by the clock of a zone; drawing its page only if
+Compose = Callable[[dt.datetime, bool], Letter]
+"""Makes the report of the night before a moment; drawing its page only if
 asked for."""
 
 
@@ -74,7 +74,7 @@ def send_reports(
         if morning is None:
             continue
         try:
-            letter = compose(moment, zone, report.with_patients)
+            letter = compose(moment, report.with_patients)
             refused = report.send(_message(letter, report, moment, now))
         except Exception as error:
             # Whatever it is, a report that is late is better than none.

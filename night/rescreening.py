@@ -17,6 +17,7 @@ from screening.records.rescreening import (
     Model,
     Wanted,
     fail_studies,
+    last_planned,
     put_back_study,
     studies_lacking,
     studies_left,
@@ -41,6 +42,8 @@ class Rescreened(BaseModel):
         Study dates; all where there is none.
     body_parts
         All if empty.
+    tell
+        Whether destinations and people are told of verdicts that change by it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +53,7 @@ class Rescreened(BaseModel):
     first_day: dt.date | None = None
     last_day: dt.date | None = None
     body_parts: tuple[str, ...] = ()
+    tell: bool = False
 
 
 def rescreen(records: Records, batch: Batch, now: Callable[[], dt.datetime]) -> bool:
@@ -75,34 +79,34 @@ def rescreen(records: Records, batch: Batch, now: Callable[[], dt.datetime]) -> 
             for _ in range(_AT_ONCE):
                 study = night_studies.take_study(session, batch.row, now(), _SOON)
                 if study is not None:
-                    put_back_study(session, study, wanted.model, now())
+                    put_back_study(session, study, wanted.model, now(), tell=asked.tell)
         return True
     _end(records, batch, wanted.model, now())
     return False
 
 
 def _plan(records: Records, batch: Batch, wanted: Wanted, now: dt.datetime) -> None:
-    """Note which studies it is, page by page: on SQLite who writes keeps the door waiting."""
-    count, last = 0, 0
-    while True:
-        with records.read() as session:
-            page = studies_lacking(session, wanted, after=last, limit=_PAGE)
-        if not page:
-            break
-        with records.begin() as session:
+    """Note a page of the studies that it is: on SQLite who writes keeps the door waiting."""
+    with records.read() as session:
+        last = last_planned(session, batch.row)
+        page = studies_lacking(session, wanted, after=last, limit=_PAGE)
+    with records.begin() as session:
+        if page:
             found = [(uid, accession_number) for _, uid, accession_number in page]
             night_studies.plan_studies(session, batch, found, now, again=False)
-        count, last = count + len(page), page[-1][0]
-    with records.begin() as session:
-        night_batches.begin_round(session, batch, now)
-    log.info("batch_planned", batch=batch.row, studies=count)
+        else:
+            night_batches.begin_round(session, batch, now)
+            log.info("batch_planned", batch=batch.row)
 
 
 def _end(records: Records, batch: Batch, model: Model, now: dt.datetime) -> None:
     """End a batch, with what the model has not scored though nothing waits."""
     with records.read() as session:
         left = studies_left(session, batch, model)
-    why = f"the workers score with another model than {model[0]} {model[1]}"
+    why = (
+        f"{model[0]} {model[1]} has not spoken on every image: do the workers run it "
+        "(NIGHTREAD_MODEL, and a restart), or did an image fail? Then run it again"
+    )
     for start in range(0, len(left), _PAGE):
         with records.begin() as session:
             fail_studies(session, left[start : start + _PAGE], why)

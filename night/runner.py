@@ -19,6 +19,7 @@ from pacs.echo import echo
 from pacs.peer import Peer, Trouble
 from pacs.question import Question
 from screening.archive.archive import Archive
+from screening.domain.night import night_of
 from screening.domain.night_batch import (
     ARCHIVE,
     MOST_ATTEMPTS,
@@ -28,6 +29,7 @@ from screening.domain.night_batch import (
 )
 from screening.errors import AssociationError, NightreadError, RecordsError, RetrieveError
 from screening.records import night_batches, night_studies
+from screening.records.canaries import ask_for_canaries
 from screening.records.engine import Records
 from screening.records.night_batches import Batch
 from screening.records.night_studies import BatchStudy
@@ -36,7 +38,9 @@ from screening.records.night_tally import put_back_images, stat_images_wait, stu
 log = structlog.get_logger(__name__)
 
 _MOST_ROUNDS = 4
+_PAGE = 500
 _SOON = dt.timedelta(seconds=0.5)
+_NOON, _EVENING = dt.time(12), dt.time(18)
 
 
 class Runner:
@@ -90,6 +94,7 @@ class Runner:
         self._now = now
         self._compose = compose
         self._away: dict[int, int] = {}
+        self._asked: dt.date | None = None
         self._stopped = threading.Event()
 
     def run(self, every_seconds: float = 1.0) -> None:
@@ -116,6 +121,18 @@ class Runner:
         """Begin the batches whose night has come."""
         for batch in begin_nights(self._records, self._sources, self._now()):
             log.info("night_begun", batch=batch.row, schedule=batch.schedule)
+        if not self._sources.schedule:
+            self._ask_for_canaries()
+
+    def _ask_for_canaries(self) -> None:
+        """Where no schedule says when a night begins, it does in the evening."""
+        zone = self._sources.source[0].zone if self._sources.source else None
+        now = self._now()
+        night = night_of(now, zone)
+        if night != self._asked and not _NOON <= now.astimezone(zone).time() < _EVENING:
+            with self._records.begin() as session:
+                ask_for_canaries(session, night, now)
+            self._asked = night
 
     def send_reports(self) -> None:
         """Send the reports whose morning has come."""
@@ -177,11 +194,18 @@ class Runner:
             found = [
                 (each.study_instance_uid, each.accession_number) for each in query.studies(question)
             ]
-        unknown = set(question.accession_numbers) - {number for _, number in found}
+        known = {_bare(number) for _, number in found if number}
+        unknown = [each for each in question.accession_numbers if _bare(each) not in known]
+        # Page by page: on SQLite who writes keeps the door waiting. The round begins at the end;
+        # whoever is killed before asks once more.
+        for start in range(0, len(found), _PAGE):
+            with self._records.begin() as session:
+                page = found[start : start + _PAGE]
+                night_studies.plan_studies(session, batch, page, self._now())
         with self._records.begin() as session:
-            planned = night_studies.plan_round(session, batch, found, self._now())
-            night_studies.note_unknown(session, batch, sorted(unknown), self._now())
-        log.info("batch_planned", batch=batch.row, studies=planned, round=batch.rounds + 1)
+            if night_batches.begin_round(session, batch, self._now()):
+                night_studies.note_unknown(session, batch, unknown, self._now())
+        log.info("batch_planned", batch=batch.row, studies=len(found), round=batch.rounds + 1)
 
     def _end(self, batch: Batch, source: Source, waiting: int) -> bool:
         """End a batch once all is screened and the PACS has said that there is nothing else."""
@@ -257,7 +281,9 @@ class Runner:
         now = self._now()
         is_all_here = visit.here >= visit.expected
         attempts = 0 if visit.arrived or is_all_here else study.attempts + 1
-        if is_all_here:
+        if visit.expected == 0:
+            state = FetchState.NONE
+        elif is_all_here:
             came = study.arrived + len(visit.arrived)
             state = FetchState.FETCHED if came else FetchState.HELD
         else:
@@ -309,6 +335,10 @@ class Runner:
     def _postpone(self, batch: Batch, pause: dt.timedelta, why: str | None) -> None:
         with self._records.begin() as session:
             night_batches.postpone_batch(session, batch.row, self._now() + pause, why)
+
+
+def _bare(accession_number: str) -> str:
+    return accession_number.strip().upper()
 
 
 def _look_at(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cronsim import CronSim
 
 from night.sources import Sources
+from screening.domain.night import night_of
 from screening.records.canaries import ask_for_canaries
 from screening.records.engine import Records
 from screening.records.night_batches import Batch, begin_batch, newest_night
@@ -68,7 +69,7 @@ def begin_nights(records: Records, sources: Sources, now: dt.datetime) -> list[B
                     session, source.name, question, now, schedule=schedule.name, night=night
                 )
                 if made is not None and night == nights[0]:
-                    ask_for_canaries(session, night, now)
+                    ask_for_canaries(session, night_of(now, source.zone), now)
             if made is not None:
                 begun.append(made)
     return begun
@@ -85,5 +86,7 @@ def nights_between(
         for moment in moments_due(schedule.begins, source.zone, until):
             if moment < since:
                 break
-            found.append((schedule.name, moment.date(), moment))
+            # At noon sharp begins the next night.
+            if moment < until:
+                found.append((schedule.name, moment.date(), moment))
     return found

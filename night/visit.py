@@ -133,7 +133,7 @@ class Visitor:
         if series.images is not None and not by_name:
             return _Series(series.images, None)
         uids = query.instances(study, series.series_instance_uid)
-        if not uids and not series.images:
+        if not uids and series.images is None:
             raise QueryError("the PACS lists a series and none of its images")
         if not uids:
             return _Series(series.images or 0, None)
@@ -169,7 +169,14 @@ class Visitor:
         source = self._source
         try:
             if source.dicomweb_url:
-                get_by_web(source.dicomweb_url, source.dicomweb_token, study, series, folder)
+                get_by_web(
+                    source.dicomweb_url,
+                    source.dicomweb_token,
+                    study,
+                    series,
+                    folder,
+                    self._cut,
+                )
                 return ""
             peer = source.peer(self._own_ae_title)
             return get(peer, study, series, folder, self._cut).explanation

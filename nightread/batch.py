@@ -53,17 +53,19 @@ def start(
 ) -> None:
     """Begin a batch: ask a PACS which studies it has, fetch what is not here, and screen it.
 
-    nightread night, which nightread up starts, does the work; this command may end.
+    nightread night, which nightread up starts, does the work; this command may end. With --wait
+    it shows what became of it, and the exit code is 1 unless that is complete.
     """
     from pydantic import ValidationError
 
     from nightread.administration import now
     from nightread.database import opened
     from nightread.sources import configured_sources
-    from nightread.terminal import remark
+    from nightread.terminal import remark, write
     from pacs.question import RADIOGRAPHS, Question
     from screening.errors import BatchError
-    from screening.records.night_batches import begin_batch
+    from screening.records.night_batches import begin_batch, find_batch
+    from screening.records.night_tally import is_complete, tally_batch
     from screening.settings_source import load_settings
 
     settings = load_settings()
@@ -71,7 +73,8 @@ def start(
     chosen = source or (known.source[0].name if len(known.source) == 1 else "")
     if known.find(chosen) is None:
         names = ", ".join(each.name for each in known.source) or "none"
-        raise BatchError(f"there is no source {chosen or 'named'}: --source, of {names}")
+        which = f"no source {chosen}" if chosen else "more than one source"
+        raise BatchError(f"there is {which}: say --source, one of {names}")
     try:
         question = Question(
             first_day=first_day.date() if first_day else None,
@@ -84,7 +87,8 @@ def start(
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(str(part) for part in wrong["loc"])
-        raise BatchError(f"{place}: {wrong['msg']}".lstrip(": ")) from None
+        said = wrong["msg"].removeprefix("Value error, ")
+        raise BatchError(f"{place}: {said}".lstrip(": ")) from None
     with opened(settings) as records:
         with records.begin() as session:
             made = begin_batch(session, chosen, question.model_dump(mode="json"), now())
@@ -92,6 +96,12 @@ def start(
         remark(f"batch {made.row} has begun: nightread batch show {made.row}")
         if wait:
             watch(records, made.row)
+            write(shown(records, made.row))
+            with records.read() as session:
+                found = find_batch(session, made.row)
+                is_done = found is not None and is_complete(found, tally_batch(session, made.row))
+            if not is_done:
+                raise typer.Exit(1)
 
 
 @batch.command()
@@ -126,8 +136,10 @@ def folder(
         _bring_in(records, settings, found, chosen)
         write(shown(records, found.row))
         with records.read() as session:
-            lost = count_files(session, found.row).lost
-    if lost:
+            files = count_files(session, found.row)
+    if not files.looked_at:
+        raise BatchError(f"{chosen} holds no file")
+    if files.lost or not files.came:
         raise typer.Exit(1)
 
 
@@ -172,7 +184,7 @@ def show(
     from nightread.database import opened
     from nightread.terminal import write, write_json
     from screening.errors import BatchError
-    from screening.records.batch_files import count_files, files_left_out
+    from screening.records.batch_files import files_left_out
     from screening.records.night_batches import find_batch
     from screening.records.night_studies import exceptions_of
     from screening.records.night_tally import is_complete, tally_batch
@@ -189,12 +201,11 @@ def show(
             tally = tally_batch(session, number)
             exceptions = exceptions_of(session, number)
             files = list(files_left_out(session, number)) if as_json else []
-            lost = count_files(session, number).lost
         if not as_json:
             write(shown(records, number))
     if as_json:
         write_json(batch_object(found, tally, exceptions, files))
-    if not is_complete(found, tally) or lost:
+    if not is_complete(found, tally):
         raise typer.Exit(1)
 
 
@@ -235,9 +246,15 @@ def _read_accessions(file: Path | None) -> list[str]:
         return []
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            found = [row[0].strip() for row in csv.reader(lines) if row and row[0].strip()]
+            # Where a comma is for decimals, spreadsheets write semicolons.
+            rows = csv.reader(line.replace(";", ",") for line in lines)
+            found = [row[0].strip() for row in rows if row and row[0].strip()]
+    except OSError as error:
+        raise BatchError(f"{file} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BatchError(f"{file} is no CSV in UTF-8: {error}") from None
+    if found and found[0].lower().replace("_", " ").startswith("accession"):
+        del found[0]  # the head of the column
     if not found:
         raise BatchError(f"{file} names no accession number")
     return found

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from worklist.batch_pace import Pace
 
 
+_LOOK_SECONDS = 3.0
+
+
 def watch(records: Records, number: int) -> None:
     """Show how far a batch is until it ends, or nobody works on it."""
     import time
@@ -24,6 +27,8 @@ def watch(records: Records, number: int) -> None:
 @contextmanager
 def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | None]]:
     """Yield what shows how far a batch is, and returns it; ``None`` once nobody works on it."""
+    import time
+
     from nightread.administration import now
     from nightread.terminal import progress, remarks
     from screening.domain.night_batch import BatchState
@@ -34,14 +39,21 @@ def progressing(records: Records, number: int) -> Iterator[Callable[[], Batch | 
     with progress(remarks()) as bar:
         task = bar.add_task(f"batch {number}", total=None)
 
+        looked = -_LOOK_SECONDS
+
         def show() -> Batch | None:
+            nonlocal looked
             with records.read() as session:
                 found = find_batch(session, number)
                 if found is None or found.state is not BatchState.RUNNING:
                     return None
+                # To count a large batch takes longer than a step of it.
+                if time.monotonic() - looked < _LOOK_SECONDS:
+                    return found
                 tally = tally_batch(session, number)
+            looked = time.monotonic()
             pace = Pace(found, tally, now())
-            bar.update(task, description=_progress(pace), total=tally.planned or None)
+            bar.update(task, description=_progress(pace), total=tally.wanted or None)
             bar.update(task, completed=pace.done)
             return found
 

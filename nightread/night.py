@@ -3,55 +3,86 @@
 from __future__ import annotations
 
 import signal
+import threading
+from typing import TYPE_CHECKING
 
 from nightread.tether import Parent
 from screening.tether import tie_to
+
+if TYPE_CHECKING:
+    from night.morning import Compose
+    from night.runner import Runner
+    from night.sources import Sources
+    from screening.records.engine import Records
+    from screening.settings import Settings
 
 
 def night(parent: Parent = 0) -> None:
     """Fetch what belongs to batches from PACS, until stopped."""
     tie_to(parent)
-    import datetime as dt
-    from dataclasses import replace
-
     import structlog
 
-    from night.morning import Letter
-    from night.runner import Runner
-    from night.sources import Source
-    from nightread.night_plan import read_plan
-    from nightread.own_address import own_address
-    from nightread.report_pictures import drawn_page
+    from night.sources import Sources
     from nightread.sources import configured_sources
-    from pacs.peer import Peer
+    from pacs.watched_file import WatchedFile
     from screening import logs
-    from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
-    from worklist.night_report import last_night, read_night
-    from worklist.report_page import report_text
 
     settings = load_settings()
     logs.configure(settings)
-    sources = configured_sources(settings)
+    ended = threading.Event()
+    at_work: list[Runner] = []
+
+    def stop() -> None:
+        for runner in at_work:
+            runner.stop()
+
+    def end(*_: object) -> None:
+        ended.set()
+        stop()
+
+    watch = None
+    if settings.sources_file is not None:
+        watch = WatchedFile(settings.sources_file, lambda: configured_sources(settings), stop)
     records = Records(settings.records_url)
     records.check_schema()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    if watch is not None:
+        watch.start()
+    log = structlog.get_logger(__name__)
+    while not ended.is_set():
+        found = watch.found if watch is not None else Sources()
+        runner = _runner(settings, records, found)
+        at_work[:] = [runner]
+        if ended.is_set() or (watch is not None and watch.found is not found):
+            continue  # it ended, or the file changed, before anybody could be told
+        log.info(
+            "night_ready",
+            sources=[each.name for each in found.source],
+            schedules=[each.name for each in found.schedule],
+        )
+        runner.run()
+    records.close()
+    log.info("night_stopped")
+
+
+def _runner(settings: Settings, records: Records, sources: Sources) -> Runner:
+    import datetime as dt
+
+    from night.runner import Runner
+    from night.sources import Source
+    from nightread.own_address import own_address
+    from pacs.peer import Peer
+    from screening.archive.archive import Archive
 
     def door(source: Source) -> Peer:
         # As the PACS, whose images they are: so does a C-MOVE bring them.
         where = own_address(settings.dicom_host), settings.dicom_port
         return Peer(*where, settings.ae_title, source.ae_title or settings.ae_title)
 
-    plan = read_plan(settings)
-
-    def compose(moment: dt.datetime, zone: dt.tzinfo, with_page: bool) -> Letter:
-        chosen = last_night(moment, zone)
-        found = read_night(records, chosen, dt.datetime.now(dt.UTC), replace(plan, zone=zone))
-        state = "complete" if found.is_complete else "NOT complete"
-        page = drawn_page(found, records, settings) if with_page else ""
-        return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)
-
-    runner = Runner(
+    return Runner(
         records,
         Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes),
         sources,
@@ -59,12 +90,27 @@ def night(parent: Parent = 0) -> None:
         settings.ae_title,
         settings.outgoing_dir,
         lease=dt.timedelta(seconds=settings.lease_seconds),
-        compose=compose,
+        compose=_compose(settings, records, sources),
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: runner.stop())
-    log = structlog.get_logger(__name__)
-    log.info("night_ready", sources=[each.name for each in sources.source])
-    runner.run()
-    records.close()
-    log.info("night_stopped")
+
+
+def _compose(settings: Settings, records: Records, sources: Sources) -> Compose:
+    import datetime as dt
+
+    from night.morning import Letter
+    from nightread.night_plan import plan_of
+    from nightread.report_pictures import drawn_page
+    from screening.domain.night import last_night
+    from worklist.night_report import read_night
+    from worklist.report_page import report_text
+
+    plan = plan_of(sources)
+
+    def compose(moment: dt.datetime, with_page: bool) -> Letter:
+        chosen = last_night(moment, plan.zone)
+        found = read_night(records, chosen, dt.datetime.now(dt.UTC), plan)
+        state = "complete" if found.is_complete else "NOT complete"
+        page = drawn_page(found, records, settings) if with_page else ""
+        return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)
+
+    return compose

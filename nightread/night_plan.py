@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from night.sources import Sources
     from screening.settings import Settings
     from worklist.night_report import NightPlan
 
 
 def read_plan(settings: Settings) -> NightPlan:
-    """Read the file of sources, where there is one: a night is noon to noon for the first of them.
+    """Read the file of sources, where there is one.
 
     Raises
     ------
@@ -22,9 +22,17 @@ def read_plan(settings: Settings) -> NightPlan:
 
     if settings.sources_file is None:
         return NightPlan()
-    from night.schedule import nights_between
     from night.sources import read_sources
 
-    sources = read_sources(settings.sources_file, settings.ae_title)
+    return plan_of(read_sources(settings.sources_file, settings.ae_title))
+
+
+def plan_of(sources: Sources) -> NightPlan:
+    """Return what sources and schedules say of nights: noon to noon for the first source."""
+    from functools import partial
+
+    from night.schedule import nights_between
+    from worklist.night_report import NightPlan
+
     zone = sources.source[0].zone if sources.source else None
-    return NightPlan(zone, partial(nights_between, sources))
+    return NightPlan(zone, partial(nights_between, sources), is_known=True)

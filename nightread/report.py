@@ -33,8 +33,9 @@ def report(
     from nightread.database import opened
     from nightread.night_plan import read_plan
     from nightread.terminal import remark, write, write_json
+    from screening.domain.night import last_night
     from screening.settings_source import load_settings
-    from worklist.night_report import last_night, read_night
+    from worklist.night_report import read_night
     from worklist.report_page import report_object, report_text
 
     settings = load_settings()
@@ -59,7 +60,10 @@ def _write(found: NightReport, out: Path, records: Records, settings: Settings) 
     from nightread.report_pictures import drawn_page
     from worklist.report_page import report_csv, report_object
 
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
     contents = {
         "html": drawn_page(found, records, settings),
         "csv": report_csv(found),

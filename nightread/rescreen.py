@@ -15,20 +15,25 @@ _PAUSE_SECONDS = 0.5
 
 def rescreen(
     first_day: Annotated[
-        dt.datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Study dates from.")
+        dt.datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="Dates from [the first]."),
     ] = None,
     last_day: Annotated[
-        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="And to.")
+        dt.datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="And to [until today].")
     ] = None,
     body_part: Annotated[
         list[str] | None, typer.Option(help="Body Part Examined; may be repeated [all].")
     ] = None,
+    tell: Annotated[
+        bool, typer.Option("--tell", help="Send changed results and notices as for new studies.")
+    ] = False,
 ) -> None:
     """Have the model of the settings read what is here and what it has not scored.
 
-    Older scores stay on record; an image is judged by the newest. Needs running workers that have
-    loaded the model: nightread up. Stopped, it goes on when it is run again. The exit code is 1 if
-    it did not come to its end, or something has no score of this model and no reason.
+    Older scores stay on record; an image is judged by the newest. Nobody is told of verdicts that
+    change, unless asked for: nightread resend sends a study's results. Needs running workers that
+    have loaded the model: nightread up. Stopped, it goes on when it is run again. The exit code is
+    1 if it did not come to its end, or something has no score of this model and no reason.
     """
     from models.bundle import read_bundle
     from night.rescreening import Rescreened
@@ -37,10 +42,13 @@ def rescreen(
     from nightread.database import opened
     from nightread.terminal import remark, write
     from screening.domain.night_batch import ARCHIVE
+    from screening.errors import BatchError
     from screening.records.night_batches import begin_or_go_on, find_batch
     from screening.records.night_tally import is_complete, tally_batch
     from screening.settings_source import load_settings
 
+    if first_day and last_day and last_day < first_day:
+        raise BatchError("--to is before --from")
     settings = load_settings()
     model = read_bundle(settings.model).identity
     asked = Rescreened(
@@ -49,6 +57,7 @@ def rescreen(
         first_day=first_day.date() if first_day else None,
         last_day=last_day.date() if last_day else None,
         body_parts=tuple(each.upper() for each in body_part or ()),
+        tell=tell,
     ).model_dump(mode="json")
     with opened(settings) as records:
         with records.begin() as session:
@@ -72,8 +81,16 @@ def _run(records: Records, number: int) -> None:
     from night.rescreening import rescreen as take_on
     from nightread.administration import now
     from nightread.batch_progress import progressing
+    from nightread.terminal import remark
+    from screening.errors import RecordsError
 
     with progressing(records, number) as show:
         while (batch := show()) is not None:
-            if batch.due_at > now() or not take_on(records, batch, now):
+            try:
+                goes_on = batch.due_at <= now() and take_on(records, batch, now)
+            except RecordsError as error:
+                # A database that is busy or away for a moment: every step can be taken again.
+                remark(str(error))
+                goes_on = False
+            if not goes_on:
                 time.sleep(_PAUSE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,13 +49,33 @@ def survey(paths: Iterable[Path]) -> Iterator[Part10File | LeftOut]:
     """Look at files and, in their order by name, at every file below folders.
 
     Only the file meta information is read. A path that does not exist is left out like a file that
-    is not DICOM.
+    is not DICOM; so is a folder that cannot be read, and one to which a link leads.
     """
     for path in paths:
         if path.is_dir():
-            yield from (_look(file) for file in sorted(path.rglob("*")) if file.is_file())
+            yield from _walk(path)
         else:
             yield _look(path)
+
+
+def _walk(folder: Path) -> Iterator[Part10File | LeftOut]:
+    # A stack: a tree may be deeper than calls may be.
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        try:
+            if path.is_dir():
+                if path.is_symlink() and path != folder:
+                    yield LeftOut(path, "a link to a folder: it is not followed")
+                else:
+                    waiting += sorted(path.iterdir(), reverse=True)
+            elif stat.S_ISREG(path.stat().st_mode):
+                yield _look(path)
+            else:
+                # A pipe or a device: to open it may never end.
+                yield LeftOut(path, "neither a file nor a folder")
+        except OSError as error:
+            yield LeftOut(path, f"cannot be read: {error.strerror}")
 
 
 def _look(path: Path) -> Part10File | LeftOut:

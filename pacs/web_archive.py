@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset
 
@@ -17,6 +19,9 @@ from pacs.web_session import WebSession
 from screening.errors import AssociationError, DeliveryError, QueryError, RetrieveError
 
 _SECONDS = 60.0
+_LONGEST_RETRIEVAL = 3600.0
+# PS3.18 8.5 and RFC 9110: what says nothing of what was asked for, and may be over soon.
+_BUSY = frozenset({401, 407, 408, 429, 502, 503, 504})
 _MOST_ANSWERED = 50_000_000
 
 _Answer = TypeVar("_Answer")
@@ -85,29 +90,41 @@ def web_querying(url: str, token: str) -> Iterator[WebQuery]:
     yield WebQuery(url, token)
 
 
-def get_by_web(url: str, token: str, study: str, series: str, folder: Path) -> None:
+def get_by_web(
+    url: str, token: str, study: str, series: str, folder: Path, cut: threading.Event
+) -> None:
     """Fetch a series into files of a folder, in the transfer syntax in which it is kept.
+
+    Parameters
+    ----------
+    cut
+        Ends it at once when set.
 
     Raises
     ------
     AssociationError
-        If nobody answers.
+        If nobody answers, or the server is busy.
     RetrieveError
-        If the server refuses, sends nothing, or its answer is none of WADO-RS. What came before
-        stays in the folder.
+        If the server refuses, breaks off, takes more than an hour, sends nothing, or its answer is
+        none of WADO-RS. What came before stays in the folder.
     """
-    client = _client(url, token, WebSession())
+    session = WebSession()
+    client = _client(url, token, session)
     kept = (("application/dicom", "*"),)
+    count = 0
 
     def fetch() -> None:
-        for number, ds in enumerate(client.iter_series(study, series, media_types=kept)):
-            ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+        nonlocal count
+        for ds in client.iter_series(study, series, media_types=kept):
+            ds.save_as(folder / f"{count}.dcm", enforce_file_format=True)
+            count += 1
 
     try:
-        _asked(fetch)
+        with session.ending(cut, _LONGEST_RETRIEVAL):
+            _asked(fetch, begun=lambda: session.has_answered)
     except QueryError as error:
         raise RetrieveError(str(error)) from error
-    if not any(folder.iterdir()):
+    if not count:
         raise RetrieveError("the DICOMweb server sends no image of a series")
 
 
@@ -128,18 +145,31 @@ def _client(url: str, token: str, session: WebSession) -> DICOMwebClient:
     return client
 
 
-def _asked(ask: Callable[[], _Answer]) -> _Answer:
+def _asked(ask: Callable[[], _Answer], begun: Callable[[], bool] = lambda: False) -> _Answer:
+    """Ask, and put what goes wrong into our words.
+
+    Parameters
+    ----------
+    begun
+        Whether an answer has begun: one that breaks off is no sign that nobody is there.
+    """
     try:
         return ask()
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
+        if status in _BUSY:
+            raise AssociationError(
+                f"the DICOMweb server answers {status}: it is away, busy, or does not know us",
+                "busy",
+            ) from error
         raise QueryError(f"the DICOMweb server answers {status}") from error
     except requests.JSONDecodeError as error:
         raise QueryError("the DICOMweb server's answer is no DICOM JSON") from error
     except requests.RequestException as error:
-        raise AssociationError(
-            f"the DICOMweb server does not answer: {type(error).__name__}", "nobody"
-        ) from error
+        said = type(error).__name__
+        if begun():
+            raise QueryError(f"the DICOMweb server broke off ({said})") from error
+        raise AssociationError(f"the DICOMweb server does not answer: {said}", "nobody") from error
     except DeliveryError as error:
         raise QueryError(str(error)) from error
     except OSError:
@@ -147,4 +177,6 @@ def _asked(ask: Callable[[], _Answer]) -> _Answer:
     except Exception as error:
         # pydicom raises nearly anything on what is none of its kind.
         said = type(error).__name__
+        if begun() and isinstance(error, urllib3.exceptions.HTTPError):
+            raise QueryError(f"the DICOMweb server broke off ({said})") from error
         raise QueryError(f"the DICOMweb server's answer is none ({said})") from error

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
 
 from screening.errors import DeliveryError
+
+_LOOK_SECONDS = 0.5
 
 
 class WebSession(requests.Session):
@@ -21,6 +28,40 @@ class WebSession(requests.Session):
     def __init__(self, most_bytes: int = 0) -> None:
         super().__init__()
         self._most_bytes = most_bytes
+        self._answer: requests.Response | None = None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether an answer has begun."""
+        return self._answer is not None
+
+    @contextmanager
+    def ending(self, cut: threading.Event, longest_seconds: float) -> Iterator[None]:
+        """End what is asked in the block when ``cut`` is set, or after so long."""
+        over = threading.Event()
+
+        def watch() -> None:
+            deadline = time.monotonic() + longest_seconds
+            while not over.wait(_LOOK_SECONDS):
+                if cut.is_set() or time.monotonic() > deadline:
+                    self._break_off()
+                    return
+
+        watching = threading.Thread(target=watch, name="web watch", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watching.join()
+
+    def _break_off(self) -> None:
+        """Close the connection under whoever reads from it: closing the answer would wait."""
+        connection = getattr(self._answer and self._answer.raw, "connection", None)
+        line = getattr(connection, "sock", None)
+        if line is not None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
     def send(
         self,
@@ -41,6 +82,7 @@ class WebSession(requests.Session):
                 f"the DICOMweb server answers {answer.status_code}: it is elsewhere, and its "
                 "address in the file must say where"
             )
+        self._answer = answer
         if self._most_bytes:
             answer._content = self._whole(answer)
         return answer

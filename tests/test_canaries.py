@@ -15,6 +15,7 @@ from reading_room import Room
 
 from models.classifier import load_classifier
 from screening.domain.canary import CanaryScore
+from screening.domain.night import night_of
 from screening.domain.prediction import ModelIdentity
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.canaries import (
@@ -26,7 +27,7 @@ from screening.records.canaries import (
 )
 from screening.records.engine import Records
 from screening.settings import Settings
-from worklist.night_report import night_of, read_night
+from worklist.night_report import read_night
 from worklist.report_page import report_object, report_text
 
 MODEL = ModelIdentity("mobilenet_v2", "0.2.0", "a" * 64)
@@ -61,6 +62,19 @@ def test_a_canary_that_can_no_longer_be_scored_has_moved(records: Records) -> No
     (gone,) = score(records, 1, hand="MemoryError while scoring")
     assert gone.has_moved
     assert gone.why == "MemoryError while scoring"
+
+
+def test_a_first_attempt_that_failed_is_no_measure_of_later_ones(records: Records) -> None:
+    (failed,) = score(records, 0, hand="MemoryError while scoring")
+    assert failed.has_moved, "no score is never as it should be"
+    assert not score(records, 1, hand=0.6)[0].has_moved
+    assert not score(records, 2, hand=0.6)[0].has_moved
+
+
+def test_other_weights_under_the_same_version_are_seen(records: Records) -> None:
+    assert not score(records, 0, hand=0.6)[0].other_weights
+    replaced = dataclasses.replace(MODEL, digest="c" * 64)
+    assert score(records, 1, replaced, hand=0.6)[0].other_weights
 
 
 def test_another_model_has_a_first_time_of_its_own(records: Records) -> None:

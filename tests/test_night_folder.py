@@ -19,6 +19,8 @@ from installation import Installation
 from pydicom.fileset import FileSet
 from sqlalchemy import update
 
+from night.folder import named_files
+from pacs.survey import LeftOut, Part10File, survey
 from phantoms.load import write_load
 from screening.domain.night_batch import BatchState
 from screening.queue.embedded import EmbeddedRedis
@@ -78,18 +80,19 @@ def test_a_folder_with_junk_is_screened_with_one_command(
         installation.start(command)
     wait_until(installation.listens, 30, "the door answers")
     ran = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
-    assert ran.returncode == 1, "two of the files may hold images that nobody can read"
+    assert ran.returncode == 1, "three of the files may hold images that nobody can read"
     with installation.records.read() as session:
         batch, files = find_batch(session, 1), count_files(session, 1)
         tally = tally_batch(session, 1)
     assert batch is not None
     assert batch.state is BatchState.FINISHED
-    assert (files.looked_at, files.came, files.repeated) == (STUDIES * IMAGES + 7, 26, 2)
-    assert (sum(files.left_out.values()), files.lost) == (5, 2)
+    assert (files.looked_at, files.came, files.repeated) == (STUDIES * IMAGES + 7, 25, 1)
+    assert (sum(files.left_out.values()), files.lost) == (6, 3)
     assert (tally.here, tally.scored, tally.waiting) == (STUDIES * IMAGES, STUDIES * IMAGES, 0)
     for name in ("M\\xfcller.txt", "notes.txt", "empty.dcm", "broken.dcm", "headless.dcm"):
         assert f"{name}: " in ran.stdout
-    assert "2 of them an image that came before" in ran.stdout
+    assert "1 of them an image that came before" in ran.stdout
+    assert "z cut short.dcm: other bytes under the UID of an image that is here" in ran.stdout
 
     installation.assert_scored_once(STUDIES * IMAGES)
     with installation.records.begin() as session:
@@ -105,7 +108,7 @@ def test_a_folder_with_junk_is_screened_with_one_command(
     told = json.loads(
         nightread("batch", "show", 1, "--json", cwd=tmp_path, **chosen(settings)).stdout
     )
-    assert len(told["files_left_out"]) == 5
+    assert len(told["files_left_out"]) == 6
     again = nightread("batch", "folder", folder, cwd=tmp_path, **chosen(settings))
     assert "batch 3 has begun" in again.stderr
     assert installation.tally().received == STUDIES * IMAGES
@@ -159,6 +162,32 @@ def test_a_dicomdir_names_its_files(
     process.wait()
     with installation.records.read() as session:
         assert count_files(session, 1).left_out == {}
+
+
+def test_a_dicomdir_whose_files_have_other_case_or_are_gone(tmp_path: Path) -> None:
+    burn(write_load(tmp_path / "films", 2, 2, side=64), tmp_path / "disc")
+    files = sorted(
+        p for p in (tmp_path / "disc").rglob("*") if p.is_file() and p.name != "DICOMDIR"
+    )
+    assert len(files) == 4
+    files[0].unlink()
+    files[1].rename(files[1].with_name(files[1].name.lower()))
+    found = list(named_files(tmp_path / "disc" / "DICOMDIR"))
+    assert len([each for each in found if isinstance(each, Part10File)]) == 3
+    (gone,) = [each for each in found if isinstance(each, LeftOut)]
+    assert (gone.is_damaged, gone.why) == (True, "named by the DICOMDIR, and not there")
+
+
+def test_links_and_pipes_in_a_folder_are_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    write_load(folder, 1, 1, side=64)
+    (tmp_path / "other").mkdir()
+    (folder / "link").symlink_to(tmp_path / "other")
+    (folder / "broken").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe")
+    said = {each.path.name: each.why for each in survey([folder]) if isinstance(each, LeftOut)}
+    assert set(said) == {"link", "broken", "pipe"}
+    assert "not followed" in said["link"]
 
 
 def test_what_cannot_be_brought_in_is_said(settings: Settings, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def at(day: int, hour: int, minute: int = 30) -> dt.datetime:
     return dt.datetime(2026, 6, day, hour, minute, tzinfo=dt.UTC)
 
 
-def compose(moment: dt.datetime, zone: dt.tzinfo, with_page: bool) -> Letter:
-    assert f"{moment.astimezone(zone):%H:%M}" == "06:30", "of the morning, however late it is"
+def compose(moment: dt.datetime, with_page: bool) -> Letter:
+    assert f"{moment.astimezone(dt.UTC):%H:%M}" == "06:30", "of the morning, however late it is"
     return LETTER if with_page else Letter(LETTER.subject, LETTER.text, "")
 
 

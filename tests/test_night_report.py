@@ -13,16 +13,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from console import nightread
 from desk import TestDesk
+from filed_cases import file_study
 from result_studies import heat
 
 from phantoms.load import small_study
 from screening.domain.control_chart import control_mean, control_share
-from screening.domain.night_batch import BatchState, FetchState
+from screening.domain.night import last_night, night_of, night_window
+from screening.domain.night_batch import FOLDER, BatchState, FetchState
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches, night_studies
+from screening.records.batch_files import BatchFile, note_files
 from screening.settings import Settings
-from worklist.night_report import NightPlan, NightReport, last_night, night_of, read_night, window
+from worklist.night_report import NightPlan, NightReport, read_night
 from worklist.report_page import report_csv, report_object, report_page, report_text
 
 NIGHT = dt.date(2026, 6, 10)
@@ -71,7 +74,8 @@ def test_every_reason_for_which_it_is_not_complete_is_said(desk: TestDesk) -> No
     with desk.records.begin() as session:
         batch = night_batches.begin_batch(session, "pacs", {}, desk.now)
         assert batch is not None
-        night_studies.plan_round(session, batch, [("1.2.3", "A1"), ("1.2.4", None)], desk.now)
+        night_studies.plan_studies(session, batch, [("1.2.3", "A1"), ("1.2.4", None)], desk.now)
+        night_batches.begin_round(session, batch, desk.now)
         for expected, missing in ((3, ("1.2.3.9",)), (None, ())):
             study = night_studies.take_study(session, batch.row, desk.now, dt.timedelta(0))
             assert study is not None
@@ -101,7 +105,7 @@ def test_every_reason_for_which_it_is_not_complete_is_said(desk: TestDesk) -> No
     assert report_object(found)["batches"][0]["exceptions"][0]["missing"] == ["1.2.3.9"]
     with desk.records.begin() as session:
         night_batches.change_state(session, 1, BatchState.CANCELLED, desk.now)
-    assert "batch 1 was cancelled" in read(desk).open_ends
+    assert "batch 1 was cancelled" in read(desk).alarms, "a person's own end to their own batch"
 
 
 def test_what_is_unlike_the_nights_before_stands_out(desk: TestDesk) -> None:
@@ -189,13 +193,13 @@ def test_the_command_writes_a_page_with_pictures(tmp_path: Path) -> None:
 def test_a_night_lasts_from_noon_to_noon() -> None:
     assert night_of(moment(6)) == NIGHT
     assert night_of(moment(13)) == NIGHT
-    since, until = window(NIGHT)
+    since, until = night_window(NIGHT)
     assert since < moment(13) < moment(11) < until
     assert last_night(moment(6)) == last_night(moment(11, 0)) == NIGHT
     afternoon = moment(13) + dt.timedelta(days=1)
     assert last_night(afternoon) == NIGHT, "the next has hardly begun"
     west = ZoneInfo("America/Los_Angeles")
-    assert window(NIGHT, west)[0] == dt.datetime(2026, 6, 10, 19, tzinfo=dt.UTC)
+    assert night_window(NIGHT, west)[0] == dt.datetime(2026, 6, 10, 19, tzinfo=dt.UTC)
 
 
 def test_a_batch_belongs_to_each_night_in_which_somebody_was_at_work_on_it(desk: TestDesk) -> None:
@@ -216,7 +220,8 @@ def test_a_study_that_grew_and_could_not_be_fetched_is_an_open_end(desk: TestDes
     with desk.records.begin() as session:
         batch = night_batches.begin_batch(session, "pacs", {}, desk.now)
         assert batch is not None
-        night_studies.plan_round(session, batch, [("1.2.3", None)], desk.now)
+        night_studies.plan_studies(session, batch, [("1.2.3", None)], desk.now)
+        night_batches.begin_round(session, batch, desk.now)
         for state, counts in (
             (FetchState.PLANNED, {"expected": 2, "here": 2}),
             (FetchState.FAILED, {}),
@@ -231,7 +236,7 @@ def test_a_study_that_grew_and_could_not_be_fetched_is_an_open_end(desk: TestDes
 def test_a_night_that_did_not_begin_is_not_complete(desk: TestDesk) -> None:
     at = moment(22)
     planned = [("extremities", NIGHT, at), ("later", NIGHT, moment(9))]
-    plan = NightPlan(between=lambda *_: planned)
+    plan = NightPlan(between=lambda *_: planned, is_known=True)
     found = read_night(desk.records, NIGHT, moment(6), plan)
     assert [each.partition(" at ")[0] for each in found.open_ends] == [
         "extremities did not begin",
@@ -247,3 +252,53 @@ def test_what_waits_since_before_noon_is_an_open_end(desk: TestDesk) -> None:
     desk.now = moment(9, -1)
     desk.file(next(small_study(5, 1)), None)
     assert read(desk).open_ends == ("images that wait for a score: 1",)
+
+
+def test_files_that_may_hold_images_are_an_open_end(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        batch = night_batches.begin_batch(session, FOLDER, {"folder": "/films"}, desk.now)
+        assert batch is not None
+        note_files(session, batch.row, [BatchFile("/films/a", None, "damaged", lost=True)])
+        night_batches.end_batch(session, batch.row, desk.now)
+    assert read(desk).open_ends == ("batch 1: files that may hold images and brought none in: 1",)
+
+
+def test_a_batch_of_which_nothing_fits_is_asked_about(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        batch = night_batches.begin_batch(session, "pacs", {"body_parts": ["HND"]}, desk.now)
+        assert batch is not None
+        night_studies.plan_studies(session, batch, [("1.2", None)], desk.now)
+        study = night_studies.take_study(session, 1, desk.now, dt.timedelta(0))
+        assert study is not None
+        night_studies.settle_study(session, study, FetchState.NONE, desk.now, expected=0, here=0)
+        night_batches.end_batch(session, batch.row, desk.now)
+    found = read(desk)
+    assert found.is_complete
+    assert found.alarms == ("batch 1: none of 1 studies has what was asked for: is that so?",)
+
+
+def test_a_report_that_cannot_know_the_schedules_says_so(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        night_batches.begin_batch(session, "pacs", {}, moment(22, -5), schedule="n", night=NIGHT)
+        night_batches.end_batch(session, 1, moment(23, -5))
+    assert [each for each in read(desk).open_ends if "NIGHTREAD_SOURCES_FILE" in each]
+
+
+def test_a_schedule_that_is_new_was_not_there_in_older_nights(desk: TestDesk) -> None:
+    planned = [("new", NIGHT, moment(22))]
+    plan = NightPlan(between=lambda *_: planned, is_known=True)
+    assert read_night(desk.records, NIGHT, moment(6), plan).scheduled
+    assert not read_night(desk.records, NIGHT, moment(6, 5), plan).scheduled
+
+
+def test_more_flagged_studies_than_a_page_shows_are_all_in_the_csv(desk: TestDesk) -> None:
+    for number in range(3):
+        file(desk, number, 0.9)
+    desk.now = moment(23, 1)
+    for number in range(3, 510):
+        file_study(desk.records, f"1.{number}", Prediction(0.9), now=desk.now)
+    later = read_night(desk.records, NIGHT + dt.timedelta(days=1), moment(6, 1))
+    assert len(later.cases) == 507
+    assert "And 7 more" in report_page(later, {}, "")
+    assert len(list(csv.DictReader(io.StringIO(report_csv(later))))) == 507
+    assert len(read(desk).cases) == 3, "those of another night are in another report"

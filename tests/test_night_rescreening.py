@@ -7,7 +7,7 @@ import datetime as dt
 
 import pytest
 from filed_cases import NOW, SCORER, file_study
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from night.rescreening import Rescreened, rescreen
 from screening.domain.instance import InstanceState
@@ -19,6 +19,7 @@ from screening.domain.verdict import Verdict
 from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases
 from screening.records.claims import claim
+from screening.records.delivery_schema import ChangedStudyRow
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
 from screening.records.entries import read_entries
@@ -85,7 +86,7 @@ def test_old_scores_stay_and_the_newest_decides(records: Records) -> None:
     file_study(records, "1.1", Prediction(0.9), Prediction(0.1))
     file_study(records, "1.2", Prediction(0.3), Exclusion(Reason.NOT_A_RADIOGRAPH, ""))
     batch = begin(records)
-    assert step(records, batch.row, 2).state is BatchState.RUNNING
+    assert step(records, batch.row, 3).state is BatchState.RUNNING
     assert ledger(records).images.waiting == 3, "what is no image for one is none for another"
     assert ledger(records).adds_up, ledger(records).discrepancies
     waiting = dossier(records, "1.1")
@@ -114,7 +115,7 @@ def test_old_scores_stay_and_the_newest_decides(records: Records) -> None:
 def test_what_the_new_model_cannot_score_is_judged_by_no_model(records: Records) -> None:
     file_study(records, "1.1", Prediction(0.9))
     batch = begin(records)
-    step(records, batch.row, 2)
+    step(records, batch.row, 3)
     announce(records)
     score(records, Exclusion(Reason.UNLIKE_TRAINING, "far away"))
     batch = step(records, batch.row)
@@ -128,6 +129,60 @@ def test_what_the_new_model_cannot_score_is_judged_by_no_model(records: Records)
         assert hottest_image(session, "1.1") is None
 
 
+def test_an_attempt_that_failed_leaves_the_old_verdict_and_is_not_complete(
+    records: Records,
+) -> None:
+    file_study(records, "1.1", Prediction(0.95), Prediction(0.05))
+    batch = begin(records)
+    step(records, batch.row, 3)
+    announce(records)
+    score(records, Exclusion(Reason.ERROR, "MemoryError while scoring"))
+    batch = step(records, batch.row, 2)
+    with records.read() as session:
+        tally = tally_batch(session, batch.row)
+    assert (batch.state, tally.failed) == (BatchState.FINISHED, 1)
+    found = dossier(records, "1.1")
+    assert (found.case.verdict, found.case.score) == (Verdict.SUSPECTED, 0.95)
+    assert ledger(records).adds_up, ledger(records).discrepancies
+    again = begin(records)
+    step(records, again.row, 3)
+    assert ledger(records).images.waiting == 2, "what failed is tried again"
+
+
+def test_workers_that_abstain_with_another_model_are_found_out(records: Records) -> None:
+    abstains = Exclusion(Reason.UNLIKE_TRAINING, "far away")
+    file_study(records, "1.1", abstains)
+    batch = begin(records)
+    step(records, batch.row, 3)
+    announce(records)
+    score(records, abstains, SCORER)
+    batch = step(records, batch.row)
+    with records.read() as session:
+        assert tally_batch(session, batch.row).failed == 1
+    again = begin(records)
+    step(records, again.row, 3)
+    score(records, abstains)
+    again = step(records, again.row)
+    with records.read() as session:
+        assert is_complete(again, tally_batch(session, again.row))
+    third = begin(records)
+    step(records, third.row, 2)
+    assert ledger(records).images.waiting == 0, "the new one has said that it abstains"
+
+
+@pytest.mark.parametrize("tell", [False, True])
+def test_nobody_is_told_of_old_studies_unless_asked_for(records: Records, tell: bool) -> None:
+    file_study(records, "1.1", Prediction(0.9))
+    with records.begin() as session:
+        session.execute(delete(ChangedStudyRow))
+    batch = begin(records, tell=tell)
+    step(records, batch.row, 3)
+    announce(records)
+    score(records, Prediction(0.1))
+    with records.read() as session:
+        assert len(session.scalars(select(ChangedStudyRow)).all()) == tell
+
+
 def test_only_what_is_asked_for_and_what_the_model_has_not_scored_is_read(records: Records) -> None:
     file_study(records, "1.1", Prediction(0.9), study_date=DAY, body_part="HAND")
     file_study(records, "1.2", Prediction(0.9), study_date=DAY, body_part="KNEE")
@@ -137,7 +192,7 @@ def test_only_what_is_asked_for_and_what_the_model_has_not_scored_is_read(record
         records, "1.5", Exclusion(Reason.UNLIKE_TRAINING, ""), study_date=DAY, body_part="HAND"
     )
     batch = begin(records, first_day=DAY, last_day=DAY, body_parts=("HAND",))
-    step(records, batch.row, 2)
+    step(records, batch.row, 3)
     with records.read() as session:
         waiting = [
             case.study_instance_uid
@@ -150,7 +205,7 @@ def test_only_what_is_asked_for_and_what_the_model_has_not_scored_is_read(record
 def test_workers_with_another_model_are_named(records: Records) -> None:
     file_study(records, "1.1", Prediction(0.9))
     batch = begin(records)
-    step(records, batch.row, 2)
+    step(records, batch.row, 3)
     announce(records)
     assert score(records, Prediction(0.9), SCORER) == 1
     batch = step(records, batch.row)
@@ -166,7 +221,7 @@ def test_many_studies_wait_a_few_at_a_time_and_behind_what_is_stat(records: Reco
     for number in range(70):
         file_study(records, f"1.{number}", Prediction(0.9))
     batch = begin(records)
-    step(records, batch.row, 9)
+    step(records, batch.row, 10)
     assert ledger(records).images.waiting == 50
     file_study(records, "2.1", None)
     announce(records)

@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from night.runner import Runner
 from night.schedule import begin_nights, moments_due, nights_between
 from night.sources import Hours, Schedule, Source, Sources, read_sources
+from pacs.peer import Peer
+from screening.archive.archive import Archive
 from screening.errors import SettingsError
 from screening.records.canaries import rounds_to_do
 from screening.records.engine import Records
@@ -132,3 +135,29 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, wh
     file.write_text(content)
     with pytest.raises(SettingsError, match=why):
         read_sources(file, "NIGHTREAD")
+
+
+def test_what_begins_at_noon_belongs_to_one_night() -> None:
+    sources = Sources(source=(PACS,), schedule=(schedule(begins="0 12 * * *"),))
+    for day in (1, 2):
+        assert len(nights_between(sources, at(day, 12), at(day + 1, 12))) == 1
+
+
+def test_without_schedules_the_canaries_are_asked_for_each_evening(
+    records: Records, tmp_path: Path
+) -> None:
+    moment = at(1, 17)
+    runner = Runner(
+        records,
+        Archive(tmp_path / "archive"),
+        Sources(source=(PACS,)),
+        lambda _: Peer("127.0.0.1", 1, "A", "B"),
+        "NIGHTREAD",
+        tmp_path,
+        now=lambda: moment,
+    )
+    for hours, rounds in ((0, 0), (2, 1), (3, 1)):
+        moment = at(1, 17) + dt.timedelta(hours=hours)
+        runner.begin_nights()
+        with records.read() as session:
+            assert len(rounds_to_do(session, moment)) == rounds

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import free_port
@@ -44,7 +50,7 @@ def test_a_server_that_limits_its_answers_is_asked_until_it_has_nothing_new(
     ("answer", "why"),
     [
         ((500, "text/plain", b""), "answers 500"),
-        ((401, "text/plain", b""), "answers 401"),
+        ((403, "text/plain", b""), "answers 403"),
         ((307, "text/plain", b""), "answers 307: it is elsewhere"),
         ((200, JSON, b"no json"), "no DICOM JSON"),
         ((200, JSON, b'{"a": 1}'), "is none"),
@@ -82,7 +88,7 @@ def test_a_retrieval_that_brings_nothing_is_an_error(
     tmp_path: Path, answer: Answer, why: str
 ) -> None:
     with web_peer(lambda *_: answer) as peer, pytest.raises(RetrieveError, match=why):
-        get_by_web(peer.url, "", "1.2", "1.3", tmp_path)
+        get_by_web(peer.url, "", "1.2", "1.3", tmp_path, threading.Event())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,4 +97,53 @@ def test_a_server_that_is_not_there_is_an_association_error(tmp_path: Path) -> N
     with web_querying(url, "") as query, pytest.raises(AssociationError, match="does not answer"):
         list(query.studies(DAY))
     with pytest.raises(AssociationError):
-        get_by_web(url, "", "1.2", "1.3", tmp_path)
+        get_by_web(url, "", "1.2", "1.3", tmp_path, threading.Event())
+
+
+@pytest.mark.parametrize("status", [401, 429, 502, 503, 504])
+def test_a_server_that_is_busy_or_away_is_no_attempt_at_a_study(
+    tmp_path: Path, status: int
+) -> None:
+    with web_peer(lambda *_: (status, "text/plain", b"")) as peer:
+        with web_querying(peer.url, "") as query, pytest.raises(AssociationError, match="busy"):
+            list(query.studies(DAY))
+        with pytest.raises(AssociationError):
+            get_by_web(peer.url, "", "1.2", "1.3", tmp_path, threading.Event())
+
+
+@contextmanager
+def slow_server(content: bytes, then_close: bool) -> Iterator[str]:
+    """Run a server that begins an answer of WADO-RS, and then closes, or says nothing more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(65536)
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {PARTS}\r\nContent-Length: 100000\r\n\r\n"
+                line.sendall(head.encode() + content)
+                if not then_close:
+                    line.recv(1)
+
+        Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_retrieval_that_breaks_off_is_an_attempt_at_the_study(tmp_path: Path) -> None:
+    with (
+        slow_server(b"--b\r\n\r\nDICM", then_close=True) as url,
+        pytest.raises(RetrieveError, match="broke off"),
+    ):
+        get_by_web(url, "", "1.2", "1.3", tmp_path, threading.Event())
+
+
+def test_a_retrieval_that_hangs_ends_when_the_night_is_to(tmp_path: Path) -> None:
+    cut = threading.Event()
+    threading.Timer(1, cut.set).start()
+    began = time.monotonic()
+    with (
+        slow_server(b"--b\r\n\r\nDICM", then_close=False) as url,
+        pytest.raises(RetrieveError, match="broke off"),
+    ):
+        get_by_web(url, "", "1.2", "1.3", tmp_path, cut)
+    assert time.monotonic() - began < 20

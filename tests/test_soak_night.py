@@ -20,11 +20,12 @@ from installation import Installation
 from test_night_batches import DAY
 
 from phantoms.load import write_load
+from screening.domain.night import night_of
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.batch_files import count_files
 from screening.records.night_tally import is_complete, tally_batch
 from screening.settings import Settings
-from worklist.night_report import night_of, read_night
+from worklist.night_report import read_night
 
 STUDIES = 2000
 FILES = 20_000

@@ -13,13 +13,13 @@ from PIL import Image
 from result_studies import heat
 
 from phantoms.load import small_study
+from screening.domain.night import last_night, night_of
 from screening.domain.night_batch import FetchState
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches, night_studies
 from screening.settings import Settings
 from worklist.batch_pace import Pace
-from worklist.night_report import last_night, night_of
 
 BEGUN = dt.datetime(2026, 6, 10, 20, tzinfo=dt.UTC)
 
@@ -42,7 +42,8 @@ def begin(desk: TestDesk, studies: int) -> None:
         batch = night_batches.begin_batch(session, "pacs", {}, BEGUN)
         assert batch is not None
         found = [(f"1.2.{number}", f"<b>A{number}") for number in range(studies)]
-        night_studies.plan_round(session, batch, found, BEGUN)
+        night_studies.plan_studies(session, batch, found, BEGUN)
+        night_batches.begin_round(session, batch, BEGUN)
 
 
 def settle(desk: TestDesk, state: FetchState) -> None:

@@ -27,13 +27,17 @@ class Pace:
     @property
     def done(self) -> int:
         """Studies that nobody fetches any more and of which no image waits; about so many."""
-        waiting = min(self.tally.waiting, self.tally.settled)
-        return self.tally.settled - waiting
+        settled = self.tally.settled - (self.tally.planned - self.tally.wanted)
+        return settled - min(self.tally.waiting, settled)
 
     @property
     def per_hour(self) -> float | None:
-        """Studies, on average since it began; ``None`` before the first."""
-        hours = ((self.batch.ended_at or self.now) - self.batch.begun_at) / dt.timedelta(hours=1)
+        """Studies, on average since its round began or, at its end, in all; ``None`` before any."""
+        began = self.batch.begun_at
+        if self.batch.rounds > 1 and self.batch.ended_at is None:
+            # All of them are looked at once more.
+            began = self.batch.asked_at or began
+        hours = ((self.batch.ended_at or self.now) - began) / dt.timedelta(hours=1)
         return self.done / hours if self.done and hours > 0 else None
 
     @property
@@ -42,7 +46,7 @@ class Pace:
         pace = self.per_hour
         if self.batch.state is not BatchState.RUNNING or not pace:
             return None
-        return round(60 * (self.tally.planned - self.done) / pace)
+        return round(60 * (self.tally.wanted - self.done) / pace)
 
     @property
     def is_complete(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from screening.domain.night_batch import ARCHIVE, BatchState, FetchState
+from screening.domain.night_batch import ARCHIVE, FOLDER, BatchState, FetchState
 from screening.domain.reason import Reason
 from screening.records.batch_files import BatchFile, FileTally
 from screening.records.night_batches import Batch
@@ -18,7 +18,10 @@ def write_batches(found: Sequence[tuple[Batch, BatchTally]]) -> str:
     """Return a line for each batch."""
     if not found:
         return "There is no batch yet: nightread batch start\n"
-    return "".join(f"{_head(batch)}: {_sum(tally)}\n" for batch, tally in found)
+    return "".join(
+        f"{_head(batch)}{_outcome(batch, tally)}: {plain(asked_for(batch))}: {_sum(tally)}\n"
+        for batch, tally in found
+    )
 
 
 _MOST_FILES = 50
@@ -38,7 +41,8 @@ def write_batch(
     lines = [f"{_head(batch)}, begun {batch.begun_at.astimezone():%Y-%m-%d %H:%M}"]
     if batch.ended_at is not None:
         lines.append(f"ended    {batch.ended_at.astimezone():%Y-%m-%d %H:%M}")
-    if batch.last_error:
+    lines.append(f"asked    {plain(asked_for(batch))}")
+    if batch.last_error and batch.state is BatchState.RUNNING:
         lines.append(
             f"waits    {plain(batch.last_error)}, until {batch.due_at.astimezone():%H:%M:%S}"
         )
@@ -53,12 +57,21 @@ def write_batch(
             f"{tally.planned - tally.settled} to come",
             f"images   {tally.expected} were let wait for it",
         ]
+    elif batch.source == FOLDER:
+        lines += [
+            f"studies  {tally.planned} of which files brought images",
+            f"images   {tally.here} here",
+        ]
     else:
+        none = tally.planned - tally.wanted
         lines += [
             f"studies  {tally.planned}: {fetched} fetched, {held} here before, {failed} failed, "
-            f"{tally.planned - tally.settled} to come",
+            f"{tally.planned - tally.settled} to come"
+            + (f", {none} without such images" if none else ""),
             f"images   {tally.expected} at the PACS: {tally.here} here, {tally.missing} missing",
         ]
+        if tally.planned and not tally.wanted:
+            lines.append("         none of these studies has what was asked for: is that so?")
     lines += [
         f"screened {tally.received} here: {tally.scored} scored, {tally.not_scored} not scored, "
         f"{tally.waiting} waiting",
@@ -70,11 +83,11 @@ def write_batch(
     verdicts = [f"{count} {verdict.value}" for verdict, count in sorted(tally.verdicts.items())]
     lines.append(f"verdicts {', '.join(verdicts) or 'none'}")
     for study in exceptions:
-        lines += _exception(study)
+        lines += _exception(study, batch)
     if batch.state is BatchState.FINISHED:
         lines.append(
             "complete"
-            if is_complete(batch, tally) and not files.lost
+            if is_complete(batch, tally)
             else "NOT complete: what is missing stands above"
         )
     return "\n".join(lines) + "\n"
@@ -100,6 +113,33 @@ def _head(batch: Batch) -> str:
     return f"batch {batch.row} from {batch.source}{of_night}: {batch.state.value}"
 
 
+def _outcome(batch: Batch, tally: BatchTally) -> str:
+    if batch.state is not BatchState.FINISHED:
+        return f" ({plain(batch.last_error)})" if batch.last_error else ""
+    return ", complete" if is_complete(batch, tally) else ", NOT complete"
+
+
+def asked_for(batch: Batch) -> str:
+    """Return what a batch was begun for, in words."""
+    asked = batch.question
+    if "folder" in asked:
+        return str(asked["folder"])
+    words = []
+    if batch.source == ARCHIVE:
+        words.append(f"for {_model(batch)}")
+    first, last = asked.get("first_day"), asked.get("last_day")
+    if first or last:
+        words.append(str(first) if first == last else f"{first or ''} to {last or ''}".strip())
+    for name in ("modalities", "body_parts", "stations"):
+        if asked.get(name):
+            words.append(" ".join(asked[name]))
+    numbers = asked.get("accession_numbers") or []
+    if numbers:
+        more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
+        words.append(f"accession numbers {', '.join(numbers[:3])}{more}")
+    return ", ".join(words) or "everything"
+
+
 def _sum(tally: BatchTally) -> str:
     return (
         f"{tally.settled} of {tally.planned} studies, {tally.here} of {tally.expected} images "
@@ -107,7 +147,9 @@ def _sum(tally: BatchTally) -> str:
     )
 
 
-def _exception(study: BatchStudy) -> list[str]:
+def _exception(study: BatchStudy, batch: Batch) -> list[str]:
+    if batch.source == ARCHIVE:
+        return [f"{study.study_instance_uid}: {plain(study.last_error or study.state.value)}"]
     count = (study.expected or 0) - (study.here or 0)
     what = f"{count} of {study.expected} images missing" if study.expected else "not fetched"
     lines = [f"{study.study_instance_uid}: {what}, {plain(study.last_error or study.state.value)}"]

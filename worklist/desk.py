@@ -15,6 +15,7 @@ from screening.archive.archive import Archive
 from screening.domain.account import Actor
 from screening.records.audit import Event, note
 from screening.records.engine import Records
+from screening.records.night_tally import BatchTally
 from screening.settings import Settings
 from worklist.frames import Frames
 from worklist.night_report import NightPlan
@@ -49,6 +50,8 @@ class Desk:
         Where else people sign in; ``None`` where nowhere.
     nights
         What should begin when.
+    ended_batches
+        What became of batches that have ended, by their number: nobody counts them again.
     templates
         Of the pages.
     """
@@ -60,6 +63,7 @@ class Desk:
     clock: Callable[[], dt.datetime] = _now
     sign_in_service: SignInService | None = None
     nights: NightPlan = field(default_factory=NightPlan)
+    ended_batches: dict[int, BatchTally] = field(default_factory=dict)
     templates: Jinja2Templates = field(default_factory=_templates)
 
     def note(

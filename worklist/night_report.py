@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from screening.domain.agreement import ReviewedCase
 from screening.domain.canary import CanaryScore
 from screening.domain.control_chart import Control, control_mean, control_share
-from screening.domain.night_batch import BatchState
+from screening.domain.night import day_window, night_window
+from screening.domain.night_batch import ARCHIVE, BatchState
 from screening.records.agreement import reviewed_cases
 from screening.records.canaries import canaries_not_scored, read_canaries
 from screening.records.case_filter import CaseFilter
@@ -30,11 +31,14 @@ from screening.records.night_counts import (
 from screening.records.night_studies import BatchStudy, exceptions_of
 from screening.records.night_tally import BatchTally, is_complete, tally_batch
 
+_RECENTLY = dt.timedelta(hours=36)
+_UNKNOWN = (
+    "whether all schedules have begun is not known here: set NIGHTREAD_SOURCES_FILE as for the "
+    "process that fetches"
+)
+
 NIGHTS_BEFORE = 14
 """With how many a night is compared."""
-
-_MOST_CASES = 500
-_NOON = dt.time(12)
 
 
 Beginning = tuple[str, dt.date, dt.datetime]
@@ -56,10 +60,13 @@ class NightPlan:
         By which it is noon; ``None`` for this machine's.
     between
         Returns what begins in a stretch of time.
+    is_known
+        Whether anybody said what should.
     """
 
     zone: dt.tzinfo | None = None
     between: Callable[[dt.datetime, dt.datetime], Sequence[Beginning]] = _nothing
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class NightReport:
     ledger
         Of everything since then: whether it adds up.
     cases
-        Flagged, in the order of the list; at most 500.
+        Flagged, in the order of the list.
     by_hour
         Images that got a score or a reason in each hour, from the first.
     controls
@@ -151,8 +158,23 @@ class NightReport:
             for each in self.canaries
             if each.has_moved
         ]
+        found += sorted(
+            {
+                f"{each.model} {each.model_version} has other weights than before"
+                for each in self.canaries
+                if each.other_weights
+            }
+        )
         if self.canaries_not_scored:
             found.append("canaries wait: no worker has scored the phantoms of this night")
+        for each in self.batches:
+            if each.batch.state is BatchState.CANCELLED and each.batch.schedule is None:
+                found.append(f"batch {each.batch.row} was cancelled")
+            elif each.tally.planned and not each.tally.wanted:
+                found.append(
+                    f"batch {each.batch.row}: none of {each.tally.planned} studies has what was "
+                    "asked for: is that so?"
+                )
         if self.deliveries_given_up:
             found.append(
                 f"studies whose results a destination never took: {self.deliveries_given_up}; "
@@ -183,32 +205,6 @@ class NightReport:
         return not self.open_ends
 
 
-def night_of(moment: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
-    """Return the night that a moment belongs to: up to noon that of the day before.
-
-    Parameters
-    ----------
-    zone
-        By which it is noon; ``None`` for this machine's.
-    """
-    local = moment.astimezone(zone)
-    return local.date() if local.time() >= _NOON else local.date() - dt.timedelta(days=1)
-
-
-def last_night(now: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
-    """Return the night that a report is about: the one at work, or after noon the one before."""
-    return night_of(now - dt.timedelta(hours=12), zone)
-
-
-def window(night: dt.date, zone: dt.tzinfo | None = None) -> tuple[dt.datetime, dt.datetime]:
-    """Return from when to when a night lasts, in UTC."""
-    noons = (dt.datetime.combine(night + dt.timedelta(days=days), _NOON) for days in (0, 1))
-    begin, end = (
-        (noon.replace(tzinfo=zone) if zone else noon).astimezone(dt.UTC) for noon in noons
-    )
-    return begin, end
-
-
 def read_night(
     records: Records,
     night: dt.date,
@@ -231,7 +227,7 @@ def read_night(
     RecordsError
         If the database does not answer.
     """
-    since, end = window(night, plan.zone)
+    since, end = night_window(night, plan.zone)
     until = max(since, min(end, now))
     with records.read() as session:
         ledger = read_ledger(session, now, since)
@@ -245,7 +241,7 @@ def read_night(
             if each.begun_at < until and (each.ended_at is None or each.ended_at >= since)
         ]
         before = [
-            window(night - dt.timedelta(days=days), plan.zone)
+            night_window(night - dt.timedelta(days=days), plan.zone)
             for days in range(1, NIGHTS_BEFORE + 1)
         ]
         tonight = count_groups(session, since, until)
@@ -259,31 +255,29 @@ def read_night(
                 control_mean(study_scores(session, since, until), old_scores),
             ),
         ]
-        cases = list_cases(session, CaseFilter(since=since), limit=_MOST_CASES)
+        cases = list_cases(session, CaseFilter(since=since, until=until), limit=None)
         canaries = read_canaries(session, since, until)
         not_scored = canaries_not_scored(session, since, until)
         given_up = count_given_up(session, since, until)
-        discordant = [
-            each for each in reviewed_cases(session) if each.is_discordant and each.day == night
-        ]
+        reviewed = reviewed_cases(session, *day_window(night, plan.zone))
+        discordant = [each for each in reviewed if each.is_discordant]
         hours = Counter(
             moment.replace(minute=0, second=0, microsecond=0)
             for moment in settled_moments(session, since, until)
         )
         images = count_images(session, since, until)
+    not_begun = _not_begun(plan.between(since, end), every, now)
+    if not plan.is_known and any(each.schedule for each in every):
+        not_begun = (*not_begun, _UNKNOWN)
     return NightReport(
         night=night,
         since=since,
         until=until,
-        scheduled=_not_begun(
-            plan.between(since, end),
-            {(each.schedule, each.night) for each in every},
-            now,
-        ),
+        scheduled=not_begun,
         batches=tuple(batches),
         images=images,
         ledger=ledger,
-        cases=tuple(case for case in cases if case.received_at < until),
+        cases=tuple(cases),
         by_hour=_hours(hours),
         controls=tuple(sorted(controls, key=lambda each: not each.control.is_unusual)),
         discordant=tuple(discordant),
@@ -346,16 +340,31 @@ def _sums(groups: Sequence[GroupCount]) -> GroupCount:
 
 def _not_begun(
     scheduled: Sequence[Beginning],
-    begun: set[tuple[str | None, dt.date | None]],
+    batches: Sequence[Batch],
     now: dt.datetime,
 ) -> tuple[str, ...]:
+    begun = {(each.schedule, each.night) for each in batches}
+    first: dict[str | None, dt.date] = {}
+    for each in batches:
+        if each.night is not None:
+            first[each.schedule] = min(each.night, first.get(each.schedule, each.night))
     return tuple(
         f"{name} did not begin at {moment:%Y-%m-%d %H:%M %Z}"
         if moment <= now
         else f"{name} is to begin at {moment:%Y-%m-%d %H:%M %Z}"
         for name, night, moment in scheduled
-        if (name, night) not in begun
+        if (name, night) not in begun and _was_planned(first.get(name), night, moment, now)
     )
+
+
+def _was_planned(
+    first: dt.date | None, night: dt.date, moment: dt.datetime, now: dt.datetime
+) -> bool:
+    """Say whether a schedule was there in a night, as far as anybody knows.
+
+    Before its first night it was not; one that has never begun may have come to the file today.
+    """
+    return moment > now - _RECENTLY if first is None else night >= first
 
 
 def _open_ends(found: NightBatch) -> list[str]:
@@ -365,14 +374,23 @@ def _open_ends(found: NightBatch) -> list[str]:
         return []
     name, ends = f"batch {batch.row}", []
     if batch.state is BatchState.CANCELLED:
-        ends.append(f"{name} was cancelled")
+        if batch.schedule is None:
+            return []  # a person's own, and their own end to it
+        ends.append(f"{name}, {batch.schedule}, was cancelled")
     elif batch.state is not BatchState.FINISHED:
         why = f": {batch.last_error}" if batch.last_error else ""
         ends.append(f"{name} is {batch.state.value}{why}")
     if tally.missing:
         ends.append(f"{name}: images at the PACS that are not here: {tally.missing}")
     if tally.failed:
-        ends.append(f"{name}: studies that could not be fetched as a whole: {tally.failed}")
+        what = (
+            "that the model has not read"
+            if batch.source == ARCHIVE
+            else "that could not be fetched as a whole"
+        )
+        ends.append(f"{name}: studies {what}: {tally.failed}")
+    if tally.lost:
+        ends.append(f"{name}: files that may hold images and brought none in: {tally.lost}")
     if tally.waiting:
         ends.append(f"{name}: images that wait for a score: {tally.waiting}")
     return ends

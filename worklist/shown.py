@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 from screening.domain.reason import Reason
 from screening.records.cases import Case
+from worklist.batch_table import asked_for
 from worklist.night_report import Unusual
 from worklist.plain_text import person, plain
-from worklist.signs import age_sign, score_sign
+from worklist.signs import age_sign, moment_sign, score_sign
 
 _DASH = "–"  # noqa: RUF001 - an en dash is meant
 
@@ -27,6 +28,8 @@ def filters() -> dict[str, Callable[..., Any]]:
         "reason": lambda value: Reason(value).sentence,
         "moment": lambda moment: f"{moment.astimezone():%Y-%m-%d %H:%M}",
         "figure": figure,
+        "asked_for": asked_for,
+        "moment_zone": moment_sign,
         "percent": lambda share: _DASH if share is None else f"{share:.0%}",
     }
 

@@ -15,6 +15,14 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # In place: SQLite cannot make a table anew to which others refer.
+    for column in (
+        sa.Column("rereadings", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("is_told", sa.Boolean(), server_default=sa.true(), nullable=False),
+    ):
+        op.add_column("instances", column)
+    for name in ("model_name", "model_version"):
+        op.add_column("exclusions", sa.Column(name, sa.Text(), nullable=True))
     op.add_column("deliveries", sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "batches",
@@ -135,5 +143,10 @@ def downgrade() -> None:
         op.drop_table(table)
     for table in ("mornings", "batch_files", "batch_studies", "batches"):
         op.drop_table(table)
-    with op.batch_alter_table("deliveries") as deliveries:
-        deliveries.drop_column("taken_at")
+    for table, columns in (
+        ("deliveries", ["taken_at"]),
+        ("exclusions", ["model_name", "model_version"]),
+        ("instances", ["rereadings", "is_told"]),
+    ):
+        for column in columns:
+            op.drop_column(table, column)

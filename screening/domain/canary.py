@@ -21,8 +21,12 @@ class CanaryScore:
     ----------
     name
         Of the canary.
-    probability, first
-        In [0, 1], now and the first time; ``None`` where it could not be scored.
+    probability
+        In [0, 1]; ``None`` where it could not be scored.
+    first
+        The first that these weights gave it; ``None`` where they never could.
+    other_weights
+        Whether a model of this name and version had others before.
     why
         It could not be scored now; ``None`` where it could.
     """
@@ -33,13 +37,14 @@ class CanaryScore:
     probability: float | None
     first: float | None
     why: str | None
+    other_weights: bool
     scored_at: dt.datetime
 
     @property
     def has_moved(self) -> bool:
-        """Whether the score is not what it was, or there is none any more."""
+        """Whether the score is not what it was, or there is none."""
         if self.probability is None or self.first is None:
-            return self.probability is not self.first
+            return True
         return abs(_logit(self.probability) - _logit(self.first)) > MOST_MOVED
 
 

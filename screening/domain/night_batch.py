@@ -30,16 +30,18 @@ class FetchState(StrEnum):
     """Where a study of a batch stands.
 
     ``held`` means that all its images had come before; ``fetched`` that they came with the batch;
-    ``failed`` that some are still missing and nobody tries any more.
+    ``failed`` that some are still missing and nobody tries any more; ``none`` that it has no
+    image of the kind that was asked for.
     """
 
     PLANNED = "planned"
     HELD = "held"
     FETCHED = "fetched"
     FAILED = "failed"
+    NONE = "none"
 
 
-SETTLED = frozenset({FetchState.HELD, FetchState.FETCHED, FetchState.FAILED})
+SETTLED = frozenset(FetchState) - {FetchState.PLANNED}
 """Of what nobody works on any more."""
 
 MOST_ATTEMPTS = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from itertools import groupby
 
 from sqlalchemy import func, select
@@ -18,17 +19,30 @@ from screening.records.schema import SeriesRow, StudyRow
 _HALF = 0.499999
 
 
-def reviewed_cases(session: Session) -> list[ReviewedCase]:
-    """Return each study that has a standing review, with its newest one, by study."""
+def reviewed_cases(
+    session: Session, since: dt.datetime | None = None, until: dt.datetime | None = None
+) -> list[ReviewedCase]:
+    """Return each study that has a standing review, with its newest one, by study.
+
+    Parameters
+    ----------
+    since, until
+        Only those of which that one was given between these moments.
+    """
     of_studies = (
         select(ReviewRow)
         .where(ReviewRow.instance_row.is_(None))
         .order_by(ReviewRow.study_row, ReviewRow.id)
     )
+    wanted = [StudyRow.review.is_not(None)]
+    if since is not None and until is not None:
+        during = select(ReviewRow.study_row).where(ReviewRow.at >= since, ReviewRow.at < until)
+        of_studies = of_studies.where(ReviewRow.study_row.in_(during))
+        wanted.append(StudyRow.id.in_(during))
     newest = {}
     for study, rows in groupby(session.scalars(of_studies), lambda row: row.study_row):
         kept = standing(list(rows))
-        if kept:
+        if kept and (since is None or until is None or since <= kept[-1].at < until):
             newest[study] = kept[-1]
     first = (
         select(func.min(SeriesRow.id))
@@ -39,7 +53,7 @@ def reviewed_cases(session: Session) -> list[ReviewedCase]:
     studies = session.execute(
         select(StudyRow, SeriesRow.manufacturer_model)
         .outerjoin(SeriesRow, SeriesRow.id == first)
-        .where(StudyRow.review.is_not(None))
+        .where(*wanted)
         .order_by(StudyRow.id)
     )
     return [

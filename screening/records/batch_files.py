@@ -87,16 +87,27 @@ def note_files(session: Session, batch_row: int, files: Iterable[BatchFile]) -> 
         )
 
 
-def plan_from_files(session: Session, batch: Batch, now: dt.datetime) -> None:
-    """Record which studies the files brought: all of them are here."""
+BroughtStudy = tuple[str, str | None, int]
+"""Study Instance UID, accession number, and how many images files brought."""
+
+
+def studies_of_files(session: Session, batch_row: int) -> list[BroughtStudy]:
+    """Return the studies that a batch's files brought."""
     found = session.execute(
         select(StudyRow.study_instance_uid, StudyRow.accession_number, _DISTINCT)
         .select_from(BatchFileRow)
         .join(InstanceRow, InstanceRow.sop_instance_uid == BatchFileRow.sop_instance_uid)
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
-        .where(BatchFileRow.batch_row == batch.row)
+        .where(BatchFileRow.batch_row == batch_row)
         .group_by(StudyRow.study_instance_uid, StudyRow.accession_number)
-    ).all()
+    )
+    return [(uid, number, images) for uid, number, images in found]
+
+
+def plan_from_files(
+    session: Session, batch: Batch, found: Iterable[BroughtStudy], now: dt.datetime
+) -> None:
+    """Record which studies the files brought: all of them are here."""
     for uid, accession_number, images in found:
         values = {
             "state": FetchState.FETCHED.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.canary import CanaryScore
@@ -70,6 +70,7 @@ def read_canaries(session: Session, since: dt.datetime, until: dt.datetime) -> l
     """Return the canaries' scores of rounds that were asked for between two moments."""
     first_rows = (
         select(func.min(CanaryScoreRow.id).label("id"))
+        .where(CanaryScoreRow.probability.is_not(None))
         .group_by(CanaryScoreRow.name, CanaryScoreRow.model_digest)
         .subquery()
     )
@@ -93,12 +94,23 @@ def read_canaries(session: Session, since: dt.datetime, until: dt.datetime) -> l
             model=row.model_name,
             model_version=row.model_version,
             probability=row.probability,
-            first=firsts[row.name, row.model_digest],
+            first=firsts.get((row.name, row.model_digest)),
             why=row.why,
+            other_weights=_had_other_weights(session, row),
             scored_at=row.scored_at,
         )
         for row in found
     ]
+
+
+def _had_other_weights(session: Session, row: CanaryScoreRow) -> bool:
+    earlier = exists().where(
+        CanaryScoreRow.model_name == row.model_name,
+        CanaryScoreRow.model_version == row.model_version,
+        CanaryScoreRow.model_digest != row.model_digest,
+        CanaryScoreRow.id < row.id,
+    )
+    return bool(session.scalar(select(earlier)))
 
 
 def canaries_not_scored(session: Session, since: dt.datetime, until: dt.datetime) -> int:

@@ -65,6 +65,8 @@ class CaseFilter:
         Each word begins a word of its patient's name or identifier, its accession number or UID.
     since
         An image of it came at this time or later. UTC.
+    until
+        With ``since``: none did at this time or later. UTC.
     """
 
     verdicts: frozenset[Verdict] = FLAGGED
@@ -76,6 +78,7 @@ class CaseFilter:
     last_date: dt.date | None = None
     text: str = ""
     since: dt.datetime | None = field(default=None)
+    until: dt.datetime | None = field(default=None)
 
 
 EVERYTHING = CaseFilter(verdicts=frozenset(Verdict))

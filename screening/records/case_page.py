@@ -185,12 +185,16 @@ def _looked_up(
         count = session.scalar(select(func.count()).select_from(some), ends) or 0
         frequent.append(page.clause("rare_word" if count <= _SOME else "word", *ends.values()))
     if wanted.since is not None:
-        recent = StudyRow.last_received_at >= wanted.since
-        found = set(session.scalars(select(StudyRow.id).where(recent).limit(_FEW + 1)))
+        recent = [StudyRow.last_received_at >= wanted.since]
+        if wanted.until is not None:
+            recent.append(StudyRow.last_received_at < wanted.until)
+        found = set(session.scalars(select(StudyRow.id).where(*recent).limit(_FEW + 1)))
         if len(found) <= _FEW:
             few.append(found)
         else:
             frequent.append(page.clause("since", wanted.since))
+            if wanted.until is not None:
+                frequent.append(page.clause("until", wanted.until))
     return (set.intersection(*few) if few else None), frequent
 
 
@@ -286,6 +290,8 @@ def _condition(clause: Clause, by_reason: bool) -> ColumnElement[bool]:
             return row.in_(bindparam(a, expanding=True))
         case "since":
             return StudyRow.last_received_at >= bindparam(a)
+        case "until":
+            return StudyRow.last_received_at < bindparam(a)
         case "rare_word":
             # These studies first, then their order.
             return row.in_(select(StudyWordRow.study_row).where(_begins(a, b)))

@@ -93,8 +93,8 @@ class Image:
 
     @property
     def score(self) -> Score | None:
-        """The newest; ``None`` where there is none, or where a later model could not score it."""
-        stands = self.state is not InstanceState.NOT_SCORED
+        """The newest; ``None`` where there is none, or a later model had a reason to give none."""
+        stands = self.exclusion is None or self.exclusion.reason is Reason.ERROR
         return self.scores[-1] if stands and self.scores else None
 
 

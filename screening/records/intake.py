@@ -154,6 +154,8 @@ def _new(
         "state": InstanceState.WAITING.value,
         "lane": lane.value,
         "attempts": 0,
+        "rereadings": 0,
+        "is_told": True,
     }
     row = _add_instance.scalar(connection, **values)
     if savepoint is not None:

@@ -18,7 +18,6 @@ from screening.domain.reason import Reason
 from screening.records.association import Outcome
 from screening.records.calls import open_since
 from screening.records.cases import Tally, tally
-from screening.records.rescreening import was_rescreened
 from screening.records.schema import (
     AssociationRow,
     ConflictRow,
@@ -210,11 +209,8 @@ def _contradictions(session: Session, since: dt.datetime | None) -> Iterator[str
 
     What was let wait for another model keeps its older scores.
     """
-    kept = InstanceRow.state != InstanceState.SCORED.value
-    scored = and_(
-        exists().where(ScoreRow.instance_row == InstanceRow.id),
-        not_(and_(kept, was_rescreened())),
-    )
+    keeps = and_(InstanceRow.state != InstanceState.SCORED.value, InstanceRow.rereadings > 0)
+    scored = and_(exists().where(ScoreRow.instance_row == InstanceRow.id), not_(keeps))
     excluded = ExclusionRow.instance_row.is_not(None)
     found = session.execute(
         select(InstanceRow.state, scored, excluded, func.count())

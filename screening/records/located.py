@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
-from screening.domain.instance import InstanceState
+from screening.records.results import score_stands
 from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
 
-# Of an image that a later model could not score the older scores are history.
-_STANDS = InstanceRow.state != InstanceState.NOT_SCORED.value
 _LATER = aliased(ScoreRow)
 
 
@@ -38,7 +36,7 @@ def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
     newest = (
         select(ScoreRow.id)
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
-        .where(InstanceRow.sop_instance_uid == sop_instance_uid, _STANDS)
+        .where(InstanceRow.sop_instance_uid == sop_instance_uid, score_stands())
         .order_by(ScoreRow.id.desc())
         .limit(1)
         .scalar_subquery()
@@ -63,7 +61,7 @@ def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | N
         .outerjoin(HeatmapRow, HeatmapRow.score_row == ScoreRow.id)
         .where(
             StudyRow.study_instance_uid == study_instance_uid,
-            _STANDS,
+            score_stands(),
             ~exists().where(_LATER.instance_row == ScoreRow.instance_row, _LATER.id > ScoreRow.id),
         )
         .order_by(ScoreRow.probability.desc(), ScoreRow.id.desc())

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.night_batch import FetchState
 from screening.records.dialect import insert_for
-from screening.records.night_batches import Batch, begin_round
+from screening.records.night_batches import Batch
 from screening.records.night_schema import BatchRow, BatchStudyRow
 
 
@@ -33,22 +33,6 @@ class BatchStudy:
     missing: tuple[str, ...]
     settled_at: dt.datetime | None
     last_error: str | None
-
-
-def plan_round(
-    session: Session, batch: Batch, found: Iterable[tuple[str, str | None]], now: dt.datetime
-) -> int:
-    """Plan what the PACS says that it has, known or not, and return how many studies that is.
-
-    Nothing is done where another runner has planned the round meanwhile. What was settled before
-    is looked at once more: it may have grown, or what was missing may be there.
-
-    Parameters
-    ----------
-    found
-        Study Instance UID and accession number of each.
-    """
-    return plan_studies(session, batch, found, now) if begin_round(session, batch, now) else 0
 
 
 def plan_studies(
@@ -90,7 +74,16 @@ def plan_studies(
 def note_unknown(
     session: Session, batch: Batch, accession_numbers: Iterable[str], now: dt.datetime
 ) -> None:
-    """Record accession numbers of which the PACS has no study: that is an exception as well."""
+    """Record accession numbers of which the PACS has no study: that is an exception as well.
+
+    It was none where an earlier round did not know what it knows now.
+    """
+    session.execute(
+        delete(BatchStudyRow).where(
+            BatchStudyRow.batch_row == batch.row,
+            BatchStudyRow.study_instance_uid.startswith("accession number "),
+        )
+    )
     for number in accession_numbers:
         new = insert_for(session, BatchStudyRow)
         session.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy import and_, exists, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -13,7 +13,7 @@ from screening.domain.lane import Lane
 from screening.domain.night_batch import SETTLED, BatchState, FetchState
 from screening.domain.verdict import Verdict
 from screening.records.night_batches import Batch
-from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.night_schema import BatchFileRow, BatchRow, BatchStudyRow
 from screening.records.night_studies import count_studies
 from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
@@ -34,6 +34,8 @@ class BatchTally:
         How many were not scored for each reason.
     verdicts
         How many studies that are here have each verdict.
+    lost
+        Of a folder's files, those that brought nothing in and may hold an image all the same.
     """
 
     studies: Mapping[FetchState, int]
@@ -44,6 +46,7 @@ class BatchTally:
     not_scored: int
     reasons: Mapping[str, int]
     verdicts: Mapping[Verdict, int]
+    lost: int
 
     @property
     def missing(self) -> int:
@@ -61,6 +64,11 @@ class BatchTally:
         return sum(self.studies.values())
 
     @property
+    def wanted(self) -> int:
+        """Studies that have, or may have, an image of the kind that was asked for."""
+        return self.planned - self.studies.get(FetchState.NONE, 0)
+
+    @property
     def settled(self) -> int:
         """Studies that nobody fetches any more."""
         return sum(count for state, count in self.studies.items() if state in SETTLED)
@@ -76,13 +84,15 @@ def is_complete(batch: Batch, tally: BatchTally) -> bool:
     return (
         batch.state is BatchState.FINISHED
         and tally.settled == tally.planned
-        and not (tally.failed or tally.missing or tally.waiting)
+        and not (tally.failed or tally.missing or tally.waiting or tally.lost)
     )
 
 
 def tally_batch(session: Session, batch_row: int) -> BatchTally:
     """Count a batch."""
-    of_batch = BatchStudyRow.batch_row == batch_row
+    of_batch = and_(
+        BatchStudyRow.batch_row == batch_row, BatchStudyRow.state != FetchState.NONE.value
+    )
     expected, here = session.execute(
         select(
             func.sum(BatchStudyRow.expected),
@@ -112,6 +122,7 @@ def tally_batch(session: Session, batch_row: int) -> BatchTally:
         .where(of_batch)
         .group_by(StudyRow.verdict)
     )
+    lost = select(func.count()).where(BatchFileRow.batch_row == batch_row, BatchFileRow.lost)
     return BatchTally(
         studies=count_studies(session, batch_row),
         expected=expected or 0,
@@ -121,16 +132,24 @@ def tally_batch(session: Session, batch_row: int) -> BatchTally:
         not_scored=not_scored,
         reasons=dict(reasons.all()),
         verdicts={Verdict(verdict): count for verdict, count in verdicts},
+        lost=session.scalar(lost) or 0,
     )
 
 
 def studies_waiting(session: Session, batch_row: int) -> int:
     """Return how many studies of a batch are here and have images that wait."""
+    # From what waits, which is little: a batch may be all that there is. Written out: with a
+    # parameter SQLite cannot know that the index of what waits will do.
+    waits = InstanceRow.state == literal(InstanceState.WAITING.value, literal_execute=True)
     query = (
-        select(func.count())
-        .select_from(StudyRow)
+        select(func.count(InstanceRow.study_row.distinct()))
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
         .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
-        .where(BatchStudyRow.batch_row == batch_row, _WAITS)
+        .where(
+            waits,
+            BatchStudyRow.batch_row == batch_row,
+            BatchStudyRow.state != FetchState.NONE.value,
+        )
     )
     return session.scalar(query) or 0
 
@@ -159,18 +178,19 @@ def stat_images_wait(session: Session) -> bool:
 
 
 def put_back_images(session: Session, sop_instance_uids: Collection[str]) -> None:
-    """Let those of some images that wait do so behind those that are stat."""
-    session.execute(
-        update(InstanceRow)
-        .where(
-            InstanceRow.sop_instance_uid.in_(sop_instance_uids),
-            InstanceRow.state == InstanceState.WAITING.value,
-            InstanceRow.claimed_until.is_(None),
+    """Have images be backlog, and what waits of them wait behind what is stat."""
+    overnight = Lane.OVERNIGHT.value
+    studies = set(
+        session.scalars(
+            update(InstanceRow)
+            .where(
+                InstanceRow.sop_instance_uid.in_(sop_instance_uids), InstanceRow.lane < overnight
+            )
+            .values(lane=overnight)
+            .returning(InstanceRow.study_row)
         )
-        .values(lane=Lane.OVERNIGHT.value)
     )
-
-
-_WAITS: ColumnElement[bool] = StudyRow.images_received > (
-    StudyRow.images_scored + StudyRow.images_not_scored
-)
+    urgent = exists().where(InstanceRow.study_row == StudyRow.id, InstanceRow.lane < overnight)
+    session.execute(
+        update(StudyRow).where(StudyRow.id.in_(studies), ~urgent).values(lane=overnight)
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    not_,
     or_,
     select,
     update,
@@ -19,27 +20,17 @@ from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
-from screening.domain.night_batch import ARCHIVE, FetchState
+from screening.domain.night_batch import FetchState
 from screening.domain.reason import Reason
 from screening.records.filing import reopen_study
 from screening.records.night_batches import Batch
-from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.night_schema import BatchStudyRow
 from screening.records.night_studies import BatchStudy, settle_study
 from screening.records.outbox import postpone
 from screening.records.schema import ExclusionRow, InstanceRow, ScoreRow, StudyRow
 
 Model = tuple[str, str]
 """Its name and its version."""
-
-
-def was_rescreened() -> ColumnElement[bool]:
-    """Say of an instance whether its study was ever let wait for another model."""
-    return exists(
-        select(BatchStudyRow.id)
-        .join(BatchRow, BatchRow.id == BatchStudyRow.batch_row)
-        .join(StudyRow, StudyRow.study_instance_uid == BatchStudyRow.study_instance_uid)
-        .where(StudyRow.id == InstanceRow.study_row, BatchRow.source == ARCHIVE)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +89,27 @@ def studies_lacking(
     return [(row, uid, number) for row, uid, number in found]
 
 
-def put_back_study(session: Session, study: BatchStudy, model: Model, now: dt.datetime) -> int:
+def last_planned(session: Session, batch_row: int) -> int:
+    """Return the row of the study that a batch has noted last; 0 before the first."""
+    newest = (
+        select(BatchStudyRow.study_instance_uid)
+        .where(BatchStudyRow.batch_row == batch_row)
+        .order_by(BatchStudyRow.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return session.scalar(select(StudyRow.id).where(StudyRow.study_instance_uid == newest)) or 0
+
+
+def put_back_study(
+    session: Session, study: BatchStudy, model: Model, now: dt.datetime, *, tell: bool = False
+) -> int:
     """Let the images of a study that a model has not scored wait for it, behind what is stat.
+
+    Parameters
+    ----------
+    tell
+        Whether others are told of a verdict that changes by it.
 
     Returns
     -------
@@ -129,6 +139,8 @@ def put_back_study(session: Session, study: BatchStudy, model: Model, now: dt.da
                 claimed_until=None,
                 claimed_by=None,
                 last_error=None,
+                rereadings=InstanceRow.rereadings + 1,
+                is_told=tell,
             )
         )
         reopen_study(connection, row)
@@ -139,17 +151,14 @@ def put_back_study(session: Session, study: BatchStudy, model: Model, now: dt.da
 
 
 def studies_left(session: Session, batch: Batch, model: Model) -> list[int]:
-    """Return the rows of the batch's studies of which an image has no score of the model.
+    """Return the rows of the batch's studies of which the model has not spoken on an image.
 
-    Images that it could not score have their reason and are none of these.
+    Images that it has a reason not to score are none of these; those that failed are.
     """
     left = exists(
         select(InstanceRow.id)
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
-        .where(
-            StudyRow.study_instance_uid == BatchStudyRow.study_instance_uid,
-            _is_scored_by_others(model),
-        )
+        .where(StudyRow.study_instance_uid == BatchStudyRow.study_instance_uid, _lacks(model))
     )
     query = select(BatchStudyRow.id).where(BatchStudyRow.batch_row == batch.row, left)
     return list(session.scalars(query))
@@ -165,19 +174,29 @@ def fail_studies(session: Session, rows: Collection[int], why: str) -> None:
 
 
 def _lacks(model: Model) -> ColumnElement[bool]:
-    """Say of an instance whether a model may have something to say of it that it has not said."""
-    abstained = exists().where(
-        ExclusionRow.instance_row == InstanceRow.id,
-        ExclusionRow.reason == Reason.UNLIKE_TRAINING.value,
-    )
-    return or_(_is_scored_by_others(model), abstained)
+    """Say of an instance whether a model may have something to say of it that it has not said.
 
-
-def _is_scored_by_others(model: Model) -> ColumnElement[bool]:
+    That is what others have scored, what others abstained from, and what failed when it was to be
+    scored anew.
+    """
     name, version = model
-    scored = exists().where(
+    any_score = exists().where(ScoreRow.instance_row == InstanceRow.id)
+    own_score = exists().where(
         ScoreRow.instance_row == InstanceRow.id,
         ScoreRow.model_name == name,
         ScoreRow.model_version == version,
     )
-    return and_(InstanceRow.state == InstanceState.SCORED.value, ~scored)
+    is_own = and_(ExclusionRow.model_name == name, ExclusionRow.model_version == version)
+    abstained = exists().where(
+        ExclusionRow.instance_row == InstanceRow.id,
+        ExclusionRow.reason == Reason.UNLIKE_TRAINING.value,
+        or_(ExclusionRow.model_name.is_(None), not_(is_own)),
+    )
+    failed = exists().where(
+        ExclusionRow.instance_row == InstanceRow.id, ExclusionRow.reason == Reason.ERROR.value
+    )
+    return or_(
+        and_(InstanceRow.state == InstanceState.SCORED.value, ~own_score),
+        abstained,
+        and_(failed, any_score, ~own_score),
+    )

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
@@ -67,13 +67,12 @@ def record_results(
         By instance row, what else was seen of some of these images.
     """
     session.execute(select(StudyRow.id).where(StudyRow.id == study_row).with_for_update())
+    is_news = False
     for row, result in results.items():
-        _settle(session, row, result, scorer, now, (observations or {}).get(row))
-    # Of our own objects that came back there is nothing to tell anybody.
-    is_news = any(
-        isinstance(result, Prediction) or result.reason is not Reason.DERIVED_BY_US
-        for result in results.values()
-    )
+        told = _settle(session, row, result, scorer, now, (observations or {}).get(row))
+        # Of our own objects that came back there is nothing to tell anybody.
+        is_ours = isinstance(result, Exclusion) and result.reason is Reason.DERIVED_BY_US
+        is_news |= told and not is_ours
     _revise(session, study_row, scorer, now, is_news=is_news)
 
 
@@ -84,17 +83,18 @@ def _settle(
     scorer: Scorer,
     now: dt.datetime,
     seen: Observation | None,
-) -> None:
+) -> bool:
+    """Write a result, and say whether others are to be told of it."""
     scored = isinstance(result, Prediction)
     state = InstanceState.SCORED if scored else InstanceState.NOT_SCORED
     settled = session.execute(
         update(InstanceRow)
         .where(InstanceRow.id == row, InstanceRow.state == InstanceState.WAITING.value)
         .values(state=state.value, claimed_until=None)
-        .returning(InstanceRow.id)
+        .returning(InstanceRow.is_told)
     ).first()
     if settled is None:
-        return
+        return False
     if seen is not None:
         _write_quality(session, row, seen)
     if isinstance(result, Prediction):
@@ -109,8 +109,11 @@ def _settle(
                 reason=result.reason.value,
                 detail=result.detail,
                 excluded_at=now,
+                model_name=scorer.identity.name,
+                model_version=scorer.identity.version,
             )
         )
+    return bool(settled.is_told)
 
 
 def _write_quality(session: Session, row: int, seen: Observation) -> None:
@@ -213,6 +216,18 @@ def _says(row: RevisionRow) -> tuple[object, ...]:
     )
 
 
+def score_stands() -> ColumnElement[bool]:
+    """Say of an instance whether the scores that it has count.
+
+    They do not where a later model has a reason not to score it. That an attempt failed is none.
+    """
+    reason = exists().where(
+        ExclusionRow.instance_row == InstanceRow.id,
+        ExclusionRow.reason != Reason.ERROR.value,
+    )
+    return ~reason
+
+
 def _counts(session: Session, study_row: int) -> dict[InstanceState, int]:
     counted = session.execute(
         select(InstanceRow.state, func.count())
@@ -227,11 +242,7 @@ def _newest_scores(session: Session, study_row: int) -> Sequence[ScoreRow]:
     newest = (
         select(func.max(ScoreRow.id))
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
-        .where(
-            InstanceRow.study_row == study_row,
-            # An older model may have scored what this one cannot.
-            InstanceRow.state != InstanceState.NOT_SCORED.value,
-        )
+        .where(InstanceRow.study_row == study_row, score_stands())
         .group_by(ScoreRow.instance_row)
     )
     return session.scalars(select(ScoreRow).where(ScoreRow.id.in_(newest))).all()

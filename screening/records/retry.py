@@ -108,10 +108,11 @@ def wait_again(
     taken_back = delete(ExclusionRow).where(*excluded).returning(ExclusionRow.instance_row)
     rows = connection.scalars(taken_back).all()
     fresh = {"attempts": 0, "claimed_until": None, "claimed_by": None, "last_error": None}
+    told = {"is_told": True}
     connection.execute(
         update(InstanceRow)
         .where(InstanceRow.id.in_(rows))
-        .values(state=InstanceState.WAITING.value, **fresh)
+        .values(state=InstanceState.WAITING.value, **fresh, **told)
     )
     if rows:
         reopen_study(connection, study_row)

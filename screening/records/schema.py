@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -177,6 +178,10 @@ class InstanceRow(Table):
     claimed_until: Mapped[dt.datetime | None]
     claimed_by: Mapped[str | None]
     last_error: Mapped[str | None]
+    rereadings: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often it was let wait for another model, with the scores that it had."""
+    is_told: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether what becomes of it is to be told to others."""
 
 
 class ConflictRow(Table):
@@ -281,6 +286,9 @@ class ExclusionRow(Table):
     reason: Mapped[str] = mapped_column(String(32), index=True)
     detail: Mapped[str]
     excluded_at: Mapped[dt.datetime]
+    model_name: Mapped[str | None]
+    model_version: Mapped[str | None]
+    """Of the classifier that was at work; empty where an older release wrote it."""
 
 
 class RevisionRow(Table):

@@ -7,13 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from screening.domain.night import last_night, night_of, night_window
 from screening.records.audit import Event
-from screening.records.night_batches import list_batches
+from screening.records.night_batches import Batch, list_batches
 from screening.records.night_counts import count_images
-from screening.records.night_tally import tally_batch
+from screening.records.night_tally import BatchTally, tally_batch
 from worklist.batch_pace import Pace
 from worklist.desk import AtDesk, Desk
-from worklist.night_report import NIGHTS_BEFORE, last_night, night_of, read_night, window
+from worklist.night_report import NIGHTS_BEFORE, read_night
 from worklist.pages.page import render
 from worklist.refusal import RefusalError
 from worklist.visitor import Looks
@@ -32,7 +33,7 @@ def show_nights(request: Request, desk: AtDesk, visitor: Looks) -> Response:
     newest = max(night_of(now, zone), last_night(now, zone))
     days = [newest - dt.timedelta(days=number) for number in range(NIGHTS_BEFORE)]
     with desk.records.read() as session:
-        nights = [(day, count_images(session, *window(day, zone))) for day in days]
+        nights = [(day, count_images(session, *night_window(day, zone))) for day in days]
     batches = _batches(desk)
     return render(request, desk, visitor, "nights.html", nights=nights, batches=batches)
 
@@ -50,7 +51,7 @@ def show_night(request: Request, desk: AtDesk, visitor: Looks, night: Night) -> 
     desk.note(visitor.actor, Event.LISTED, detail=f"the night of {night}")
     pictures = {
         case.study_instance_uid: f"/api/v1/studies/{case.study_instance_uid}/thumbnail"
-        for case in report.cases
+        for case in report.cases[:500]
     }
     return render(
         request, desk, visitor, "night.html", report=report, thumbnails=pictures, address=""
@@ -71,9 +72,17 @@ def require_known(night: dt.date, desk: Desk) -> dt.date:
 
 
 def _batches(desk: Desk) -> list[Pace]:
-    now = desk.clock()
     with desk.records.read() as session:
-        return [
-            Pace(each, tally_batch(session, each.row), now)
-            for each in list_batches(session, limit=_MOST_BATCHES)
-        ]
+        found = list_batches(session, limit=_MOST_BATCHES)
+    return [Pace(each, _tally(desk, each), desk.clock()) for each in found]
+
+
+def _tally(desk: Desk, batch: Batch) -> BatchTally:
+    """Count a batch; one that has ended, and of which nothing waits, once."""
+    if batch.ended_at is not None and batch.row in desk.ended_batches:
+        return desk.ended_batches[batch.row]
+    with desk.records.read() as session:
+        tally = tally_batch(session, batch.row)
+    if batch.ended_at is not None and not tally.waiting:
+        desk.ended_batches[batch.row] = tally
+    return tally
