@@ -28,6 +28,7 @@ def night(parent: Parent = 0) -> None:
     from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
+    from screening.watching.port import watched
     from worklist.night_report import last_night, read_night
     from worklist.report_page import report_text
 
@@ -51,9 +52,10 @@ def night(parent: Parent = 0) -> None:
         page = drawn_page(found, records, settings) if with_page else ""
         return Letter(f"Nightread: the night of {found.night}, {state}", report_text(found), page)
 
+    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
     runner = Runner(
         records,
-        Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes),
+        archive,
         sources,
         door,
         settings.ae_title,
@@ -65,6 +67,8 @@ def night(parent: Parent = 0) -> None:
         signal.signal(number, lambda *_: runner.stop())
     log = structlog.get_logger(__name__)
     log.info("night_ready", sources=[each.name for each in sources.source])
-    runner.run()
+    checks = {"records": records.check_schema, "archive": archive.require_space}
+    with watched(settings, settings.night_watch_port, records, checks):
+        runner.run()
     records.close()
     log.info("night_stopped")
