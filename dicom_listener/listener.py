@@ -28,6 +28,7 @@ from screening.records import association as associations
 from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
 from screening.settings import Settings
+from screening.watching.figures import ASSOCIATIONS
 
 log = structlog.get_logger(__name__)
 
@@ -237,6 +238,7 @@ class Listener:
     def _record_rejection(
         self, connection: Connection, calling: str, called: str, why: str
     ) -> None:
+        ASSOCIATIONS.labels(Outcome.REJECTED.value).inc()
         log.warning("association_rejected", address=connection.address, why=why)
         caller = self._caller(connection, calling, called)
         try:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
 import structlog
@@ -23,6 +24,7 @@ from screening.queue.app import make_app
 from screening.records import association as associations
 from screening.records.engine import Records
 from screening.settings import Settings
+from screening.watching.port import watched
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,24 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
     for port in ports:
         port.socket.close()
     log.info("listener_processes", pids=sorted(children))
+    # The thread starts once all are forked, so that no child inherits its locks.
+    records = Records(settings.records_url)
+    with _watched(settings, records):
+        failed = _wait_for(children, asked)
+    records.close()
+    if failed and not asked():
+        raise NightreadError("a listening process ended unasked, and the others were stopped")
+
+
+def _watched(settings: Settings, records: Records) -> AbstractContextManager[None]:
+    """Answer a monitor: without its database or a place for images a listener refuses them."""
+    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    checks = {"records": records.check_schema, "archive": archive.require_space}
+    return watched(settings, settings.listener_watch_port, records, checks)
+
+
+def _wait_for(children: set[int], asked: Callable[[], bool]) -> bool:
+    """Wait for all to end, and say whether one did so unasked or failed."""
     failed = False
     told = False
     while children:
@@ -95,8 +115,7 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
                     failed = True
                     log.error("listening_process_ended", pid=child, how=_how_it_ended(status))
                 failed = failed or status != 0
-    if failed and not asked():
-        raise NightreadError("a listening process ended unasked, and the others were stopped")
+    return failed
 
 
 def _how_it_ended(status: int) -> str:
@@ -137,12 +156,14 @@ def _listen(
     listener = Listener(settings, archive, records, due, number=number)
     listener.start(ports)
     first = number in ("", "#0")
-    while not asked():
-        due.wait(_ROUND_SECONDS)
-        due.clear()
-        if first:
-            _round(announcer, archive)
-    listener.stop(settings.drain_seconds)
+    # Of several processes the parent answers.
+    with nullcontext() if number else _watched(settings, records):
+        while not asked():
+            due.wait(_ROUND_SECONDS)
+            due.clear()
+            if first:
+                _round(announcer, archive)
+        listener.stop(settings.drain_seconds)
     _round(announcer, archive)
     records.close()
     log.info("listener_stopped")

@@ -21,6 +21,7 @@ from screening.errors import ArchiveError, HeaderError, RecordsError
 from screening.records.engine import Records
 from screening.records.intake import Arrival, Intake
 from screening.records.register import Register
+from screening.watching.figures import RECEIVED_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +141,7 @@ class InstanceStore:
         if mismatch:
             return Refused(Status.DATA_SET_MISMATCH, mismatch)
         kept = self._archive.keep(file)
+        RECEIVED_BYTES.inc(kept.size_bytes)
         now = dt.datetime.now(dt.UTC)
         intake = self._register.take_in(
             header,

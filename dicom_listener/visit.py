@@ -21,6 +21,7 @@ from screening.records.association import Caller
 from screening.records.engine import Records
 from screening.records.intake import Intake
 from screening.records.outbox import announce_now
+from screening.watching.figures import ASSOCIATIONS, STORES
 
 log = structlog.get_logger(__name__)
 
@@ -94,8 +95,10 @@ class Visit:
             return self._request_commitment(context, command, data_set)
         outcome = self._keep(command, data_set)
         if isinstance(outcome, Intake):
+            STORES.labels("0x0000").inc()
             self._turn_to(outcome.study_row)
             return Status.SUCCESS, ""
+        STORES.labels(f"0x{outcome.status:04X}").inc()
         self._count_refusals(outcome)
         return outcome.status, outcome.why
 
@@ -185,6 +188,7 @@ class Visit:
 
     def end(self, ending: Ending) -> None:
         """Record how it ended, and have its studies announced at once."""
+        ASSOCIATIONS.labels(ending.outcome.value).inc()
         self._write_refusals()
         try:
             row = self._recorded()

@@ -17,6 +17,7 @@ LIBRARIES = {
         "blake3",
         "celery",
         "numpy",
+        "prometheus-client",
         "pydantic-settings",
         "pydicom",
         "redis",

@@ -32,6 +32,7 @@ def deliver(parent: Parent = 0) -> None:
     from screening.dicom.decoders import Decoders
     from screening.records.engine import Records
     from screening.settings_source import load_settings
+    from screening.watching.port import watched
 
     settings = load_settings()
     logs.configure(settings)
@@ -57,14 +58,15 @@ def deliver(parent: Parent = 0) -> None:
     watch = WatchedFile(file, lambda: read_destinations(file, settings.ae_title), stop)
     watch.start()
     remove_left(settings.outgoing_dir)
-    while not ended.is_set():
-        found = watch.found
-        courier = _courier(settings, records, archive, decoders, found)
-        at_work[:] = [courier]
-        if ended.is_set() or watch.found is not found:
-            continue  # it ended, or the file changed, before anybody could be told
-        log.info("courier_ready", destinations=found.names)
-        courier.run()
+    with watched(settings, settings.courier_watch_port, records, {"records": records.check_schema}):
+        while not ended.is_set():
+            found = watch.found
+            courier = _courier(settings, records, archive, decoders, found)
+            at_work[:] = [courier]
+            if ended.is_set() or watch.found is not found:
+                continue  # it ended, or the file changed, before anybody could be told
+            log.info("courier_ready", destinations=found.names)
+            courier.run()
     decoders.close()
     records.close()
     log.info("courier_stopped")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from night.morning import Compose
     from night.runner import Runner
     from night.sources import Sources
+    from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings import Settings
 
@@ -26,8 +27,10 @@ def night(parent: Parent = 0) -> None:
     from nightread.sources import configured_sources
     from pacs.watched_file import WatchedFile
     from screening import logs
+    from screening.archive.archive import Archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
+    from screening.watching.port import watched
 
     settings = load_settings()
     logs.configure(settings)
@@ -52,30 +55,32 @@ def night(parent: Parent = 0) -> None:
     if watch is not None:
         watch.start()
     log = structlog.get_logger(__name__)
-    while not ended.is_set():
-        found = watch.found if watch is not None else Sources()
-        runner = _runner(settings, records, found)
-        at_work[:] = [runner]
-        if ended.is_set() or (watch is not None and watch.found is not found):
-            continue  # it ended, or the file changed, before anybody could be told
-        log.info(
-            "night_ready",
-            sources=[each.name for each in found.source],
-            schedules=[each.name for each in found.schedule],
-        )
-        runner.run()
+    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    checks = {"records": records.check_schema, "archive": archive.require_space}
+    with watched(settings, settings.night_watch_port, records, checks):
+        while not ended.is_set():
+            found = watch.found if watch is not None else Sources()
+            runner = _runner(settings, records, archive, found)
+            at_work[:] = [runner]
+            if ended.is_set() or (watch is not None and watch.found is not found):
+                continue  # it ended, or the file changed, before anybody could be told
+            log.info(
+                "night_ready",
+                sources=[each.name for each in found.source],
+                schedules=[each.name for each in found.schedule],
+            )
+            runner.run()
     records.close()
     log.info("night_stopped")
 
 
-def _runner(settings: Settings, records: Records, sources: Sources) -> Runner:
+def _runner(settings: Settings, records: Records, archive: Archive, sources: Sources) -> Runner:
     import datetime as dt
 
     from night.runner import Runner
     from night.sources import Source
     from nightread.own_address import own_address
     from pacs.peer import Peer
-    from screening.archive.archive import Archive
 
     def door(source: Source) -> Peer:
         # As the PACS, whose images they are: so does a C-MOVE bring them.
@@ -84,7 +89,7 @@ def _runner(settings: Settings, records: Records, sources: Sources) -> Runner:
 
     return Runner(
         records,
-        Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes),
+        archive,
         sources,
         door,
         settings.ae_title,

@@ -10,8 +10,11 @@ def work(parent: Parent = 0) -> None:
     """Score received images until stopped."""
     tie_to(parent)
     from screening.settings_source import load_settings
+    from screening.watching.counting import count_together
 
     settings = load_settings()
+    if settings.worker_watch_port:
+        count_together()
     from worker import process
 
     process.run(settings)

@@ -21,6 +21,7 @@ from screening.errors import AssociationError, NightreadError, RecordsError
 from screening.records import changes, deliveries
 from screening.records.deliveries import Delivery
 from screening.records.engine import Records
+from screening.watching.figures import DELIVERIES
 
 log = structlog.get_logger(__name__)
 
@@ -185,6 +186,7 @@ class Courier:
                 )
                 with self._records.begin() as session:
                     deliveries.settle(session, delivery, DeliveryState.DELIVERED, _now())
+                DELIVERIES.labels(carrier.name, DeliveryState.DELIVERED.value).inc()
         return done, True
 
     def _next(self, carrier: Carrier, tried: set[int]) -> Delivery | None:
@@ -217,6 +219,7 @@ class Courier:
         too_long = now - delivery.first_due_at > dt.timedelta(days=carrier.give_up_days)
         state = DeliveryState.DEAD if for_good or too_long else DeliveryState.DUE
         pause = pause_after(delivery.attempts + 1, self._shortest_pause)
+        DELIVERIES.labels(carrier.name, state.value).inc()
         log.warning(
             "delivery_failed",
             destination=carrier.name,

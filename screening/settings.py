@@ -123,6 +123,24 @@ class Settings(BaseSettings):
     minimum_free_gigabytes: float = Field(default=1.0, ge=0, le=1e6)
     """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
 
+    watch_host: str = "127.0.0.1"
+    """Address at which processes answer a monitor (docs/watching.md): to anybody who reaches it."""
+
+    listener_watch_port: int = Field(default=0, ge=0, le=65535)
+    """TCP port of the listener's ``/healthz``, ``/readyz`` and ``/metrics``. 0: none."""
+
+    worker_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the worker."""
+
+    worklist_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the worklist."""
+
+    courier_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the courier."""
+
+    night_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the night."""
+
     sources_file: Path | None = None
     """File of PACS that images are fetched from, and of what is fetched night after night
     (docs/night.md). Empty: nothing is fetched."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from models.explanation.anatomy import outside_share
 from models.screener import Opinion
 from screening.domain.observation import KeptHeatmap, Observation
+from screening.domain.prediction import Prediction
 from screening.domain.verdict import OperatingPoints
 from screening.records.claims import ClaimedInstance
 from screening.records.results import Result
+from screening.watching.figures import FAILED_ATTEMPTS, NOT_SCORED, SCORES
 from worker.reading import Failed, Reading, Ready
 
 
@@ -38,6 +40,18 @@ class Batch:
     read: dict[int, Reading] = field(default_factory=dict)
     outcomes: dict[int, Result | Failed] = field(default_factory=dict)
     seen: dict[int, Observation] = field(default_factory=dict)
+
+
+def count_outcomes(batch: Batch) -> None:
+    """Count what became of a batch, for whoever watches the worker."""
+    for outcome in batch.outcomes.values():
+        match outcome:
+            case Prediction():
+                SCORES.labels(batch.points.verdict(outcome.probability).value).inc()
+            case Failed():
+                FAILED_ATTEMPTS.inc()
+            case _:
+                NOT_SCORED.labels(outcome.reason.value).inc()
 
 
 def observation(ready: Ready, opinion: Opinion) -> Observation:

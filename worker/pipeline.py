@@ -33,7 +33,8 @@ from screening.records.operating_points import find_points
 from screening.records.results import Result
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
-from worker.batch import Batch, observation
+from screening.watching.figures import STAGE_SECONDS
+from worker.batch import Batch, count_outcomes, observation
 from worker.canaries import score_canaries
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
@@ -137,9 +138,10 @@ class Pipeline:
         batch = self._begin(study_row)
         while batch is not None:
             heartbeat.hold(batch.claimed)
-            for row, reading in batch.reading.items():
-                batch.read[row] = reading.result()
-                heartbeat.came_on()
+            with STAGE_SECONDS.labels("read").time():
+                for row, reading in batch.reading.items():
+                    batch.read[row] = reading.result()
+                    heartbeat.came_on()
             # The next is read while this one is scored.
             following = self._begin_next(study_row, batch) if time.monotonic() < deadline else None
             heartbeat.hold([*batch.claimed, *(following.claimed if following else ())])
@@ -216,8 +218,11 @@ class Pipeline:
 
     def _settle(self, batch: Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
-        self._score(batch, heartbeat)
-        self._recorder.record(batch)
+        with STAGE_SECONDS.labels("score").time():
+            self._score(batch, heartbeat)
+        with STAGE_SECONDS.labels("record").time():
+            self._recorder.record(batch)
+        count_outcomes(batch)
         if self._shadow is not None:
             # After the commit: whatever a shadow does, these images are done.
             self._score_in_shadow(self._shadow, batch)

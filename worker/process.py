@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import ExitStack
 
 import structlog
 from celery import signals
@@ -13,8 +14,10 @@ from screening.archive.archive import Archive
 from screening.errors import BundleError, DependencyError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
+from screening.queue.broker import is_there
 from screening.records.engine import Records
 from screening.settings import Settings
+from screening.watching.port import watched
 from worker.sweeper import Sweeper
 from worker.tasks import ScoringProcess, bind, processes, threads_per_process
 
@@ -52,11 +55,18 @@ def run(settings: Settings) -> None:
         sweep=dt.timedelta(seconds=settings.sweep_seconds),
     )
     sweeper = Sweeper(announcer, settings.sweep_seconds)
+    watching = ExitStack()
+    checks = {
+        "records": records.check_schema,
+        "archive": lambda: Archive(settings.archive_dir),
+        "redis": lambda: _require_redis(settings),
+    }
 
     # The thread starts once the pool has forked, so that no child inherits its locks.
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator]
     def ready(**_: object) -> None:
         sweeper.start()
+        watching.enter_context(watched(settings, settings.worker_watch_port, records, checks))
         log.info("worker_ready", processes=count, model=settings.model)
 
     @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -74,6 +84,7 @@ def run(settings: Settings) -> None:
         without_gossip=True,
     )
     worker.start()
+    watching.close()
     sweeper.stop()
     records.close()
     if worker.exitcode:
@@ -82,6 +93,11 @@ def run(settings: Settings) -> None:
             "NIGHTREAD_REDIS_URL"
         )
     log.info("worker_stopped")
+
+
+def _require_redis(settings: Settings) -> None:
+    if not is_there(settings.broker_url):
+        raise DependencyError("nobody answers at NIGHTREAD_REDIS_URL")
 
 
 def _look_at_shadow(reference: str) -> None:

@@ -13,6 +13,7 @@ from screening.errors import SettingsError
 from screening.records.engine import Records
 from screening.records.users import has_users
 from screening.settings import Settings
+from screening.watching.port import watched
 from screening.web_address import is_loopback
 from worklist.app import make_app
 from worklist.connection import Connection
@@ -66,7 +67,9 @@ def run(settings: Settings, nights: NightPlan) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        uvicorn.Server(config).run()
+        checks = {"records": records.check_schema}
+        with watched(settings, settings.worklist_watch_port, records, checks):
+            uvicorn.Server(config).run()
     finally:
         frames.close()
         records.close()

@@ -12,6 +12,7 @@ from screening.errors import ContradictionError, ReviewError, RevisedError
 from screening.records import audit
 from screening.records.cases import find_case
 from screening.records.reviews import add_review, reviews_of, take_back
+from screening.watching.figures import REVIEWS
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import review_object
@@ -95,6 +96,7 @@ def write_review(
         raise RefusalError(400, str(error)) from None
     except ReviewError as error:
         raise RefusalError(404, str(error)) from None
+    REVIEWS.labels(given.opinion.value).inc()
     return JSONResponse(review_object(review), 201)
 
 

@@ -1,0 +1,103 @@
+"""What stands in the records and on the disk, as figures: read when somebody asks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from screening.domain.delivery import DeliveryState
+from screening.errors import RecordsError
+from screening.records.backlog import newest_model, open_batches, read_backlog
+from screening.records.deliveries import count_deliveries
+from screening.records.engine import Records
+from screening.settings import Settings
+
+
+class State(Collector):
+    """Reads the state of an installation.
+
+    Parameters
+    ----------
+    settings, records
+        Of the installation.
+    """
+
+    def __init__(self, settings: Settings, records: Records) -> None:
+        self._settings = settings
+        self._records = records
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the disk, and what the records say; where they do not answer, that alone."""
+        yield from self._disk()
+        try:
+            found = list(self._recorded())
+        except RecordsError:
+            yield _gauge("nightread_records_up", "Whether the database answers.", 0)
+            return
+        yield _gauge("nightread_records_up", "Whether the database answers.", 1)
+        yield from found
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the library would read everything once to learn the names."""
+        return []
+
+    def _disk(self) -> Iterator[Metric]:
+        try:
+            usage = shutil.disk_usage(self._settings.archive_dir)
+        except OSError:
+            return
+        yield _gauge("nightread_disk_bytes", "Size of the archive's disk.", usage.total)
+        yield _gauge("nightread_disk_free_bytes", "Free space on the archive's disk.", usage.free)
+        yield _gauge(
+            "nightread_disk_minimum_free_bytes",
+            "Free space below which images are refused.",
+            self._settings.minimum_free_bytes,
+        )
+
+    def _recorded(self) -> Iterator[Metric]:
+        now = dt.datetime.now(dt.UTC)
+        with self._records.read() as session:
+            backlog = read_backlog(session)
+            deliveries = count_deliveries(session)
+            batches = open_batches(session)
+            model = newest_model(session)
+        images = GaugeMetricFamily(
+            "nightread_waiting_images", "Images that wait for a worker.", labels=["lane"]
+        )
+        oldest = GaugeMetricFamily(
+            "nightread_oldest_waiting_seconds",
+            "Since when the oldest of them has been here.",
+            labels=["lane"],
+        )
+        for each in backlog:
+            lane = each.lane.name.lower()
+            images.add_metric([lane], each.images)
+            oldest.add_metric([lane], max(0.0, (now - each.since).total_seconds()))
+        yield from (images, oldest)
+        standing = GaugeMetricFamily(
+            "nightread_deliveries",
+            "Studies by destination and by where their results stand.",
+            labels=["destination", "state"],
+        )
+        for (destination, state), count in deliveries.items():
+            if state is not DeliveryState.DELIVERED:
+                standing.add_metric([destination, state.value], count)
+        yield standing
+        yield _gauge("nightread_open_batches", "Batches that are at work.", batches)
+        if model is not None:
+            info = GaugeMetricFamily(
+                "nightread_model_info",
+                "The model behind the newest score.",
+                labels=["model", "version", "digest"],
+            )
+            info.add_metric([model.name, model.version, model.digest[:16]], 1)
+            yield info
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, documentation, value=value)
