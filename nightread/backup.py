@@ -14,7 +14,7 @@ def backup(
         bool, typer.Option("--records-only", help="Leave the archive to whoever copies its disk.")
     ] = False,
 ) -> None:
-    """Copy the records and the archive into a folder, while everything runs.
+    """Copy records and archive, while everything runs.
 
     Into the same folder again only new files are copied. The records are copied first: each file
     that they name was there before.

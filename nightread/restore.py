@@ -11,10 +11,11 @@ import typer
 def restore(
     folder: Annotated[Path, typer.Argument(help="That nightread backup wrote.")],
 ) -> None:
-    """Make the records and the archive from a backup; nothing that is there is overwritten.
+    """Make an installation from a backup.
 
-    Into an empty data folder, or an empty database of PostgreSQL. Then nightread migrate, where
-    this release is newer; nightread verify; and nightread up.
+    Nothing that is there is overwritten: into an empty data folder, or an empty database of
+    PostgreSQL. Then nightread migrate, where this release is newer; nightread verify; and
+    nightread up.
     """
     from nightread.data_folder import held
     from nightread.terminal import progress, remark, remarks

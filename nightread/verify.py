@@ -13,10 +13,11 @@ def verify(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Compare the records with the archive: after a restore, or of a disk that is not trusted.
+    """Compare the records with the archive, file by file.
 
-    The exit code is 1 if a file is missing or damaged. A file without a record came after the
-    backup from which the records are; the listener adopts it when it starts.
+    After a restore, or where a disk is not trusted. The exit code is 1 if a file is missing or
+    damaged. A file without a record came after the backup from which the records are; the listener
+    adopts it when it starts.
     """
     from nightread.database import opened
     from nightread.terminal import progress, remarks, write, write_json
