@@ -11,6 +11,7 @@ import typer
 
 from nightread.associations import associations
 from nightread.audit import audit
+from nightread.backup import backup
 from nightread.batch import batch
 from nightread.broker import broker
 from nightread.bundle import bundle
@@ -29,6 +30,7 @@ from nightread.migrate import migrate
 from nightread.night import night
 from nightread.points import points
 from nightread.report import report
+from nightread.restore import restore
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
@@ -38,6 +40,7 @@ from nightread.token import token
 from nightread.train import train
 from nightread.up import up
 from nightread.user import user
+from nightread.verify import verify
 from nightread.version import version
 from nightread.work import work
 from nightread.wrap import wrap
@@ -64,6 +67,9 @@ _COMMANDS = (
     deliver,
     night,
     migrate,
+    backup,
+    restore,
+    verify,
     dataset,
     train,
     evaluate,

@@ -28,7 +28,7 @@ COMMANDS = [
         "wrap",
         "doctor",
     ),
-    *("listen", "work", "serve", "deliver", "night", "migrate"),
+    *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
     *("batch", "user", "token", "points", "audit", "bundle"),
 ]

@@ -1,0 +1,35 @@
+"""Which files the archive must have, by the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from screening.records.schema import ConflictRow, InstanceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A file that an instance, or the other bytes under its UID, must have."""
+
+    sop_instance_uid: str
+    digest: str
+    transfer_syntax_uid: str
+
+
+def archived_files(session: Session) -> Iterator[Archived]:
+    """Yield every one, in the order in which they came; conflicts at the end."""
+    instances = select(
+        InstanceRow.sop_instance_uid, InstanceRow.digest, InstanceRow.transfer_syntax_uid
+    ).order_by(InstanceRow.id)
+    conflicts = (
+        select(InstanceRow.sop_instance_uid, ConflictRow.digest, ConflictRow.transfer_syntax_uid)
+        .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
+        .order_by(ConflictRow.id)
+    )
+    for query in (instances, conflicts):
+        for row in session.execute(query.execution_options(yield_per=1000)):
+            yield Archived(*row)
