@@ -47,6 +47,32 @@ def test_containers_run_commands_that_exist() -> None:
     assert {*started, *checked, *default} <= commands()
 
 
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+
+
+def test_units_run_commands_and_use_settings_that_exist() -> None:
+    started = [
+        command
+        for path in UNITS
+        for command in re.findall(
+            r"^ExecStart=\S+/nightread ([a-z]+)$", path.read_text(), re.MULTILINE
+        )
+    ]
+    assert sorted(started) == ["deliver", "listen", "migrate", "night", "serve", "work"]
+    named = (ROOT / "deploy" / "systemd" / "nightread.env").read_text()
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", named)) <= KNOWN
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_units_have_no_privileges(path: Path) -> None:
+    unit = path.read_text()
+    for line in ("User=nightread", "NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"):
+        assert f"\n{line}\n" in unit
+    others = {"nightread-migrate.service", "nightread.target", *(each.name for each in UNITS)}
+    named = re.findall(r"\bnightread[-.a-z]*\.(?:service|target)\b", unit)
+    assert set(named) <= others
+
+
 def test_each_service_waits_for_what_it_needs() -> None:
     compose = read("docker-compose.yml")
     services = re.findall(r"^  ([a-z]+):\n    (?:image|<<)", compose, re.MULTILINE)
