@@ -56,7 +56,7 @@ def kill_a_worker_in_mid_study(installation: Installation, images: list[Path]) -
 
     started = time.monotonic()
     installation.start("work")
-    installation.wait_until_screened(IMAGES, 60)
+    installation.wait_until_screened(IMAGES, 180)
     assert time.monotonic() - started < 60
     installation.assert_scored_once(IMAGES)
     assert [case.images_scored for case in installation.cases()] == [IMAGES]
@@ -92,7 +92,7 @@ def test_images_come_in_while_redis_is_down_and_are_scored_when_it_is_back(
     installation.send(images)
     assert installation.tally().received == 6
     embedded_redis.start()
-    installation.wait_until_screened(6, 90)
+    installation.wait_until_screened(6, 180)
     installation.assert_scored_once(6)
 
 
@@ -104,9 +104,9 @@ def test_a_study_that_goes_on_after_its_association_is_one_case(
     installation.start("work")
     wait_until(installation.listens, 30, "the door answers")
     installation.send([first])
-    installation.wait_until_screened(1, 60)
+    installation.wait_until_screened(1, 180)
     installation.send([second, third])
-    installation.wait_until_screened(3, 60)
+    installation.wait_until_screened(3, 180)
     (dossier,) = installation.dossiers()
     assert dossier.revisions[0].images_received == 1
     assert dossier.revisions[-1].images_scored == 3
