@@ -184,8 +184,8 @@ def _is_other(file: Part10File, held: Mapping[str, HeldInstance]) -> bool:
 
 
 def file_name(path: Path) -> str:
-    """Return a path as text; bytes that are none of UTF-8 are written as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a path as text, no two alike: what is not UTF-8 and backslashes are escaped."""
+    return os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def _left_out(file: LeftOut) -> BatchFile:
@@ -223,13 +223,25 @@ def named_files(path: Path) -> Iterator[Part10File | LeftOut]:
         return
     for record in records:
         parts = record.get("ReferencedFileID") or []
-        if not parts:
-            continue  # a patient, a study or a series
-        file = _found(path.parent, [parts] if isinstance(parts, str) else list(parts))
-        if file.exists():
-            yield from survey([file])
-        else:
-            yield LeftOut(file, "named by the DICOMDIR, and not there", is_damaged=True)
+        if parts:  # else it is a patient, a study or a series
+            yield _named(path.parent, [parts] if isinstance(parts, str) else list(parts))
+
+
+def _named(folder: Path, parts: Sequence[str]) -> Part10File | LeftOut:
+    """Look at a file that a DICOMDIR names; PS3.10 8.5 lets none be outside of its folder."""
+    name = folder.joinpath(*(str(part).replace("/", "_") for part in parts))
+    try:
+        if any(str(part) in ("", ".", "..") or set(str(part)) & {"/", "\0"} for part in parts):
+            return LeftOut(name, "named by the DICOMDIR, and no name of a file", is_damaged=True)
+        file = _found(folder, parts)
+        if not file.resolve().is_relative_to(folder.resolve()):
+            return LeftOut(file, "named by the DICOMDIR, and not below it", is_damaged=True)
+        if not file.is_file():
+            return LeftOut(file, "named by the DICOMDIR, and not there", is_damaged=True)
+    except (OSError, ValueError):
+        return LeftOut(name, "named by the DICOMDIR, and no name of a file", is_damaged=True)
+    (found,) = survey([file])
+    return found
 
 
 def _found(folder: Path, parts: Sequence[str]) -> Path:

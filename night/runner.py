@@ -27,7 +27,13 @@ from screening.domain.night_batch import (
     FetchState,
     pause_after,
 )
-from screening.errors import AssociationError, NightreadError, RecordsError, RetrieveError
+from screening.errors import (
+    AssociationError,
+    NightreadError,
+    RecordsError,
+    RetrieveError,
+    UnrecordableError,
+)
 from screening.records import night_batches, night_studies
 from screening.records.canaries import ask_for_canaries
 from screening.records.engine import Records
@@ -148,6 +154,9 @@ class Runner:
             try:
                 is_any |= self._step(batch)
                 self._away.pop(batch.row, None)
+            except UnrecordableError as error:
+                # What this PACS said no database takes; the next batch is another one.
+                self._wait_for(batch, str(error))
             except RecordsError:
                 raise
             except NightreadError as error:
@@ -194,6 +203,7 @@ class Runner:
             found = [
                 (each.study_instance_uid, each.accession_number) for each in query.studies(question)
             ]
+            unnamed = query.unnamed
         known = {_bare(number) for _, number in found if number}
         unknown = [each for each in question.accession_numbers if _bare(each) not in known]
         # Page by page: on SQLite who writes keeps the door waiting. The round begins at the end;
@@ -204,7 +214,7 @@ class Runner:
                 night_studies.plan_studies(session, batch, page, self._now())
         with self._records.begin() as session:
             if night_batches.begin_round(session, batch, self._now()):
-                night_studies.note_unknown(session, batch, unknown, self._now())
+                night_studies.note_unknown(session, batch, unknown, unnamed, self._now())
         log.info("batch_planned", batch=batch.row, studies=len(found), round=batch.rounds + 1)
 
     def _end(self, batch: Batch, source: Source, waiting: int) -> bool:
@@ -232,7 +242,13 @@ class Runner:
             return False
         door = self._door(source)
         visitor = Visitor(
-            self._records, source, door, self._own_ae_title, self._folder, self._stopped
+            self._records,
+            source,
+            door,
+            self._own_ae_title,
+            self._folder,
+            self._stopped,
+            self._archive.require_space,
         )
         question = Question.model_validate(batch.question)
         with ThreadPoolExecutor(len(studies)) as pool:

@@ -149,7 +149,7 @@ class Source(TlsChoice):
     ) -> AbstractContextManager[Query | WebQuery]:
         """Return what it is asked by; ``cut`` ends that at once when set."""
         if self.dicomweb_url:
-            return web_querying(self.dicomweb_url, self.dicomweb_token)
+            return web_querying(self.dicomweb_url, self.dicomweb_token, cut)
         return querying(self.peer(own_ae_title), cut)
 
     def peer(self, own_ae_title: str) -> Peer:

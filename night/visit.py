@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from night.sources import Source
 from pacs.find import FoundSeries, Query
+from pacs.limits import Limits
 from pacs.outgoing import outgoing_folder
 from pacs.peer import Peer
 from pacs.question import Question
@@ -76,6 +77,8 @@ class Visitor:
         For what a C-GET brings, until the door has it.
     cut
         Ends what is on its way at once when set.
+    require_space
+        Raises an error where the disk is short of space.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Visitor:
         own_ae_title: str,
         folder: Path,
         cut: threading.Event,
+        require_space: Callable[[], None],
     ) -> None:
         self._records = records
         self._source = source
@@ -93,6 +97,7 @@ class Visitor:
         self._door = door
         self._folder = folder
         self._cut = cut
+        self._require_space = require_space
 
     def look_at(self, study: str, question: Question, *, by_name: bool = False) -> Visit:
         """Fetch what is not here of a study, and say what is and what is not.
@@ -115,7 +120,7 @@ class Visitor:
                 if question.wants(each.modality, each.body_part, each.station)
             }
         before = self._held(study)
-        failures = [self._fetch(study, uid) for uid in _lacking(wanted, before)]
+        failures = [self._fetch(study, uid, wanted[uid].images) for uid in _lacking(wanted, before)]
         after = self._held(study) if failures else before
         lacking = _lacking(wanted, after)
         expected = sum(each.images for each in wanted.values())
@@ -150,14 +155,14 @@ class Visitor:
             named = [query.instances(study, uid) - _of(held, uid) for uid in lacking]
         return frozenset().union(*named)
 
-    def _fetch(self, study: str, series: str) -> str:
+    def _fetch(self, study: str, series: str, images: int) -> str:
         """Fetch a series, and return what went wrong; empty where nothing did."""
         try:
             if self._source.retrieve == "move" and not self._source.dicomweb_url:
                 peer, to = self._source.peer(self._own_ae_title), self._door.called_ae_title
                 return move(peer, study, series, to, self._cut).explanation
             with outgoing_folder(self._folder) as folder:
-                said = self._get(study, series, folder)
+                said = self._get(study, series, folder, Limits(images, self._require_space))
                 # Whatever became of the rest, what came is kept.
                 return "; ".join(filter(None, (said, self._hand_in(folder))))
         except AssociationError:
@@ -165,7 +170,7 @@ class Visitor:
         except NightreadError as error:
             return str(error)
 
-    def _get(self, study: str, series: str, folder: Path) -> str:
+    def _get(self, study: str, series: str, folder: Path, limits: Limits) -> str:
         source = self._source
         try:
             if source.dicomweb_url:
@@ -176,10 +181,11 @@ class Visitor:
                     series,
                     folder,
                     self._cut,
+                    limits,
                 )
                 return ""
             peer = source.peer(self._own_ae_title)
-            return get(peer, study, series, folder, self._cut).explanation
+            return get(peer, study, series, folder, limits, self._cut).explanation
         except RetrieveError as error:
             return str(error)
 

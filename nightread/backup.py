@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from screening.settings import Settings
 
 
 def backup(
@@ -21,30 +26,56 @@ def backup(
     """
     from nightread.data_folder import make_data_folder
     from nightread.database import opened
-    from nightread.terminal import progress, remark, remarks
-    from screening.archive.archive import Archive
-    from screening.archive.copying import copy_files
+    from nightread.terminal import remark
     from screening.errors import ArchiveError
     from screening.records.snapshot import count_instances, write_snapshot
     from screening.settings_source import load_settings
 
     settings = load_settings()
     make_data_folder(folder)
-    with opened(settings) as records:
-        count = count_instances(records)
-        path = write_snapshot(settings.records_url, folder)
-    remark(f"{path}: the records of {count} images")
-    if records_only:
-        return
+    if folder.resolve() == settings.data_dir.resolve():
+        raise ArchiveError(f"{folder} is the installation itself: name another folder")
+    with _alone(folder):
+        with opened(settings) as records:
+            count = count_instances(records)
+            path = write_snapshot(settings.records_url, folder)
+        remark(f"{path}: the records of {count} images")
+        if not records_only:
+            copied = _copy_archive(settings, folder / "archive", count)
+            remark(f"{folder / 'archive'}: {copied} new files")
+
+
+def _copy_archive(settings: Settings, folder: Path, count: int) -> int:
+    """Copy the files that are not there yet, about ``count``, and return how many it was."""
+    from nightread.terminal import progress, remarks
+    from screening.archive.archive import Archive
+    from screening.archive.copying import copy_files
+    from screening.errors import ArchiveError
+
+    copied = 0
     try:
         with progress(remarks()) as bar:
             task = bar.add_task("files", total=count)
-            copied = 0
-            for is_new in copy_files(Archive(settings.archive_dir), Archive(folder / "archive")):
+            for is_new in copy_files(Archive(settings.archive_dir), Archive(folder)):
                 copied += is_new
                 bar.advance(task)
     except OSError as error:
         raise ArchiveError(
             f"the archive could not be copied: {error.strerror}; make room, and run it again"
         ) from None
-    remark(f"{folder / 'archive'}: {copied} new files")
+    return copied
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder: two that write into it would cut each other's files."""
+    import fcntl
+
+    from screening.errors import ArchiveError
+
+    with (folder / "backup.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ArchiveError(f"a backup into {folder} is under way: wait for its end") from None
+        yield

@@ -27,6 +27,7 @@ def verify(
     from screening.records.holdings import held_digests
     from screening.records.snapshot import count_instances
     from screening.settings_source import load_settings
+    from worklist.plain_text import plain
 
     settings = load_settings()
     archive = Archive(settings.archive_dir)
@@ -56,7 +57,10 @@ def verify(
     if as_json:
         write_json({"files": files, "troubles": troubles, "without_record": strangers})
     else:
-        lines = [f"{each['sop_instance_uid']}: {each['why']} ({each['file']})" for each in troubles]
+        lines = [
+            f"{plain(each['sop_instance_uid'])}: {each['why']} ({each['file']})"
+            for each in troubles
+        ]
         lines += [f"without a record: {digest}" for digest in strangers]
         lines.append(
             f"{files} files on record: {len(troubles)} missing or damaged; {len(strangers)} files "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +25,11 @@ CONTEXT = (str(StudyRootQueryRetrieveInformationModelFind), str(ImplicitVRLittle
 """The presentation context of the service."""
 
 # PS3.4 Table C.4-1: the second with keys that the PACS does not support, which we need not have.
+# Of printable ASCII, and longer than PS3.5 9.1 has it: senders have odd ones.
+_UID = re.compile(r"[!-)+->@-\[\]-~]{1,128}")
+_LONGEST_NUMBER = 64
+_MOST_DIGITS = 6
+_LONGEST_QUERY = 600.0
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
 _OUT_OF_RESOURCES = 0xA700
@@ -60,6 +67,7 @@ class Query:
     def __init__(self, assoc: Association, peer: Peer) -> None:
         self._assoc = assoc
         self._peer = peer
+        self.unnamed = 0
 
     def studies(self, question: Question) -> Iterator[FoundStudy]:
         """Yield the studies that may belong to a batch, each once.
@@ -76,10 +84,11 @@ class Query:
         known: set[str] = set()
         for keys in study_keys(question):
             for found in self._find_studies(keys):
-                uid = text_of(found, "StudyInstanceUID")
+                uid = uid_of(found, "StudyInstanceUID")
+                self.unnamed += not uid
                 if uid and uid not in known:
                     known.add(uid)
-                    number = text_of(found, "AccessionNumber") or keys["AccessionNumber"]
+                    number = number_of_study(found) or keys["AccessionNumber"]
                     yield FoundStudy(uid, number or None)
 
     def _find_studies(
@@ -114,14 +123,8 @@ class Query:
             "NumberOfSeriesRelatedInstances",
         )
         keys = {"StudyInstanceUID": study_instance_uid, **dict.fromkeys(asked, "")}
-        series = [
-            series_of(found)
-            for found in self._find("SERIES", keys)
-            if text_of(found, "SeriesInstanceUID")
-        ]
-        if not series:
-            raise QueryError(f"{self._peer} lists a study and none of its series")
-        return series
+        series = [series_of(found) for found in self._find("SERIES", keys)]
+        return named_series(series)
 
     def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a series."""
@@ -130,8 +133,7 @@ class Query:
             "SeriesInstanceUID": series_instance_uid,
             "SOPInstanceUID": "",
         }
-        found = (text_of(each, "SOPInstanceUID") for each in self._find("IMAGE", keys))
-        return frozenset(uid for uid in found if uid)
+        return named_images(uid_of(each, "SOPInstanceUID") for each in self._find("IMAGE", keys))
 
     def _find(self, level: str, keys: dict[str, str]) -> Iterator[Dataset]:
         identifier = Dataset()
@@ -142,9 +144,12 @@ class Query:
             answers = self._assoc.send_c_find(
                 identifier, StudyRootQueryRetrieveInformationModelFind
             )
+            deadline = time.monotonic() + _LONGEST_QUERY
             for status, found in answers:
                 code = status.get("Status")
                 if code in _PENDING:
+                    if time.monotonic() > deadline:
+                        raise QueryError(f"{self._peer} goes on answering a query without an end")
                     if found is not None:
                         yield found
                     continue
@@ -173,12 +178,41 @@ def querying(peer: Peer, cut: threading.Event | None = None) -> Iterator[Query]:
 def series_of(found: Dataset) -> FoundSeries:
     """Return what an answer says of a series; what it does not say is empty."""
     return FoundSeries(
-        series_instance_uid=text_of(found, "SeriesInstanceUID"),
+        series_instance_uid=uid_of(found, "SeriesInstanceUID"),
         modality=text_of(found, "Modality"),
         body_part=text_of(found, "BodyPartExamined"),
         station=text_of(found, "StationName"),
         images=_number(found, "NumberOfSeriesRelatedInstances"),
     )
+
+
+def named_series(series: list[FoundSeries]) -> list[FoundSeries]:
+    """Return a study's series.
+
+    Raises
+    ------
+    QueryError
+        If there is none, or one has no UID that can be asked for.
+    """
+    if not series:
+        raise QueryError("the PACS lists a study and none of its series")
+    if not all(each.series_instance_uid for each in series):
+        raise QueryError("the PACS lists a series without a UID that can be asked for")
+    return series
+
+
+def named_images(uids: Iterable[str]) -> frozenset[str]:
+    """Return the UIDs of images.
+
+    Raises
+    ------
+    QueryError
+        If one cannot be asked for.
+    """
+    found = frozenset(uids)
+    if "" in found:
+        raise QueryError("the PACS lists an image without a UID that can be asked for")
+    return found
 
 
 def study_keys(question: Question) -> Iterator[dict[str, str]]:
@@ -207,9 +241,25 @@ def text_of(found: Dataset, name: str) -> str:
         return ""  # pydicom raises nearly anything on a value that is none of its kind
 
 
+def uid_of(found: Dataset, name: str) -> str:
+    """Return a UID of an answer, of whatever form, if it can be asked for and kept; else nothing.
+
+    One with a wildcard would ask for more, PS3.4 C.2.2.2.4, and one with a backslash is several.
+    """
+    uid = text_of(found, name)
+    return uid if _UID.fullmatch(uid) else ""
+
+
+def number_of_study(found: Dataset) -> str:
+    """Return the accession number of an answer, as far as it can be kept and shown."""
+    text = "".join(each for each in text_of(found, "AccessionNumber") if each.isprintable())
+    return text[:_LONGEST_NUMBER]
+
+
 def _number(found: Dataset, name: str) -> int | None:
     text = text_of(found, name)
-    return int(text) if text.isascii() and text.isdigit() else None
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
 
 
 def _is_too_much(status: int | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+from pacs.limits import Limits
 from pacs.peer import Peer, association
-from screening.errors import RetrieveError
+from screening.errors import NightreadError, RetrieveError
 
 MOVE_CONTEXT = (str(StudyRootQueryRetrieveInformationModelMove), str(ImplicitVRLittleEndian))
 GET_CONTEXT = (str(StudyRootQueryRetrieveInformationModelGet), str(ImplicitVRLittleEndian))
@@ -55,6 +57,7 @@ SYNTAXES = (
 """In which it can: each is proposed, so that nothing need be transcoded."""
 
 _SUCCESS, _WARNING = 0x0000, 0xB000
+_LONGEST = 3600.0
 _PENDING = 0xFF00
 _OUT_OF_RESOURCES = 0xA700
 
@@ -111,7 +114,12 @@ def move(
 
 
 def get(
-    peer: Peer, study: str, series: str, folder: Path, cut: threading.Event | None = None
+    peer: Peer,
+    study: str,
+    series: str,
+    folder: Path,
+    limits: Limits,
+    cut: threading.Event | None = None,
 ) -> Retrieval:
     """Fetch a series over the same association into files of a folder, named by number.
 
@@ -119,18 +127,29 @@ def get(
 
     Raises
     ------
+    OutOfSpaceError
+        If there is no room for more.
     AssociationError
         If there is no association.
     RetrieveError
         If the PACS does not answer to the end.
     """
+    count = 0
+    refused: list[NightreadError] = []
 
     def keep(event: Event) -> int:
+        nonlocal count
         try:
-            path = folder / f"{len(list(folder.iterdir()))}.dcm"
-            path.write_bytes(event.encoded_dataset())
+            limits.require(count)
+            (folder / f"{count}.dcm").write_bytes(event.encoded_dataset())
+        except NightreadError as error:
+            # Whoever goes on sending for all that is not waited for.
+            refused.append(error)
+            event.assoc.abort()
+            return _OUT_OF_RESOURCES
         except OSError:
             return _OUT_OF_RESOURCES
+        count += 1
         return _SUCCESS
 
     contexts = [(str(kind), str(syntax)) for kind in STORED for syntax in SYNTAXES]
@@ -140,7 +159,12 @@ def get(
         answers = assoc.send_c_get(
             _identifier(study, series), StudyRootQueryRetrieveInformationModelGet
         )
-        return _ended(peer, answers, "does it take C-GET?")
+        try:
+            return _ended(peer, answers, "does it take C-GET?")
+        except RetrieveError:
+            if refused:
+                raise refused[0] from None
+            raise
 
 
 def _identifier(study: str, series: str) -> Dataset:
@@ -151,10 +175,13 @@ def _identifier(study: str, series: str) -> Dataset:
 
 
 def _ended(peer: Peer, answers: Iterator[tuple[Dataset, Dataset | None]], hint: str) -> Retrieval:
+    deadline = time.monotonic() + _LONGEST
     try:
         for status, _ in answers:
             code = status.get("Status")
             if code == _PENDING:
+                if time.monotonic() > deadline:
+                    raise RetrieveError(f"{peer} does not come to the end of a series in an hour")
                 continue
             if code is None:
                 break

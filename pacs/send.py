@@ -120,8 +120,11 @@ def _store(assoc: Association, file: Part10File, peer: Peer) -> Sent | None:
         )
     try:
         response = assoc.send_c_store(file.path)
-    except (OSError, ValueError, AttributeError, RuntimeError) as error:
-        return _unsent(file, f"could not be sent: {error}")
+    except OSError as error:
+        return _unsent(file, f"could not be sent: {error.strerror or 'it cannot be read'}")
+    except Exception as error:
+        # pydicom raises nearly anything on a file that has changed since it was looked at.
+        return _unsent(file, f"could not be sent ({type(error).__name__}): has it changed?")
     status = response.get("Status")
     if status is None:
         return None

@@ -69,17 +69,17 @@ def _walk(folder: Path) -> Iterator[Part10File | LeftOut]:
                     yield LeftOut(path, "a link to a folder: it is not followed")
                 else:
                     waiting += sorted(path.iterdir(), reverse=True)
-            elif stat.S_ISREG(path.stat().st_mode):
-                yield _look(path)
             else:
-                # A pipe or a device: to open it may never end.
-                yield LeftOut(path, "neither a file nor a folder")
+                yield _look(path)
         except OSError as error:
             yield LeftOut(path, f"cannot be read: {error.strerror}")
 
 
 def _look(path: Path) -> Part10File | LeftOut:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # A pipe or a device: to open it may never end.
+            return LeftOut(path, "neither a file nor a folder")
         meta = _file_meta(path)
     except OSError as error:
         return LeftOut(path, f"cannot be read: {error.strerror or 'it ends too early'}")

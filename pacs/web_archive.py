@@ -13,13 +13,31 @@ import urllib3
 from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset
 
-from pacs.find import FoundSeries, FoundStudy, series_of, study_keys, text_of
+from pacs.find import (
+    FoundSeries,
+    FoundStudy,
+    named_images,
+    named_series,
+    number_of_study,
+    series_of,
+    study_keys,
+    text_of,
+    uid_of,
+)
+from pacs.limits import Limits
 from pacs.question import Question
 from pacs.web_session import WebSession
-from screening.errors import AssociationError, DeliveryError, QueryError, RetrieveError
+from screening.errors import (
+    AssociationError,
+    DeliveryError,
+    NightreadError,
+    QueryError,
+    RetrieveError,
+)
 
 _SECONDS = 60.0
 _LONGEST_RETRIEVAL = 3600.0
+_LONGEST_QUERY = 600.0
 # PS3.18 8.5 and RFC 9110: what says nothing of what was asked for, and may be over soon.
 _BUSY = frozenset({401, 407, 408, 429, 502, 503, 504})
 _MOST_ANSWERED = 50_000_000
@@ -30,8 +48,11 @@ _Answer = TypeVar("_Answer")
 class WebQuery:
     """Questions to a DICOMweb server; its methods are those of `pacs.find.Query`."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self._client = _client(url, token, WebSession(_MOST_ANSWERED))
+    def __init__(self, url: str, token: str, cut: threading.Event) -> None:
+        self._session = WebSession(_MOST_ANSWERED)
+        self._client = _client(url, token, self._session)
+        self._cut = cut
+        self.unnamed = 0
 
     def studies(self, question: Question) -> Iterator[FoundStudy]:
         """Yield the studies that may belong to a batch, each once."""
@@ -39,10 +60,11 @@ class WebQuery:
         for keys in study_keys(question):
             filters = {name: value for name, value in keys.items() if value}
             for found in self._all(self._client.search_for_studies, search_filters=filters):
-                uid = text_of(found, "StudyInstanceUID")
+                uid = uid_of(found, "StudyInstanceUID")
+                self.unnamed += not uid
                 if uid and uid not in known:
                     known.add(uid)
-                    number = text_of(found, "AccessionNumber") or keys["AccessionNumber"]
+                    number = number_of_study(found) or keys["AccessionNumber"]
                     yield FoundStudy(uid, number or None)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
@@ -57,10 +79,7 @@ class WebQuery:
         found = self._all(
             self._client.search_for_series, study_instance_uid=study_instance_uid, fields=fields
         )
-        series = [series_of(each) for each in found if text_of(each, "SeriesInstanceUID")]
-        if not series:
-            raise QueryError("the DICOMweb server lists a study and none of its series")
-        return series
+        return named_series([series_of(each) for each in found])
 
     def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a series."""
@@ -69,7 +88,7 @@ class WebQuery:
             study_instance_uid=study_instance_uid,
             series_instance_uid=series_instance_uid,
         )
-        return frozenset(uid for each in found if (uid := text_of(each, "SOPInstanceUID")))
+        return named_images(uid_of(each, "SOPInstanceUID") for each in found)
 
     def _all(self, search: Callable[..., list[Any]], **choices: object) -> Iterator[Dataset]:
         """Yield all that a search finds, until the server has nothing that is new.
@@ -77,21 +96,28 @@ class WebQuery:
         It may answer with less than all, and some ignore the offset.
         """
         known: set[tuple[str, ...]] = set()
-        page = _asked(lambda: _datasets(search(**choices)))
-        while new := {uids: found for found in page if (uids := _uids(found)) not in known}:
-            known.update(new)
-            yield from new.values()
-            page = _asked(lambda: _datasets(search(offset=len(known), **choices)))
+        with self._session.ending(self._cut, _LONGEST_QUERY):
+            page = _asked(lambda: _datasets(search(**choices)))
+            while new := {uids: found for found in page if (uids := _uids(found)) not in known}:
+                known.update(new)
+                yield from new.values()
+                page = _asked(lambda: _datasets(search(offset=len(known), **choices)))
 
 
 @contextmanager
-def web_querying(url: str, token: str) -> Iterator[WebQuery]:
+def web_querying(url: str, token: str, cut: threading.Event) -> Iterator[WebQuery]:
     """Yield what a DICOMweb server is asked by, as `pacs.find.querying` does for DIMSE."""
-    yield WebQuery(url, token)
+    yield WebQuery(url, token, cut)
 
 
 def get_by_web(
-    url: str, token: str, study: str, series: str, folder: Path, cut: threading.Event
+    url: str,
+    token: str,
+    study: str,
+    series: str,
+    folder: Path,
+    cut: threading.Event,
+    limits: Limits,
 ) -> None:
     """Fetch a series into files of a folder, in the transfer syntax in which it is kept.
 
@@ -99,16 +125,20 @@ def get_by_web(
     ----------
     cut
         Ends it at once when set.
+    limits
+        Of what it may bring.
 
     Raises
     ------
     AssociationError
         If nobody answers, or the server is busy.
+    OutOfSpaceError
+        If there is no room for more.
     RetrieveError
         If the server refuses, breaks off, takes more than an hour, sends nothing, or its answer is
         none of WADO-RS. What came before stays in the folder.
     """
-    session = WebSession()
+    session = WebSession(most_streamed=limits.most_bytes)
     client = _client(url, token, session)
     kept = (("application/dicom", "*"),)
     count = 0
@@ -116,6 +146,7 @@ def get_by_web(
     def fetch() -> None:
         nonlocal count
         for ds in client.iter_series(study, series, media_types=kept):
+            limits.require(count)
             ds.save_as(folder / f"{count}.dcm", enforce_file_format=True)
             count += 1
 
@@ -172,8 +203,10 @@ def _asked(ask: Callable[[], _Answer], begun: Callable[[], bool] = lambda: False
         raise AssociationError(f"the DICOMweb server does not answer: {said}", "nobody") from error
     except DeliveryError as error:
         raise QueryError(str(error)) from error
-    except OSError:
+    except (OSError, NightreadError):
         raise
+    except MemoryError as error:
+        raise QueryError("the DICOMweb server's answer needs more memory than there is") from error
     except Exception as error:
         # pydicom raises nearly anything on what is none of its kind.
         said = type(error).__name__

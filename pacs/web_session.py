@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import requests
@@ -23,11 +24,14 @@ class WebSession(requests.Session):
     ----------
     most_bytes
         Of an answer; 0 where whoever asked reads it piece by piece.
+    most_streamed
+        Of one that is read piece by piece; 0 for any number.
     """
 
-    def __init__(self, most_bytes: int = 0) -> None:
+    def __init__(self, most_bytes: int = 0, most_streamed: int = 0) -> None:
         super().__init__()
         self._most_bytes = most_bytes
+        self._most_streamed = most_streamed
         self._answer: requests.Response | None = None
 
     @property
@@ -83,9 +87,24 @@ class WebSession(requests.Session):
                 "address in the file must say where"
             )
         self._answer = answer
+        if self._most_streamed:
+            answer.iter_content = partial(self._pieces, answer.iter_content)  # type: ignore[method-assign]
         if self._most_bytes:
             answer._content = self._whole(answer)
         return answer
+
+    def _pieces(
+        self,
+        pieces: Callable[..., Iterator[bytes]],
+        *arguments: Any,  # noqa: ANN401
+        **choices: Any,  # noqa: ANN401
+    ) -> Iterator[bytes]:
+        count = 0
+        for piece in pieces(*arguments, **choices):
+            count += len(piece)
+            if count > self._most_streamed:
+                raise DeliveryError("the DICOMweb server sends more than such a series can be")
+            yield piece
 
     def _whole(self, answer: requests.Response) -> bytes:
         content = bytearray()

@@ -129,6 +129,26 @@ def empty(records: Records) -> None:
         connection.execute(text("CREATE SCHEMA public"))
 
 
+def test_a_log_that_a_crash_left_is_not_replayed_into_a_restore(
+    installation: Installation, settings: Settings, tmp_path: Path
+) -> None:
+    # Of the records alone; installation has made them.
+    assert installation.records is not None
+    backup = tmp_path / "a backup %20?"
+    chosen = {"data_dir": settings.data_dir}
+    assert nightread("backup", backup, "--records-only", cwd=tmp_path, **chosen).returncode == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "nightread.sqlite-wal").write_bytes(b"of another time")
+    ran = nightread("restore", backup, cwd=tmp_path, data_dir=other)
+    assert (ran.returncode, "nightread.sqlite-wal" in ran.stderr) == (1, True)
+    (other / "nightread.sqlite-wal").unlink()
+    ran = nightread("restore", backup, cwd=tmp_path, data_dir=other)
+    assert ran.returncode == 0, ran.stderr
+    same = nightread("backup", settings.data_dir, cwd=tmp_path, **chosen)
+    assert (same.returncode, "the installation itself" in same.stderr) == (1, True)
+
+
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     ran = nightread("restore", "empty", cwd=tmp_path)

@@ -16,10 +16,11 @@ import pytest
 from conftest import wait_until
 from console import environment, nightread
 from installation import Installation
+from pydicom import dcmread
 from pydicom.fileset import FileSet
 from sqlalchemy import update
 
-from night.folder import named_files
+from night.folder import file_name, named_files
 from pacs.survey import LeftOut, Part10File, survey
 from phantoms.load import write_load
 from screening.domain.night_batch import BatchState
@@ -176,6 +177,30 @@ def test_a_dicomdir_whose_files_have_other_case_or_are_gone(tmp_path: Path) -> N
     assert len([each for each in found if isinstance(each, Part10File)]) == 3
     (gone,) = [each for each in found if isinstance(each, LeftOut)]
     assert (gone.is_damaged, gone.why) == (True, "named by the DICOMDIR, and not there")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "named", [["..", "secret"], ["", "tmp"], ["a/../../secret"], ["x" * 400], ["PIPE"]]
+)
+def test_a_dicomdir_leads_nowhere_else(tmp_path: Path, named: list[str]) -> None:
+    disc = tmp_path / "disc"
+    burn(write_load(tmp_path / "films", 1, 1, side=64), disc)
+    write_load(tmp_path / "elsewhere", 1, 1, side=64)[0].rename(tmp_path / "secret")
+    os.mkfifo(disc / "PIPE")
+    index = dcmread(disc / "DICOMDIR")
+    for record in index.DirectoryRecordSequence:
+        if "ReferencedFileID" in record:
+            record.ReferencedFileID = named
+    index.save_as(disc / "DICOMDIR")
+    (found,) = named_files(disc / "DICOMDIR")
+    assert isinstance(found, LeftOut)
+    assert found.is_damaged
+
+
+def test_no_two_files_have_one_name() -> None:
+    alike = [Path("a\\xff.dcm"), Path(os.fsdecode(b"a\xff.dcm"))]
+    assert len({file_name(each) for each in alike}) == 2
 
 
 def test_links_and_pipes_in_a_folder_are_listed(tmp_path: Path) -> None:

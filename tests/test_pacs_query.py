@@ -177,3 +177,34 @@ def test_an_hour_that_is_too_much_is_an_error() -> None:
         "000000-025959.999999",
         "000000-005959.999999",
     ]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("uid", ["1.*", "1.2?", "1.2 3", "1" * 129, "\u00fc.1"])
+def test_a_study_without_a_uid_that_can_be_asked_for_is_counted(uid: str) -> None:
+    def find(_: Dataset) -> Answers:
+        yield 0xFF00, said(StudyInstanceUID=uid)
+        yield 0xFF00, said(StudyInstanceUID="1.2")
+        yield 0x0000, None
+
+    with query_peer(find) as archive, querying(archive.peer) as query:
+        found = list(query.studies(DAYS))
+    assert [each.study_instance_uid for each in found] == ["1.2"]
+    assert query.unnamed == 4, "two days, two modalities"
+
+
+def test_a_query_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacs.find._LONGEST_QUERY", 1)
+
+    def find(_: Dataset) -> Answers:
+        while True:
+            yield 0xFF00, said(StudyInstanceUID="1.2")
+            time.sleep(0.05)
+
+    with (
+        query_peer(find) as archive,
+        dropped_sockets(),
+        pytest.raises(QueryError, match="without an end"),
+        querying(archive.peer) as query,
+    ):
+        list(query.studies(DAYS))

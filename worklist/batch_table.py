@@ -149,8 +149,12 @@ def _sum(tally: BatchTally) -> str:
 
 def _exception(study: BatchStudy, batch: Batch) -> list[str]:
     if batch.source == ARCHIVE:
-        return [f"{study.study_instance_uid}: {plain(study.last_error or study.state.value)}"]
+        return [
+            f"{plain(study.study_instance_uid)}: {plain(study.last_error or study.state.value)}"
+        ]
     count = (study.expected or 0) - (study.here or 0)
     what = f"{count} of {study.expected} images missing" if study.expected else "not fetched"
-    lines = [f"{study.study_instance_uid}: {what}, {plain(study.last_error or study.state.value)}"]
-    return lines + [f"    {uid}" for uid in study.missing]
+    lines = [
+        f"{plain(study.study_instance_uid)}: {what}, {plain(study.last_error or study.state.value)}"
+    ]
+    return lines + [f"    {plain(uid)}" for uid in study.missing]

@@ -182,7 +182,7 @@ class Archive:
         limit = time.time() - older_than_seconds
         for folder in sorted(self._instances.iterdir()):
             # The rename changed the time of the change, and nothing else does.
-            yield [path for path in folder.glob("*.dcm") if path.stat().st_ctime <= limit]
+            yield [path for path in folder.glob("[0-9a-f]*.dcm") if path.stat().st_ctime <= limit]
 
 
 def _away() -> ArchiveAwayError:

@@ -24,7 +24,8 @@ def copy_files(source: Archive, target: Archive) -> Iterator[bool]:
     """
     for paths in source.kept_files(0):
         for path in paths:
-            is_new = not target.holds(path.stem)
+            there = target.path(path.stem)
+            is_new = not there.is_file() or there.stat().st_size != path.stat().st_size
             if is_new:
                 _copy(path, target.path(path.stem))
             yield is_new

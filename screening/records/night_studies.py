@@ -71,35 +71,63 @@ def plan_studies(
     return count
 
 
-def note_unknown(
-    session: Session, batch: Batch, accession_numbers: Iterable[str], now: dt.datetime
-) -> None:
-    """Record accession numbers of which the PACS has no study: that is an exception as well.
+_UNKNOWN = "accession number "
+_UNNAMED = "studies without a UID"
 
-    It was none where an earlier round did not know what it knows now.
+
+def note_unknown(
+    session: Session,
+    batch: Batch,
+    accession_numbers: Iterable[str],
+    unnamed: int,
+    now: dt.datetime,
+) -> None:
+    """Record what the PACS does not know, or names in no way: these are exceptions as well.
+
+    They were none where an earlier round did not know what it knows now.
+
+    Parameters
+    ----------
+    accession_numbers
+        Of which it has no study.
+    unnamed
+        How many studies it lists without a UID that can be asked for.
     """
+    row = BatchStudyRow.study_instance_uid
     session.execute(
         delete(BatchStudyRow).where(
-            BatchStudyRow.batch_row == batch.row,
-            BatchStudyRow.study_instance_uid.startswith("accession number "),
+            BatchStudyRow.batch_row == batch.row, row.startswith(_UNKNOWN) | (row == _UNNAMED)
         )
     )
     for number in accession_numbers:
-        new = insert_for(session, BatchStudyRow)
-        session.execute(
-            new.values(
-                batch_row=batch.row,
-                study_instance_uid=f"accession number {number}",
-                accession_number=number,
-                state=FetchState.FAILED.value,
-                attempts=0,
-                due_at=now,
-                arrived=0,
-                missing="[]",
-                settled_at=now,
-                last_error="the PACS has no study of this accession number",
-            ).on_conflict_do_nothing(index_elements=["batch_row", "study_instance_uid"])
-        )
+        why = "the PACS has no study of this accession number"
+        _note_exception(session, batch, f"{_UNKNOWN}{number}", number, why, now)
+    if unnamed:
+        why = f"the PACS lists {unnamed} studies without a UID that can be asked for"
+        _note_exception(session, batch, _UNNAMED, None, why, now)
+
+
+def _note_exception(
+    session: Session,
+    batch: Batch,
+    name: str,
+    accession_number: str | None,
+    why: str,
+    now: dt.datetime,
+) -> None:
+    new = insert_for(session, BatchStudyRow).values(
+        batch_row=batch.row,
+        study_instance_uid=name,
+        accession_number=accession_number,
+        state=FetchState.FAILED.value,
+        attempts=0,
+        due_at=now,
+        arrived=0,
+        missing="[]",
+        settled_at=now,
+        last_error=why,
+    )
+    session.execute(new.on_conflict_do_nothing(index_elements=["batch_row", "study_instance_uid"]))
 
 
 def take_study(

@@ -37,13 +37,16 @@ def write_snapshot(url: str, folder: Path) -> Path:
     target = folder / (SQLITE if is_sqlite else POSTGRESQL)
     part = target.with_suffix(target.suffix + ".part")
     part.unlink(missing_ok=True)
+    part.touch(0o600)
     if is_sqlite:
+        part.unlink()  # SQLite writes into no file that is there
         _copy_sqlite(made, part)
     else:
         _run(["pg_dump", "--format=custom", "--no-owner", f"--file={part}"], made)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+    part.chmod(0o600)
+    _sync(part)
     part.replace(target)
+    _sync(folder)
     return target
 
 
@@ -104,30 +107,49 @@ def count_instances(records: Records) -> int:
 
 def _copy_sqlite(url: URL, part: Path) -> None:
     try:
-        with closing(sqlite3.connect(f"file:{url.database}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{_uri(url.database)}?mode=ro", uri=True)) as connection:
             connection.execute("VACUUM INTO ?", (str(part),))
     except sqlite3.Error as error:
         raise RecordsError(f"the records cannot be copied: {error}") from None
     part.chmod(0o600)
 
 
+def _uri(path: str | Path | None) -> str:
+    return Path(path or "").absolute().as_uri()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _require_empty_file(target: Path) -> None:
-    if target.exists():
+    # A log that a crashed process left would be replayed into what is restored.
+    parts = [target, *(target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal"))]
+    if found := [str(part) for part in parts if part.exists()]:
         raise RecordsError(
-            f"there are records already: {target}. Move them away first; nothing is overwritten"
+            f"there are records already: {', '.join(found)}. Move them away first; nothing is "
+            "overwritten"
         )
 
 
 def _restore_sqlite(source: Path, target: Path) -> None:
     part = target.with_suffix(".part")
     try:
-        with closing(sqlite3.connect(f"file:{source}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{_uri(source)}?mode=ro&immutable=1", uri=True)
+        ) as connection:
             found = connection.execute("PRAGMA integrity_check").fetchone()
         if found != ("ok",):
             raise RecordsError(f"{source} is damaged: {found}")
         shutil.copyfile(source, part)
         part.chmod(0o600)
+        _sync(part)
         part.replace(target)
+        _sync(target.parent)
     except (sqlite3.Error, OSError) as error:
         raise RecordsError(f"{source} cannot be restored: {error}") from None
 
@@ -153,6 +175,10 @@ def _run(command: list[str], url: URL) -> None:
         "PGUSER": url.username,
         "PGPASSWORD": url.password,
         "PGDATABASE": url.database,
+        **{
+            f"PG{name.upper()}": url.query.get(name)
+            for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")
+        },
     }
     environment = os.environ | {name: str(value) for name, value in said.items() if value}
     try:

@@ -35,10 +35,11 @@ def read_report(desk: AtDesk, visitor: Looks, night: Night) -> dict[str, Any]:
 @router.get("/batches")
 def read_batches(
     desk: AtDesk,
-    _: Looks,
+    visitor: Looks,
     limit: Annotated[int, Query(ge=1, le=500, description="The newest so many.")] = 20,
 ) -> list[dict[str, Any]]:
     """Return batches with their counts, the newest first."""
+    desk.note(visitor.actor, Event.LISTED, detail="batches")
     with desk.records.read() as session:
         return [
             batch_object(each, tally_batch(session, each.row))
@@ -48,11 +49,13 @@ def read_batches(
 
 @router.get("/batches/{number}")
 def read_batch(
-    desk: AtDesk, _: Looks, number: Annotated[int, Path(ge=1, lt=2**31)]
+    desk: AtDesk, visitor: Looks, number: Annotated[int, Path(ge=1, lt=2**31)]
 ) -> dict[str, Any]:
     """Return a batch with its counts and every exception."""
     with desk.records.read() as session:
         found = find_batch(session, number)
         if found is None:
             raise RefusalError(404, "there is no such batch")
-        return batch_object(found, tally_batch(session, number), exceptions_of(session, number))
+        told = batch_object(found, tally_batch(session, number), exceptions_of(session, number))
+    desk.note(visitor.actor, Event.LISTED, detail=f"batch {number}")
+    return told
