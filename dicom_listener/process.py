@@ -82,16 +82,18 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
     log.info("listener_processes", pids=sorted(children))
     # The thread starts once all are forked, so that no child inherits its locks.
     records = Records(settings.records_url)
-    with _watched(settings, records):
+    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    with _watched(settings, records, archive):
         failed = _wait_for(children, asked)
     records.close()
     if failed and not asked():
         raise NightreadError("a listening process ended unasked, and the others were stopped")
 
 
-def _watched(settings: Settings, records: Records) -> AbstractContextManager[None]:
+def _watched(
+    settings: Settings, records: Records, archive: Archive
+) -> AbstractContextManager[None]:
     """Answer a monitor: without its database or a place for images a listener refuses them."""
-    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
     checks = {"records": records.check_schema, "archive": archive.require_space}
     return watched(settings, settings.listener_watch_port, records, checks)
 
@@ -157,7 +159,7 @@ def _listen(
     listener.start(ports)
     first = number in ("", "#0")
     # Of several processes the parent answers.
-    with nullcontext() if number else _watched(settings, records):
+    with nullcontext() if number else _watched(settings, records, archive):
         while not asked():
             due.wait(_ROUND_SECONDS)
             due.clear()

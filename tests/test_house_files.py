@@ -59,7 +59,7 @@ def test_units_run_commands_and_use_settings_that_exist() -> None:
         )
     ]
     assert sorted(started) == ["deliver", "listen", "migrate", "night", "serve", "work"]
-    named = (ROOT / "deploy" / "systemd" / "nightread.env").read_text()
+    named = (ROOT / "deploy" / "systemd" / "settings.conf").read_text()
     assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", named)) <= KNOWN
 
 
