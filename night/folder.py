@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import MediaStorageDirectoryStorage
@@ -131,8 +131,9 @@ class FolderImport:
             # Over which the association broke: each once more, alone.
             for file in (each for each in to_send if each.path in broken):
                 noted += [_noted(sent) for sent in self._send([file])]
-            noted = self._without_conflicts(noted, to_send)
         finally:
+            # Also where the door had no room: what is noted is not looked at again.
+            noted = self._without_conflicts(noted, to_send)
             with self._records.begin() as session:
                 note_files(session, batch.row, noted)
                 came = [each.sop_instance_uid for each in noted if each.sop_instance_uid]
@@ -222,24 +223,28 @@ def named_files(path: Path) -> Iterator[Part10File | LeftOut]:
         yield from survey([path])
         return
     for record in records:
-        parts = record.get("ReferencedFileID") or []
-        if parts:  # else it is a patient, a study or a series
-            yield _named(path.parent, [parts] if isinstance(parts, str) else list(parts))
+        if "ReferencedFileID" in record:  # else it is a patient, a study or a series
+            yield _named(path.parent, record)
 
 
-def _named(folder: Path, parts: Sequence[str]) -> Part10File | LeftOut:
+def _named(folder: Path, record: Dataset) -> Part10File | LeftOut:
     """Look at a file that a DICOMDIR names; PS3.10 8.5 lets none be outside of its folder."""
-    name = folder.joinpath(*(str(part).replace("/", "_") for part in parts))
+    nameless = "named by the DICOMDIR, and no name of a file"
+    name = folder
     try:
-        if any(str(part) in ("", ".", "..") or set(str(part)) & {"/", "\0"} for part in parts):
-            return LeftOut(name, "named by the DICOMDIR, and no name of a file", is_damaged=True)
+        value = record.ReferencedFileID
+        parts = [value] if isinstance(value, str) else [str(part) for part in value or [""]]
+        name = folder.joinpath(*(part.replace("/", "_") for part in parts))
+        if any(part in ("", ".", "..") or set(part) & {"/", "\0"} for part in parts):
+            return LeftOut(name, nameless, is_damaged=True)
         file = _found(folder, parts)
         if not file.resolve().is_relative_to(folder.resolve()):
             return LeftOut(file, "named by the DICOMDIR, and not below it", is_damaged=True)
         if not file.is_file():
             return LeftOut(file, "named by the DICOMDIR, and not there", is_damaged=True)
-    except (OSError, ValueError):
-        return LeftOut(name, "named by the DICOMDIR, and no name of a file", is_damaged=True)
+    except Exception:
+        # Of the disk, or of pydicom, which raises nearly anything on a damaged value.
+        return LeftOut(name, nameless, is_damaged=True)
     (found,) = survey([file])
     return found
 

@@ -5,41 +5,26 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
 
+from night.fetching import Fetcher
 from night.morning import Compose, send_reports
 from night.rescreening import rescreen
 from night.schedule import begin_nights
 from night.sources import Source, Sources
-from night.visit import Visit, Visitor
-from pacs.echo import echo
-from pacs.peer import Peer, Trouble
+from pacs.peer import Peer
 from pacs.question import Question
 from screening.archive.archive import Archive
 from screening.domain.night import night_of
-from screening.domain.night_batch import (
-    ARCHIVE,
-    MOST_ATTEMPTS,
-    SHORTEST_PAUSE,
-    FetchState,
-    pause_after,
-)
-from screening.errors import (
-    AssociationError,
-    NightreadError,
-    RecordsError,
-    RetrieveError,
-    UnrecordableError,
-)
+from screening.domain.night_batch import ARCHIVE, SHORTEST_PAUSE, pause_after
+from screening.errors import NightreadError, RecordsError, UnrecordableError
 from screening.records import night_batches, night_studies
 from screening.records.canaries import ask_for_canaries
 from screening.records.engine import Records
 from screening.records.night_batches import Batch
-from screening.records.night_studies import BatchStudy
-from screening.records.night_tally import put_back_images, stat_images_wait, studies_waiting
+from screening.records.night_tally import stat_images_wait, studies_waiting
 
 log = structlog.get_logger(__name__)
 
@@ -237,110 +222,19 @@ class Runner:
         if next_due > now:
             self._postpone(batch, min(next_due - now, _SOON), None)
             return False
-        studies = self._take(batch, source.associations, now)
-        if not studies:
-            return False
-        door = self._door(source)
-        visitor = Visitor(
+        fetcher = Fetcher(
             self._records,
+            self._archive,
             source,
-            door,
+            self._door(source),
             self._own_ae_title,
             self._folder,
             self._stopped,
-            self._archive.require_space,
+            lease=self._lease,
+            shortest_pause=self._shortest_pause,
+            now=self._now,
         )
-        question = Question.model_validate(batch.question)
-        with ThreadPoolExecutor(len(studies)) as pool:
-            by_name = batch.rounds > 1
-            looks = list(pool.map(lambda each: _look_at(visitor, each, question, by_name), studies))
-        away: NightreadError | None = None
-        for study, look in zip(studies, looks, strict=True):
-            if isinstance(look, Visit) and (look.arrived or look.here >= look.expected):
-                self._settle(study, look)
-                continue
-            # Nobody is there, or our own door is shut: that is no attempt of this study's.
-            trouble = look if isinstance(look, AssociationError) else self._shut(door)
-            if self._stopped.is_set():
-                trouble = AssociationError("the night was asked to end", Trouble.OTHER)
-            if trouble is not None:
-                self._give_back(study)
-                away = trouble
-            elif isinstance(look, Visit):
-                self._settle(study, look)
-            else:
-                self._settle_failed(study, str(look))
-        if away is not None:
-            raise away
-        return True
-
-    def _take(self, batch: Batch, count: int, now: dt.datetime) -> list[BatchStudy]:
-        taken: list[BatchStudy] = []
-        with self._records.begin() as session:
-            while len(taken) < count:
-                study = night_studies.take_study(session, batch.row, now, self._lease)
-                if study is None:
-                    break
-                taken.append(study)
-        return taken
-
-    def _shut(self, door: Peer) -> NightreadError | None:
-        """Return why nothing can come in by our own door; ``None`` if it can."""
-        try:
-            self._archive.require_space()
-            echo(door)
-        except NightreadError as error:
-            return error
-        return None
-
-    def _settle(self, study: BatchStudy, visit: Visit) -> None:
-        now = self._now()
-        is_all_here = visit.here >= visit.expected
-        attempts = 0 if visit.arrived or is_all_here else study.attempts + 1
-        if visit.expected == 0:
-            state = FetchState.NONE
-        elif is_all_here:
-            came = study.arrived + len(visit.arrived)
-            state = FetchState.FETCHED if came else FetchState.HELD
-        else:
-            state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
-        why = visit.explanation or "the PACS sent fewer images than it says it has"
-        with self._records.begin() as session:
-            night_studies.settle_study(
-                session,
-                study,
-                state,
-                now,
-                expected=visit.expected,
-                here=visit.here,
-                missing=visit.missing,
-                arrived=len(visit.arrived),
-                attempts=attempts,
-                due_at=now + pause_after(max(1, attempts), self._shortest_pause),
-                error=None if is_all_here else why,
-            )
-            if visit.arrived:
-                put_back_images(session, visit.arrived)
-
-    def _settle_failed(self, study: BatchStudy, why: str) -> None:
-        now, attempts = self._now(), study.attempts + 1
-        state = FetchState.FAILED if attempts >= MOST_ATTEMPTS else FetchState.PLANNED
-        due_at = now + pause_after(attempts, self._shortest_pause)
-        with self._records.begin() as session:
-            night_studies.settle_study(
-                session, study, state, now, attempts=attempts, due_at=due_at, error=why
-            )
-
-    def _give_back(self, study: BatchStudy) -> None:
-        with self._records.begin() as session:
-            night_studies.settle_study(
-                session,
-                study,
-                FetchState.PLANNED,
-                self._now(),
-                attempts=study.attempts,
-                error=study.last_error,
-            )
+        return fetcher.fetch(batch)
 
     def _wait_for(self, batch: Batch, why: str) -> None:
         """Postpone a batch whose PACS, disk or door is away, longer each time."""
@@ -355,16 +249,3 @@ class Runner:
 
 def _bare(accession_number: str) -> str:
     return accession_number.strip().upper()
-
-
-def _look_at(
-    visitor: Visitor, study: BatchStudy, question: Question, by_name: bool
-) -> Visit | NightreadError:
-    try:
-        return visitor.look_at(study.study_instance_uid, question, by_name=by_name)
-    except NightreadError as error:
-        return error
-    except Exception as error:
-        # Whatever it is, the next study is another one. The message may hold a patient.
-        log.exception("study_crashed", study_instance_uid=study.study_instance_uid)
-        return RetrieveError(f"it failed with {type(error).__name__}")

@@ -72,7 +72,9 @@ def start(
     known = configured_sources(settings)
     chosen = source or (known.source[0].name if len(known.source) == 1 else "")
     if known.find(chosen) is None:
-        names = ", ".join(each.name for each in known.source) or "none"
+        names = ", ".join(each.name for each in known.source)
+        if not known.source:
+            raise BatchError(f"{settings.sources_file} names no source (docs/night.md)")
         which = f"no source {chosen}" if chosen else "more than one source"
         raise BatchError(f"there is {which}: say --source, one of {names}")
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from night.sources import Sources
     from screening.settings import Settings
-    from worklist.night_report import NightPlan
+    from worklist.night_plan import NightPlan
 
 
 def read_plan(settings: Settings) -> NightPlan:
@@ -18,7 +18,7 @@ def read_plan(settings: Settings) -> NightPlan:
     SettingsError
         If it cannot be meant.
     """
-    from worklist.night_report import NightPlan
+    from worklist.night_plan import NightPlan
 
     if settings.sources_file is None:
         return NightPlan()
@@ -32,7 +32,7 @@ def plan_of(sources: Sources) -> NightPlan:
     from functools import partial
 
     from night.schedule import nights_between
-    from worklist.night_report import NightPlan
+    from worklist.night_plan import NightPlan
 
     zone = sources.source[0].zone if sources.source else None
     return NightPlan(zone, partial(nights_between, sources), is_known=True)

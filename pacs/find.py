@@ -24,12 +24,12 @@ from screening.errors import QueryError, TooMuchError
 CONTEXT = (str(StudyRootQueryRetrieveInformationModelFind), str(ImplicitVRLittleEndian))
 """The presentation context of the service."""
 
-# PS3.4 Table C.4-1: the second with keys that the PACS does not support, which we need not have.
 # Of printable ASCII, and longer than PS3.5 9.1 has it: senders have odd ones.
 _UID = re.compile(r"[!-)+->@-\[\]-~]{1,128}")
 _LONGEST_NUMBER = 64
 _MOST_DIGITS = 6
 _LONGEST_QUERY = 600.0
+# PS3.4 Table C.4-1: the second with keys that the PACS does not support, which we need not have.
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
 _OUT_OF_RESOURCES = 0xA700
@@ -62,7 +62,13 @@ class FoundSeries:
 
 
 class Query:
-    """Questions over one association."""
+    """Questions over one association.
+
+    Attributes
+    ----------
+    unnamed
+        Answers so far that named a study by no UID that can be asked for.
+    """
 
     def __init__(self, assoc: Association, peer: Peer) -> None:
         self._assoc = assoc

@@ -46,7 +46,7 @@ _Answer = TypeVar("_Answer")
 
 
 class WebQuery:
-    """Questions to a DICOMweb server; its methods are those of `pacs.find.Query`."""
+    """Questions to a DICOMweb server; its methods and attributes are those of `pacs.find.Query`."""
 
     def __init__(self, url: str, token: str, cut: threading.Event) -> None:
         self._session = WebSession(_MOST_ANSWERED)
@@ -97,11 +97,14 @@ class WebQuery:
         """
         known: set[tuple[str, ...]] = set()
         with self._session.ending(self._cut, _LONGEST_QUERY):
-            page = _asked(lambda: _datasets(search(**choices)))
+            page = self._page(search, **choices)
             while new := {uids: found for found in page if (uids := _uids(found)) not in known}:
                 known.update(new)
                 yield from new.values()
-                page = _asked(lambda: _datasets(search(offset=len(known), **choices)))
+                page = self._page(search, offset=len(known), **choices)
+
+    def _page(self, search: Callable[..., list[Any]], **choices: object) -> list[Dataset]:
+        return _asked(lambda: _datasets(search(**choices)), self._session)
 
 
 @contextmanager
@@ -152,7 +155,7 @@ def get_by_web(
 
     try:
         with session.ending(cut, _LONGEST_RETRIEVAL):
-            _asked(fetch, begun=lambda: session.has_answered)
+            _asked(fetch, session)
     except QueryError as error:
         raise RetrieveError(str(error)) from error
     if not count:
@@ -176,13 +179,10 @@ def _client(url: str, token: str, session: WebSession) -> DICOMwebClient:
     return client
 
 
-def _asked(ask: Callable[[], _Answer], begun: Callable[[], bool] = lambda: False) -> _Answer:
+def _asked(ask: Callable[[], _Answer], session: WebSession) -> _Answer:
     """Ask, and put what goes wrong into our words.
 
-    Parameters
-    ----------
-    begun
-        Whether an answer has begun: one that breaks off is no sign that nobody is there.
+    An answer that has begun and breaks off is no sign that nobody is there.
     """
     try:
         return ask()
@@ -198,7 +198,7 @@ def _asked(ask: Callable[[], _Answer], begun: Callable[[], bool] = lambda: False
         raise QueryError("the DICOMweb server's answer is no DICOM JSON") from error
     except requests.RequestException as error:
         said = type(error).__name__
-        if begun():
+        if session.has_answered:
             raise QueryError(f"the DICOMweb server broke off ({said})") from error
         raise AssociationError(f"the DICOMweb server does not answer: {said}", "nobody") from error
     except DeliveryError as error:
@@ -210,6 +210,6 @@ def _asked(ask: Callable[[], _Answer], begun: Callable[[], bool] = lambda: False
     except Exception as error:
         # pydicom raises nearly anything on what is none of its kind.
         said = type(error).__name__
-        if begun() and isinstance(error, urllib3.exceptions.HTTPError):
+        if session.has_answered and isinstance(error, urllib3.exceptions.HTTPError):
             raise QueryError(f"the DICOMweb server broke off ({said})") from error
         raise QueryError(f"the DICOMweb server's answer is none ({said})") from error

@@ -36,7 +36,7 @@ class WebSession(requests.Session):
 
     @property
     def has_answered(self) -> bool:
-        """Whether an answer has begun."""
+        """Whether the answer to the newest request has begun."""
         return self._answer is not None
 
     @contextmanager
@@ -48,8 +48,8 @@ class WebSession(requests.Session):
             deadline = time.monotonic() + longest_seconds
             while not over.wait(_LOOK_SECONDS):
                 if cut.is_set() or time.monotonic() > deadline:
+                    # Again and again: another answer may have begun since.
                     self._break_off()
-                    return
 
         watching = threading.Thread(target=watch, name="web watch", daemon=True)
         watching.start()
@@ -79,6 +79,7 @@ class WebSession(requests.Session):
         DeliveryError
             If the server is elsewhere, or its answer does not end.
         """
+        self._answer = None
         answer = super().send(request, **{**choices, "stream": True, "allow_redirects": False})
         if 300 <= answer.status_code < 400:
             answer.close()

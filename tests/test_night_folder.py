@@ -15,18 +15,23 @@ from pathlib import Path
 import pytest
 from conftest import wait_until
 from console import environment, nightread
+from desk import TestDesk
 from installation import Installation
 from pydicom import dcmread
 from pydicom.fileset import FileSet
 from sqlalchemy import update
 
-from night.folder import file_name, named_files
+from night.folder import FolderImport, file_name, named_files
+from pacs.peer import Peer
+from pacs.send import Sent
 from pacs.survey import LeftOut, Part10File, survey
 from phantoms.load import write_load
-from screening.domain.night_batch import BatchState
+from screening.archive.archive import Archive
+from screening.domain.night_batch import FOLDER, BatchState
+from screening.errors import BatchError
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.batch_files import count_files
-from screening.records.night_batches import find_batch
+from screening.records.night_batches import begin_or_go_on, find_batch
 from screening.records.night_tally import tally_batch
 from screening.records.schema import ScoreRow
 from screening.settings import Settings
@@ -196,6 +201,34 @@ def test_a_dicomdir_leads_nowhere_else(tmp_path: Path, named: list[str]) -> None
     (found,) = named_files(disc / "DICOMDIR")
     assert isinstance(found, LeftOut)
     assert found.is_damaged
+
+
+def test_other_bytes_are_listed_though_the_door_had_no_room_after_them(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.data_dir.mkdir()
+    desk = TestDesk(settings)
+    films = write_load(tmp_path / "films", 2, 1, side=64)
+    first = dcmread(films[0])
+    desk.file(first, None)
+    first.PatientComments = "other bytes"
+    first.save_as(films[0])
+
+    def half(files: list[Part10File], _: Peer) -> Iterator[Sent]:
+        yield Sent(files[0].path, files[0].sop_instance_uid, 0x0000, True, "")
+        yield Sent(files[1].path, files[1].sop_instance_uid, 0xA700, False, "no room")
+
+    monkeypatch.setattr("night.folder.send", half)
+    archive = Archive(settings.archive_dir)
+    with desk.records.begin() as session:
+        batch, _ = begin_or_go_on(session, FOLDER, {"folder": "films"}, desk.now)
+    door = Peer("127.0.0.1", 1, "A", "B")
+    with pytest.raises(BatchError, match="no room"):
+        list(FolderImport(desk.records, archive, door).run(batch, tmp_path / "films"))
+    with desk.records.read() as session:
+        files = count_files(session, batch.row)
+    assert (files.looked_at, files.came, files.lost) == (1, 0, 1)
+    desk.close()
 
 
 def test_no_two_files_have_one_name() -> None:

@@ -25,7 +25,8 @@ from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches, night_studies
 from screening.records.batch_files import BatchFile, note_files
 from screening.settings import Settings
-from worklist.night_report import NightPlan, NightReport, read_night
+from worklist.night_plan import NightPlan
+from worklist.night_report import NightReport, read_night
 from worklist.report_page import report_csv, report_object, report_page, report_text
 
 NIGHT = dt.date(2026, 6, 10)

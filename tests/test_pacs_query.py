@@ -16,9 +16,10 @@ from query_peer import query_peer, said
 from receiver import dropped_sockets
 
 from pacs.find import FoundSeries, querying
+from pacs.limits import Limits
 from pacs.peer import Peer
 from pacs.question import Question
-from pacs.retrieve import move
+from pacs.retrieve import get, move
 from pacs.send import send
 from pacs.survey import Part10File, survey
 from phantoms.load import small_study
@@ -157,6 +158,34 @@ def test_a_day_that_is_too_much_is_asked_for_in_halves(tmp_path: Path) -> None:
         with querying(peer) as query:
             found = [each.study_instance_uid for each in query.studies(question)]
     assert len(found) == len(set(found)) == 9
+
+
+def test_a_pacs_that_sends_more_than_it_says_it_has_is_cut(tmp_path: Path) -> None:
+    program = shutil.which("Orthanc")
+    require(program, "no Orthanc: install Debian's orthanc")
+    assert program is not None
+    (tmp_path / "came").mkdir()
+    images = list(small_study(1, 4, side=64))
+    for number, ds in enumerate(images):
+        # One series of four: a phantom's images have one each.
+        ds.SeriesInstanceUID = images[0].SeriesInstanceUID
+        save(ds, tmp_path / "films" / f"{number}.dcm")
+    more = {"DicomAlwaysAllowGet": True, "DicomAlwaysAllowStore": True}
+    with running_orthanc(program, tmp_path / "orthanc", {}, **more) as orthanc:
+        peer = Peer("127.0.0.1", orthanc.dicom_port, "ORTHANC", "MODALITY")
+        files = [each for each in survey([tmp_path / "films"]) if isinstance(each, Part10File)]
+        assert all(sent.accepted for sent in send(files, peer))
+        first = images[0]
+        with pytest.raises(RetrieveError, match="more images than it says"):
+            get(
+                peer,
+                first.StudyInstanceUID,
+                first.SeriesInstanceUID,
+                tmp_path / "came",
+                # Two of the ten that may have come to a series since it was asked about.
+                Limits(-8, lambda: None),
+            )
+    assert len(list((tmp_path / "came").iterdir())) == 2, "what came before is kept"
 
 
 def test_an_hour_that_is_too_much_is_an_error() -> None:

@@ -151,6 +151,25 @@ def test_a_retrieval_that_breaks_off_is_an_attempt_at_the_study(tmp_path: Path) 
         get_by_web(url, "", "1.2", "1.3", tmp_path, threading.Event(), LIMITS)
 
 
+def test_a_query_that_breaks_off_or_hangs_is_no_sign_that_nobody_is_there() -> None:
+    with (
+        slow_server(b"[", then_close=True) as url,
+        asking(url) as query,
+        pytest.raises(QueryError, match="broke off"),
+    ):
+        query.series("1.2")
+    cut = threading.Event()
+    threading.Timer(1, cut.set).start()
+    began = time.monotonic()
+    with (
+        slow_server(b"[", then_close=False) as url,
+        web_querying(url, "", cut) as query,
+        pytest.raises(QueryError, match="broke off"),
+    ):
+        query.series("1.2")
+    assert time.monotonic() - began < 20
+
+
 def test_a_retrieval_that_hangs_ends_when_the_night_is_to(tmp_path: Path) -> None:
     cut = threading.Event()
     threading.Timer(1, cut.set).start()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import wait_until
+from conftest import require, wait_until
 from console import environment
 from hospital import Hospital
 from installation import Installation
@@ -42,8 +42,8 @@ def hospital(
     # A small disk of its own for the archive, which one can fill.
     settings.archive_dir.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(settings.archive_dir)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here: run it as root")
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    require(mounted, "no disk can be mounted here: run it as root")
     # A kill counts as an attempt at each image that was claimed; here there are several.
     patient = settings.model_copy(update={"maximum_attempts": 20, "worker_processes": 2})
     made = Hospital(tmp_path, patient, request.param)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from pydicom.dataset import Dataset
 
 from models.screener import Screener
@@ -15,8 +16,12 @@ from phantoms.film import Film, codes_of
 from phantoms.radiograph import make_phantom
 from phantoms.study import Patient, View, Visit, image, save
 from screening.errors import NightreadError
+from screening.records.canaries import record_canaries, rounds_to_do
+from screening.records.engine import Records
 from worker.readers import Readers
 from worker.reading import Excluded, Ready, Request
+
+log = structlog.get_logger(__name__)
 
 # Chosen for their spread: the classifier that ships gives them 0.01 to 0.93. A canary that is drawn
 # in another way needs another name.
@@ -30,6 +35,24 @@ _CANARIES = {
 }
 _FILM = Film("DX", "MONOCHROME2", 12)
 _ROWS, _COLUMNS = 640, 512
+
+
+def do_round(records: Records, round_row: int, screener: Screener, readers: Readers) -> None:
+    """Score the canaries for a round, unless that is done.
+
+    Raises
+    ------
+    RecordsError
+        If the database does not answer.
+    """
+    with records.read() as session:
+        if round_row not in rounds_to_do(session, dt.datetime.now(dt.UTC)):
+            return
+    scores = score_canaries(screener, readers)
+    model = screener.classifier.identity
+    with records.begin() as session:
+        record_canaries(session, round_row, model, scores, dt.datetime.now(dt.UTC))
+    log.info("canaries_scored", canaries=len(scores))
 
 
 def score_canaries(screener: Screener, readers: Readers) -> dict[str, float | str]:

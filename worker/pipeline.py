@@ -26,7 +26,6 @@ from screening.errors import (
     NightreadError,
     RecordsError,
 )
-from screening.records.canaries import record_canaries, rounds_to_do
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
 from screening.records.operating_points import find_points
@@ -35,7 +34,7 @@ from screening.records.shadow import record_shadow
 from screening.settings import Settings
 from screening.watching.figures import STAGE_SECONDS
 from worker.batch import Batch, count_outcomes, observation
-from worker.canaries import score_canaries
+from worker.canaries import do_round
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
 from worker.reading import Excluded, Failed, Reading, Ready, Request
@@ -124,13 +123,7 @@ class Pipeline:
         RecordsError
             If the database does not answer.
         """
-        with self._records.read() as session:
-            if round_row not in rounds_to_do(session, _now()):
-                return
-        scores = score_canaries(self._screener, self._readers)
-        with self._records.begin() as session:
-            record_canaries(session, round_row, self._model, scores, _now())
-        log.info("canaries_scored", canaries=len(scores))
+        do_round(self._records, round_row, self._screener, self._readers)
 
     def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0

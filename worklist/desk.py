@@ -18,7 +18,7 @@ from screening.records.engine import Records
 from screening.records.night_tally import BatchTally
 from screening.settings import Settings
 from worklist.frames import Frames
-from worklist.night_report import NightPlan
+from worklist.night_plan import NightPlan
 from worklist.openid import SignInService
 from worklist.shown import filters, span
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from screening.domain.agreement import ReviewedCase
 from screening.domain.canary import CanaryScore
-from screening.domain.control_chart import Control, control_mean, control_share
 from screening.domain.night import day_window, night_window
 from screening.domain.night_batch import ARCHIVE, BatchState
 from screening.records.agreement import reviewed_cases
 from screening.records.canaries import canaries_not_scored, read_canaries
 from screening.records.case_filter import CaseFilter
 from screening.records.cases import Case, list_cases
-from screening.records.deliveries import count_given_up
 from screening.records.engine import Records
 from screening.records.ledger import Ledger, read_ledger
 from screening.records.night_batches import Batch, list_batches
 from screening.records.night_counts import (
-    GroupCount,
     ImageCount,
+    count_given_up,
     count_groups,
     count_images,
     settled_moments,
@@ -30,43 +27,11 @@ from screening.records.night_counts import (
 )
 from screening.records.night_studies import BatchStudy, exceptions_of
 from screening.records.night_tally import BatchTally, is_complete, tally_batch
-
-_RECENTLY = dt.timedelta(hours=36)
-_UNKNOWN = (
-    "whether all schedules have begun is not known here: set NIGHTREAD_SOURCES_FILE as for the "
-    "process that fetches"
-)
+from worklist.night_comparison import Unusual, compare
+from worklist.night_plan import NightPlan
 
 NIGHTS_BEFORE = 14
 """With how many a night is compared."""
-
-
-Beginning = tuple[str, dt.date, dt.datetime]
-"""Which schedule begins which night, and when."""
-
-
-def _nothing(since: dt.datetime, until: dt.datetime) -> Sequence[Beginning]:
-    del since, until
-    return ()
-
-
-@dataclass(frozen=True, slots=True)
-class NightPlan:
-    """What was settled of nights before they came.
-
-    Attributes
-    ----------
-    zone
-        By which it is noon; ``None`` for this machine's.
-    between
-        Returns what begins in a stretch of time.
-    is_known
-        Whether anybody said what should.
-    """
-
-    zone: dt.tzinfo | None = None
-    between: Callable[[dt.datetime, dt.datetime], Sequence[Beginning]] = _nothing
-    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +41,6 @@ class NightBatch:
     batch: Batch
     tally: BatchTally
     exceptions: tuple[BatchStudy, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unusual:
-    """A figure of the night beside the nights before.
-
-    Attributes
-    ----------
-    figure
-        ``flagged``, ``not scored`` (shares of studies) or ``mean score``.
-    group
-        All studies, a scanner or a body part.
-    """
-
-    figure: str
-    group: str
-    control: Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +157,7 @@ def read_night(
     records: Records,
     night: dt.date,
     now: dt.datetime,
-    plan: NightPlan = NightPlan(),
+    plan: NightPlan = NightPlan(),  # noqa: B008 - frozen
 ) -> NightReport:
     """Read all that is to be said of a night.
 
@@ -247,14 +195,8 @@ def read_night(
         tonight = count_groups(session, since, until)
         earlier = [count_groups(session, *each) for each in before]
         old_scores = [score for each in before for score in study_scores(session, *each)]
-        controls = [
-            *_controls(tonight, earlier),
-            Unusual(
-                "mean score",
-                "all",
-                control_mean(study_scores(session, since, until), old_scores),
-            ),
-        ]
+        scores = study_scores(session, since, until)
+        controls = compare(tonight, earlier, scores, old_scores)
         cases = list_cases(session, CaseFilter(since=since, until=until), limit=None)
         canaries = read_canaries(session, since, until)
         not_scored = canaries_not_scored(session, since, until)
@@ -266,14 +208,11 @@ def read_night(
             for moment in settled_moments(session, since, until)
         )
         images = count_images(session, since, until)
-    not_begun = _not_begun(plan.between(since, end), every, now)
-    if not plan.is_known and any(each.schedule for each in every):
-        not_begun = (*not_begun, _UNKNOWN)
     return NightReport(
         night=night,
         since=since,
         until=until,
-        scheduled=not_begun,
+        scheduled=plan.not_begun(since, end, every, now),
         batches=tuple(batches),
         images=images,
         ledger=ledger,
@@ -303,68 +242,6 @@ def _hours(counted: Counter[dt.datetime]) -> tuple[tuple[dt.datetime, int], ...]
     count = int((last - first) / dt.timedelta(hours=1)) + 1
     hours = [first + dt.timedelta(hours=number) for number in range(count)]
     return tuple((hour, counted.get(hour, 0)) for hour in hours)
-
-
-def _controls(
-    tonight: Sequence[GroupCount], earlier: Sequence[Sequence[GroupCount]]
-) -> list[Unusual]:
-    found = []
-    kinds: list[tuple[str, Callable[[GroupCount], str]]] = [
-        ("", lambda each: "all"),
-        ("scanner ", lambda each: each.scanner or "without a name"),
-        ("", lambda each: each.body_part or "no body part"),
-    ]
-    for prefix, label in kinds:
-        for group in sorted({label(each) for each in tonight}):
-            now = _sums([each for each in tonight if label(each) == group])
-            then = [_sums([e for e in night if label(e) == group]) for night in earlier]
-            flagged = control_share(now.flagged, now.scored, [(e.flagged, e.scored) for e in then])
-            not_scored = control_share(
-                now.not_scored, now.studies, [(e.not_scored, e.studies) for e in then]
-            )
-            found.append(Unusual("flagged", prefix + group, flagged))
-            found.append(Unusual("not scored", prefix + group, not_scored))
-    return found
-
-
-def _sums(groups: Sequence[GroupCount]) -> GroupCount:
-    return GroupCount(
-        scanner="",
-        body_part="",
-        studies=sum(each.studies for each in groups),
-        scored=sum(each.scored for each in groups),
-        flagged=sum(each.flagged for each in groups),
-        not_scored=sum(each.not_scored for each in groups),
-    )
-
-
-def _not_begun(
-    scheduled: Sequence[Beginning],
-    batches: Sequence[Batch],
-    now: dt.datetime,
-) -> tuple[str, ...]:
-    begun = {(each.schedule, each.night) for each in batches}
-    first: dict[str | None, dt.date] = {}
-    for each in batches:
-        if each.night is not None:
-            first[each.schedule] = min(each.night, first.get(each.schedule, each.night))
-    return tuple(
-        f"{name} did not begin at {moment:%Y-%m-%d %H:%M %Z}"
-        if moment <= now
-        else f"{name} is to begin at {moment:%Y-%m-%d %H:%M %Z}"
-        for name, night, moment in scheduled
-        if (name, night) not in begun and _was_planned(first.get(name), night, moment, now)
-    )
-
-
-def _was_planned(
-    first: dt.date | None, night: dt.date, moment: dt.datetime, now: dt.datetime
-) -> bool:
-    """Say whether a schedule was there in a night, as far as anybody knows.
-
-    Before its first night it was not; one that has never begun may have come to the file today.
-    """
-    return moment > now - _RECENTLY if first is None else night >= first
 
 
 def _open_ends(found: NightBatch) -> list[str]:

@@ -19,7 +19,7 @@ from worklist.app import make_app
 from worklist.connection import Connection
 from worklist.desk import Desk
 from worklist.frames import Frames
-from worklist.night_report import NightPlan
+from worklist.night_plan import NightPlan
 from worklist.openid import SignInService
 
 

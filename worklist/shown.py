@@ -10,7 +10,7 @@ from urllib.parse import quote
 from screening.domain.reason import Reason
 from screening.records.cases import Case
 from worklist.batch_table import asked_for
-from worklist.night_report import Unusual
+from worklist.night_comparison import Unusual
 from worklist.plain_text import person, plain
 from worklist.signs import age_sign, moment_sign, score_sign
 

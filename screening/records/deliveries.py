@@ -266,20 +266,6 @@ def count_deliveries(session: Session) -> dict[tuple[str, DeliveryState], int]:
     return {(name, DeliveryState(state)): count for name, state, count in counted}
 
 
-def count_given_up(session: Session, since: dt.datetime, until: dt.datetime) -> int:
-    """Count the deliveries that were given up between two moments, and are given up still."""
-    query = (
-        select(func.count())
-        .select_from(DeliveryRow)
-        .where(
-            DeliveryRow.state == DeliveryState.DEAD.value,
-            DeliveryRow.settled_at >= since,
-            DeliveryRow.settled_at < until,
-        )
-    )
-    return session.scalar(query) or 0
-
-
 def settle(
     session: Session,
     delivery: Delivery,

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
+from screening.domain.delivery import DeliveryState
 from screening.domain.instance import InstanceState
 from screening.domain.verdict import FLAGGED, SCORED, Verdict
+from screening.records.delivery_schema import DeliveryRow
 from screening.records.schema import (
     ExclusionRow,
     InstanceRow,
@@ -130,6 +132,20 @@ def settled_moments(
             .join(StudyRow, StudyRow.id == InstanceRow.study_row)
             .where(*_between(since, until), moment >= since, moment < until)
         )
+
+
+def count_given_up(session: Session, since: dt.datetime, until: dt.datetime) -> int:
+    """Count the deliveries that were given up between two moments, and are given up still."""
+    query = (
+        select(func.count())
+        .select_from(DeliveryRow)
+        .where(
+            DeliveryRow.state == DeliveryState.DEAD.value,
+            DeliveryRow.settled_at >= since,
+            DeliveryRow.settled_at < until,
+        )
+    )
+    return session.scalar(query) or 0
 
 
 def _between(since: dt.datetime, until: dt.datetime) -> tuple[ColumnElement[bool], ...]:
