@@ -16,6 +16,7 @@ import datetime as dt
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.apparatus.archived import take_in_study
@@ -56,17 +57,16 @@ def measure(options: argparse.Namespace) -> Report:
     with tempfile.TemporaryDirectory(prefix="nightread-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        with site(folder / "site") as found:
+        with ExitStack() as stack:
+            found = stack.enter_context(site(folder / "site"))
             workers = [found.host(f"worker{number}") for number in range(1, _MOST + 1)]
-            limited = _limit(workers)
+            limited = _limit(workers, stack)
             seed = 0
             for turn in range(1, repeats + 1):
                 for count, measured in rates.items():
                     remark(f"turn {turn} of {repeats}: {count} worker hosts")
                     seed += 1
                     measured.append(_rate(found, workers[:count], folder, seed, studies))
-        for worker in workers:
-            remove_cpu_group(worker.namespace)
     return Report(
         name="hosts",
         reading="k_vs_1: images a second of k worker hosts over those of one; k is the best:",
@@ -81,8 +81,11 @@ def measure(options: argparse.Namespace) -> Report:
     )
 
 
-def _limit(workers: list[Host]) -> bool:
+def _limit(workers: list[Host], stack: ExitStack) -> bool:
     for worker in workers:
+        # When the host is off already: a group with processes in it stays.
+        stack.callback(remove_cpu_group, worker.namespace)
+        stack.callback(worker.switch_off)
         within = cpu_group(worker.namespace, _CORES)
         if within is None:
             remark("no control groups here: the hosts share all cores")

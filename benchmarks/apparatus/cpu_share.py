@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
 _PERIOD = 100_000  # microseconds
+_TRIES, _BETWEEN_TRIES_SECONDS = 50, 0.1
 
 
 def cpu_group(name: str, cores: float) -> list[str] | None:
@@ -33,7 +35,11 @@ def cpu_group(name: str, cores: float) -> list[str] | None:
 
 
 def remove_cpu_group(name: str) -> None:
-    """Remove a group whose processes have ended."""
+    """Remove a group whose processes were killed; the last of them may take a moment to go."""
     for group in (_ROOT / "cpu" / name, _ROOT / name):
-        with contextlib.suppress(OSError):
-            group.rmdir()
+        for _ in range(_TRIES):
+            if not group.exists():
+                break
+            with contextlib.suppress(OSError):
+                group.rmdir()
+            time.sleep(_BETWEEN_TRIES_SECONDS)

@@ -82,7 +82,7 @@ class Host:
         _ip("link", "set", self._link, "up")
 
     def unplug(self) -> None:
-        """Take its cable away: what was said to it keeps a namespace for a while."""
+        """Take its cable away: a namespace with open connections would keep it."""
         _ip("link", "delete", self._link)
 
     def switch_off(self) -> None:
@@ -140,8 +140,8 @@ class Network:
     ) -> None:
         for host in self._hosts:
             host.switch_off()
-            _ip("netns", "delete", host.namespace)
             host.unplug()
+            _ip("netns", "delete", host.namespace)
         _ip("link", "delete", self._tag)
 
     def host(self, name: str) -> Host:
