@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # A study that is in order is scored within minutes of its last image.
 _PATIENCE = dt.timedelta(minutes=15)
 
+# A third of the shortest lease that is of use.
+_CLOCKS_APART = dt.timedelta(seconds=2)
+
 
 def check_records(settings: Settings) -> Iterator[Finding]:
     """Look whether the database answers with our schema, and how long the oldest image waits."""
@@ -31,11 +34,21 @@ def check_records(settings: Settings) -> Iterator[Finding]:
             records.check_schema()
             kind = records.engine.dialect.name
             yield ok("database", f"{kind} answers, schema {SCHEMA_REVISION}")
+            yield _check_clock(records)
             yield _check_waiting(records)
         finally:
             records.close()
     except NightreadError as error:
         yield fail("database", str(error))
+
+
+def _check_clock(records: Records) -> Finding:
+    """Compare our clock with the database's: claims lapse by the clock of each host."""
+    apart = abs(records.clock() - dt.datetime.now(dt.UTC))
+    detail = f"{apart.total_seconds():.1f} s from the database's"
+    if apart > _CLOCKS_APART:
+        return warn("clock", f"{detail}: have both follow NTP, or images are scored twice in vain")
+    return ok("clock", detail)
 
 
 def _check_waiting(records: Records) -> Finding:

@@ -125,9 +125,14 @@ class RawPeer:
     """
 
     def __init__(
-        self, port: int, *, seconds: float = 20.0, connection: socket.socket | None = None
+        self,
+        port: int,
+        *,
+        seconds: float = 20.0,
+        host: str = "127.0.0.1",
+        connection: socket.socket | None = None,
     ) -> None:
-        self.socket = connection or socket.create_connection(("127.0.0.1", port), seconds)
+        self.socket = connection or socket.create_connection((host, port), seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(seconds)
         self._message_id = 0

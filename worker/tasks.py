@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from pathlib import Path
@@ -83,7 +84,8 @@ class ScoringProcess:
             Archive(settings.archive_dir),
             screener,
             readers,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            # Two containers may have one name and one number.
+            worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             shadow=shadow,
         )
 

@@ -30,7 +30,13 @@ def copies(source: Path, folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def take_in_study(records: Records, archive: Archive, paths: Sequence[Path]) -> int:
+def take_in_study(
+    records: Records,
+    archive: Archive,
+    paths: Sequence[Path],
+    *,
+    announce_in: dt.timedelta = dt.timedelta(0),
+) -> int:
     """Keep and record a study as the listener would, and return its row."""
     now = dt.datetime.now(dt.UTC)
     with records.begin() as session:
@@ -47,6 +53,6 @@ def take_in_study(records: Records, archive: Archive, paths: Sequence[Path]) -> 
                 archive.keep(file),
                 association_row=association,
                 now=now,
-                announce_at=now,
+                announce_at=now + announce_in,
             ).study_row
     return study

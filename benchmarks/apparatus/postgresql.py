@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -34,6 +35,10 @@ class PostgreSQL:
     ----------
     folder
         Of its own; empty.
+    address
+        Where it listens.
+    within
+        What to say before its command, to have it run on a host of its own; empty: here.
 
     Raises
     ------
@@ -41,14 +46,17 @@ class PostgreSQL:
         If PostgreSQL is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, address: str = "127.0.0.1", within: Sequence[str] = ()
+    ) -> None:
         programs = find_programs()
         if programs is None:
             raise DependencyError("no PostgreSQL: install Debian's postgresql")
         self._programs, self._folder = programs, folder
         self._user = _unprivileged_user(folder)
         self._port = _lasting_port()
-        self.url = f"postgresql://test@127.0.0.1:{self._port}/postgres"
+        self._address, self._within = address, within
+        self.url = f"postgresql://test@{address}:{self._port}/postgres"
         subprocess.run(
             [
                 *(self._programs / "initdb", "-D", folder / "data"),
@@ -59,19 +67,22 @@ class PostgreSQL:
             user=self._user,
             cwd=folder,
         )
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         folder = self._folder
         self._server = subprocess.Popen(
             [
+                *self._within,
+                *(("setpriv", f"--reuid={self._user}", "--clear-groups") if self._user else ()),
                 *(self._programs / "postgres", "-D", folder / "data"),
                 *("-p", str(self._port), "-k", folder),
-                *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+                *("-c", f"listen_addresses={self._address}", "-c", "max_connections=200"),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            user=self._user,
             cwd=folder,
         )
         deadline = time.monotonic() + _START_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,12 @@ _GIVEN_UP = frozenset({"40001", "40P01"})
 _ATTEMPTS = 5
 
 _Result = TypeVar("_Result")
+
+# A host that loses its power or its network says no good-bye. Without these PostgreSQL would hold
+# the locks of its transaction for two hours, as kernels wait by default (tcp(7)), and its clients
+# would wait for a server that is gone for as long. In seconds; the last in milliseconds.
+_SILENCE = {"idle": 15, "interval": 5, "count": 3}
+_UNANSWERED_MILLISECONDS = 30_000
 
 # Any number will do, as long as every release takes the same one.
 _MIGRATION_LOCK = 0x4E49474854
@@ -214,6 +221,21 @@ class Records:
                 f"{SCHEMA_REVISION}: run nightread migrate"
             )
 
+    def clock(self) -> dt.datetime:
+        """Return the time of the database's host; UTC.
+
+        Raises
+        ------
+        RecordsError
+            If it does not answer.
+        """
+        with _translated(), self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                return dt.datetime.now(dt.UTC)  # a file on this host
+            found = connection.scalar(text("SELECT clock_timestamp()"))
+        assert isinstance(found, dt.datetime)
+        return found
+
     def close(self) -> None:
         """Close every connection, but for one that is writing: it ends with its transaction."""
         with suppress(RecordsError), self._turn_to_write():
@@ -271,5 +293,25 @@ def _open(url: str) -> Engine:
         pool_size=10,
         max_overflow=30,
         hide_parameters=True,
-        connect_args={"connect_timeout": 5},
+        connect_args=_connect_arguments(url),
     )
+
+
+def _connect_arguments(url: str) -> dict[str, str | int]:
+    """Return how a connection to PostgreSQL notices that its other end is gone, on both ends.
+
+    What the URL says itself stands: as ``options``, which a pooler before the server may refuse.
+    """
+    ours: dict[str, str | int] = {
+        "connect_timeout": 5,
+        **{f"keepalives_{name}": value for name, value in _SILENCE.items()},
+        "tcp_user_timeout": _UNANSWERED_MILLISECONDS,
+        "options": " ".join(
+            [
+                *(f"-c tcp_keepalives_{name}={value}" for name, value in _SILENCE.items()),
+                f"-c tcp_user_timeout={_UNANSWERED_MILLISECONDS}",
+            ]
+        ),
+    }
+    said = make_url(url).query
+    return {name: value for name, value in ours.items() if name not in said}
