@@ -11,8 +11,9 @@ from console import ROOT
 from nightread.check_libraries import LIBRARIES
 from nightread.console import make_console
 from screening.settings import PREFIX, Settings
+from screening.settings_source import PLACES
 
-KNOWN = {PREFIX + name.upper() for name in Settings.model_fields} | {"NIGHTREAD_SETTINGS_FILE"}
+KNOWN = {PREFIX + name.upper() for name in Settings.model_fields} | set(PLACES)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
