@@ -14,11 +14,14 @@ COPY . .
 RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,night,embedded,postgres]'
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin nightread \
+RUN groupadd --system --gid 10001 nightread \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /data --shell /usr/sbin/nologin nightread \
     && install -d -o nightread -g nightread -m 700 /data
 COPY --from=build /opt/nightread /opt/nightread
 # Inside a container 0.0.0.0 is the container alone: which port is published is said outside.
+# Libraries keep caches below HOME: /tmp and /data are all that is written to, and /data is shared.
 ENV PATH=/opt/nightread/bin:$PATH \
+    HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     NIGHTREAD_DATA_DIR=/data \
     NIGHTREAD_DICOM_HOST=0.0.0.0 \
