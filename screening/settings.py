@@ -42,6 +42,15 @@ def _ae_title(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 
 
+def _require_place(of: str, url: str, kinds: tuple[str, ...]) -> None:
+    """Check that a server's address has room for the password that is set for it."""
+    password, place = f"{PREFIX}{of}_PASSWORD", f"{PREFIX}{of}_URL"
+    if not url.startswith(kinds):
+        raise ValueError(f"{password} is set, and {place} names no server that it is for")
+    if urlsplit(url).password:
+        raise ValueError(f"{password} is set, and {place} holds a password too: take one out")
+
+
 Network = IPv4Network | IPv6Network
 
 
@@ -351,22 +360,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _passwords_have_a_place(self) -> Settings:
-        places = (
-            ("DATABASE", self.database_url, self.database_password, ("postgresql",), True),
-            ("REDIS", self.redis_url, self.redis_password, ("redis://", "rediss://"), False),
-        )
-        for name, url, password, kinds, by_user in places:
-            if not password:
-                continue
-            setting, place = f"{PREFIX}{name}_PASSWORD", f"{PREFIX}{name}_URL"
-            if not url.startswith(kinds):
-                raise ValueError(f"{setting} is set, and {place} names no server that it is for")
-            if urlsplit(url).password:
+        if self.database_password:
+            _require_place("DATABASE", self.database_url, ("postgresql",))
+            if not urlsplit(self.database_url).username:
                 raise ValueError(
-                    f"{setting} is set, and {place} holds a password too: take one out"
+                    "NIGHTREAD_DATABASE_PASSWORD is set, and NIGHTREAD_DATABASE_URL names no user "
+                    "that it is of: postgresql://user@host/database"
                 )
-            if by_user and not urlsplit(url).username:
-                raise ValueError(f"{setting} is set, and {place} names no user that it is of")
+        if self.redis_password:
+            _require_place("REDIS", self.redis_url, ("redis://", "rediss://"))
         return self
 
     @model_validator(mode="after")

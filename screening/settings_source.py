@@ -24,7 +24,7 @@ PLACES = {
     _SETTINGS_FILE: "File of `NAME=value` lines. Empty: `nightread.env` in the working folder, "
     "where there is one. The environment wins over it.",
     _SECRETS_DIR: "Folder of files that hold one setting each and are named like it, as "
-    "`nightread_database_password`: blanks around it are left out. The environment and the "
+    "`nightread_database_password`; blanks around a value are left out. The environment and the "
     "settings file win over them. Empty: the folder of the unit's credentials, under systemd.",
 }
 """Names that are no settings, but say where these are."""
