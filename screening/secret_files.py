@@ -50,9 +50,6 @@ def _ours(folder: Path) -> Iterator[Path]:
 
 
 def _require_text(folder: Path, path: Path) -> None:
-    # Kubernetes's own files are links, to a folder beside them.
-    if folder.resolve() not in path.resolve().parents:
-        raise SettingsError(f"{path} is a link that leads out of its folder: put the file there")
     try:
         content = path.read_text("utf-8").strip()
     except OSError as error:
@@ -62,6 +59,9 @@ def _require_text(folder: Path, path: Path) -> None:
         ) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: this secret is no text in UTF-8") from None
+    # Kubernetes's own files are links, to a folder beside them.
+    if folder.resolve() not in path.resolve().parents:
+        raise SettingsError(f"{path} is a link that leads out of its folder: put the file there")
     if not content:
         raise SettingsError(f"{path}: this secret is empty: write it, or remove the file")
     if "\n" in content or "\0" in content:

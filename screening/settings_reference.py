@@ -163,7 +163,7 @@ def _takes(name: str, schema: Mapping[str, Any]) -> str:
             return "list, separated by commas"
         case {"type": "object"}:
             return "list of `NAME=PLACE`"
-        case {"format": "path"} | {"anyOf": _}:
+        case {"format": "path"} | {"anyOf": [{"format": "path"}, *_]}:
             return "path"
     return "text"
 

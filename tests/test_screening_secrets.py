@@ -115,6 +115,8 @@ def twice(path: Path) -> None:
     ("name", "make", "said"),
     [
         ("nightread_database_password", unreadable, "cannot be read"),
+        ("nightread_database_password", lambda path: path.symlink_to(path), "cannot be read"),
+        ("nightread_database_password", lambda path: path.symlink_to("gone"), "cannot be read"),
         ("nightread_database_password", empty, "is empty"),
         ("nightread_database_password", lambda path: path.write_bytes(b"\xff\xfe"), "no text"),
         ("nightread_database_password", lambda path: path.write_text("a\nb"), "several lines"),
