@@ -11,6 +11,7 @@ from nightread.check_libraries import check_libraries, check_platform, check_str
 from nightread.check_model import check_decoders, check_model, check_shadow
 from nightread.check_packages import check_packages
 from nightread.check_records import check_records
+from nightread.check_secrets import check_secrets
 from nightread.check_services import check_redis
 from nightread.check_sources import check_sources
 from nightread.check_worklist import check_worklist
@@ -24,6 +25,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_libraries(settings)
     yield from check_strangers()
     yield from check_packages()
+    yield from check_secrets()
     yield check_folder(settings)
     yield from check_records(settings)
     yield from check_redis(settings)

@@ -34,6 +34,7 @@ from nightread.restore import restore
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
+from nightread.settings import settings
 from nightread.shortcuts import shortcuts
 from nightread.study import study
 from nightread.token import token
@@ -61,6 +62,7 @@ _COMMANDS = (
     send,
     wrap,
     doctor,
+    settings,
     listen,
     work,
     serve,

@@ -1,8 +1,9 @@
 """Every setting, once: its unit, its default and the reason for it.
 
-Settings come from the environment and from an optional file of ``NAME=value`` lines, which
-``NIGHTREAD_SETTINGS_FILE`` names (default ``nightread.env`` in the working folder); the environment
-wins. They are built by a process at its entry point and handed down: nothing reads them at import.
+Settings come from the environment, from an optional file of ``NAME=value`` lines, which
+``NIGHTREAD_SETTINGS_FILE`` names (default ``nightread.env`` in the working folder), and from files
+that hold one each, in ``NIGHTREAD_SECRETS_DIR``; the first of these wins. They are built by a
+process at its entry point and handed down: nothing reads them at import.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from screening.domain.lane import LaneRule
 from screening.domain.precision import Precision
-from screening.web_address import is_loopback, require_port, require_safe
+from screening.web_address import is_loopback, require_port, require_safe, with_password
 
 PREFIX = "NIGHTREAD_"
 
@@ -41,6 +42,15 @@ def _ae_title(value: str) -> str:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 
 
+def _require_place(of: str, url: str, kinds: tuple[str, ...]) -> None:
+    """Check that a server's address has room for the password that is set for it."""
+    password, place = f"{PREFIX}{of}_PASSWORD", f"{PREFIX}{of}_URL"
+    if not url.startswith(kinds):
+        raise ValueError(f"{password} is set, and {place} names no server that it is for")
+    if urlsplit(url).password:
+        raise ValueError(f"{password} is set, and {place} holds a password too: take one out")
+
+
 Network = IPv4Network | IPv6Network
 
 
@@ -58,8 +68,15 @@ class Settings(BaseSettings):
     """SQLAlchemy URL. Empty: SQLite in the data folder, enough for one machine;
     ``postgresql://user@host/database`` where several machines share the work."""
 
+    database_password: SecretStr = SecretStr("")
+    """Password of the user in ``NIGHTREAD_DATABASE_URL``, where that holds none. Better in a file
+    (``NIGHTREAD_SECRETS_DIR``) than in a variable."""
+
     redis_url: str = ""
     """Redis URL. Empty: a private Redis on a unix socket, started by ``nightread up``."""
+
+    redis_password: SecretStr = SecretStr("")
+    """Password for ``NIGHTREAD_REDIS_URL``, where that holds none. Better in a file as well."""
 
     ae_title: AETitle = "NIGHTREAD"
     """Our AE title: what a PACS must call."""
@@ -226,8 +243,8 @@ class Settings(BaseSettings):
     openid_client_id: str = "nightread"
     """Who we are to the sign-in service."""
 
-    openid_client_secret: str = Field(default="", repr=False)
-    """What shows it that we are. Empty: a public client."""
+    openid_client_secret: SecretStr = SecretStr("")
+    """What shows it that we are. Empty: a public client. Better in a file than in a variable."""
 
     openid_claim: str = Field(default="preferred_username", pattern="^[A-Za-z_]+$")
     """Which of the service's claims is the name of an account here; ``email`` must be verified."""
@@ -342,6 +359,19 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _passwords_have_a_place(self) -> Settings:
+        if self.database_password:
+            _require_place("DATABASE", self.database_url, ("postgresql",))
+            if not urlsplit(self.database_url).username:
+                raise ValueError(
+                    "NIGHTREAD_DATABASE_PASSWORD is set, and NIGHTREAD_DATABASE_URL names no user "
+                    "that it is of: postgresql://user@host/database"
+                )
+        if self.redis_password:
+            _require_place("REDIS", self.redis_url, ("redis://", "rediss://"))
+        return self
+
+    @model_validator(mode="after")
     def _lease_outlives_sweep(self) -> Settings:
         if self.lease_seconds < self.sweep_seconds:
             raise ValueError(
@@ -423,8 +453,10 @@ class Settings(BaseSettings):
 
     @property
     def records_url(self) -> str:
-        """SQLAlchemy URL of the records, with the embedded default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'nightread.sqlite'}"
+        """SQLAlchemy URL of the records, with the embedded default or the password filled in."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'nightread.sqlite'}"
+        return with_password(self.database_url, self.database_password.get_secret_value())
 
     @property
     def embedded_redis_socket(self) -> Path:
@@ -440,8 +472,10 @@ class Settings(BaseSettings):
 
     @property
     def broker_url(self) -> str:
-        """URL of the Redis that carries the messages, with the embedded default filled in."""
-        return self.redis_url or f"redis+socket://{self.embedded_redis_socket}"
+        """URL of the Redis for messages, with the embedded default or the password filled in."""
+        if not self.redis_url:
+            return f"redis+socket://{self.embedded_redis_socket}"
+        return with_password(self.redis_url, self.redis_password.get_secret_value())
 
     @property
     def minimum_free_bytes(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -44,3 +45,17 @@ def require_safe(url: str) -> str:
     if "@" in parts.netloc:
         raise ValueError("it may hold no user")
     return url
+
+
+def with_password(url: str, password: str) -> str:
+    """Return an address with a password put after its user, or the address where there is none."""
+    if not password:
+        return url
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}").geturl()
+
+
+def without_password(url: str) -> str:
+    """Return an address, or anything else, as it may be shown."""
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)

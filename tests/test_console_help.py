@@ -27,6 +27,7 @@ COMMANDS = [
         "send",
         "wrap",
         "doctor",
+        "settings",
     ),
     *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),

@@ -11,8 +11,9 @@ from console import ROOT
 from nightread.check_libraries import LIBRARIES
 from nightread.console import make_console
 from screening.settings import PREFIX, Settings
+from screening.settings_source import PLACES
 
-KNOWN = {PREFIX + name.upper() for name in Settings.model_fields} | {"NIGHTREAD_SETTINGS_FILE"}
+KNOWN = {PREFIX + name.upper() for name in Settings.model_fields} | set(PLACES)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -38,15 +39,6 @@ def test_containers_use_settings_that_exist(name: str) -> None:
     assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", read(name))) <= KNOWN
 
 
-def test_containers_run_commands_that_exist() -> None:
-    compose = read("docker-compose.yml")
-    started = re.findall(r'^    command: \["([a-z]+)"\]$', compose, re.MULTILINE)
-    assert sorted(started) == ["deliver", "listen", "migrate", "night", "serve", "work"]
-    checked = re.findall(r'\["CMD", "nightread", "([a-z]+)"\]', compose)
-    default = re.findall(r'^CMD \["([a-z]+)"\]$', read("Dockerfile"), re.MULTILINE)
-    assert {*started, *checked, *default} <= commands()
-
-
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
 
@@ -68,18 +60,11 @@ def test_units_have_no_privileges(path: Path) -> None:
     unit = path.read_text()
     for line in ("User=nightread", "NoNewPrivileges=yes", "ProtectSystem=strict", "UMask=0077"):
         assert f"\n{line}\n" in unit
+    loaded = re.findall(r"^LoadCredential=(\w+)$", unit, re.MULTILINE)
+    assert {name for name in loaded if name.upper() in KNOWN} == set(loaded) != set()
     others = {"nightread-migrate.service", "nightread.target", *(each.name for each in UNITS)}
     named = re.findall(r"\bnightread[-.a-z]*\.(?:service|target)\b", unit)
     assert set(named) <= others
-
-
-def test_each_service_waits_for_what_it_needs() -> None:
-    compose = read("docker-compose.yml")
-    services = re.findall(r"^  ([a-z]+):\n    (?:image|<<)", compose, re.MULTILINE)
-    chosen = ["courier", "night"]
-    assert services == ["postgres", "redis", "migrate", "listener", "worker", "worklist", *chosen]
-    # The migration runs to its end and is no server.
-    assert compose.count("healthcheck:") == len(services) - 1
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -24,6 +24,7 @@ from desk import TestDesk
 from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
+from pydantic import SecretStr
 
 from screening.domain.account import Role
 from screening.errors import DependencyError, SettingsError, SignInError
@@ -34,7 +35,7 @@ from worklist.serve import require_users
 
 HERE = "http://127.0.0.1:8080"
 ATTEMPT = Attempt("state", "nonce", "verifier" * 6)
-OPENID = {"worklist_url": HERE, "openid_client_secret": "a secret"}
+OPENID = {"worklist_url": HERE, "openid_client_secret": SecretStr("a secret")}
 
 
 @pytest.fixture(scope="module")
@@ -410,7 +411,7 @@ def test_settings_that_would_not_be_safe_are_refused(
 
 
 def test_the_secret_is_not_in_what_settings_show(tmp_path: Path) -> None:
-    assert "hush" not in repr(Settings(data_dir=tmp_path, openid_client_secret="hush"))
+    assert "hush" not in repr(Settings(data_dir=tmp_path, openid_client_secret=SecretStr("hush")))
 
 
 def test_beyond_loopback_an_account_without_a_password_is_enough(

@@ -179,7 +179,7 @@ class SignInService:
             "redirect_uri": settings.worklist_url + CALLBACK,
             "code_verifier": verifier,
         }
-        secret = settings.openid_client_secret
+        secret = settings.openid_client_secret.get_secret_value()
         if not secret:
             form["client_id"] = settings.openid_client_id
         # RFC 6749, 2.3.1: both are encoded as in a form first.
