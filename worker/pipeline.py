@@ -24,6 +24,7 @@ from screening.domain.verdict import OperatingPoints
 from screening.errors import (
     ArchiveAwayError,
     NightreadError,
+    OutOfSpaceError,
     RecordsError,
 )
 from screening.records.claims import ClaimedInstance, claim
@@ -202,7 +203,8 @@ class Pipeline:
             )
         try:
             path = self._archive.open_path(instance.digest)
-        except ArchiveAwayError as error:
+        except (ArchiveAwayError, OutOfSpaceError) as error:
+            # No fault of the image: it waits for somebody to mend that.
             return Failed(f"{error} while reading", counts=False)
         except NightreadError as error:
             return Failed(f"{error} while reading")

@@ -1,0 +1,81 @@
+"""What a store of S3 answers when it does not do what it was asked, in our words.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html has the codes.
+"""
+
+from __future__ import annotations
+
+from screening.domain.s3_address import S3Address
+from screening.errors import ArchiveAwayError, ArchiveError, NightreadError, OutOfSpaceError
+
+_FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
+_CHANGED = {"BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"}
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"}
+# Of AWSErrors that blame who asks, those that come as 400.
+_REFUSED = {"ExpiredToken", "InvalidToken", "AuthorizationHeaderMalformed", "ProfileNotFound"}
+
+
+def is_missing(error: Exception) -> bool:
+    """Say whether an error is that an object is not there; a HEAD does not tell of which kind."""
+    return _code(error) in ("NoSuchKey", "404")
+
+
+def explained(error: Exception, address: S3Address) -> NightreadError:
+    """Return what the sender, the log and the operator are told of an error.
+
+    What concerns one image is an `ArchiveError`; all else is the archive being away: it is no fault
+    of the image, which waits.
+    """
+    if isinstance(error, NightreadError):
+        return error
+    code = _code(error)
+    if code in _FULL:
+        return OutOfSpaceError(f"the store of {address} is full ({code}): make room there")
+    if code in _CHANGED:
+        return ArchiveError(
+            f"the bytes changed on their way to {address} ({code}), and were refused: send the "
+            "image again; if it comes again, look at what is between"
+        )
+    if code == "EntityTooLarge":
+        return ArchiveError(f"{address} takes no file of this size ({code}): S3 takes 5 GB at once")
+    if code == "InvalidObjectState":
+        return ArchiveError(
+            f"an object of {address} was moved to a storage class that answers no request ({code}):"
+            " bring it back, and end the rule that moves them"
+        )
+    if code in ("NoSuchBucket", "404"):
+        return ArchiveAwayError(
+            f"there is no bucket {address.bucket}: create it, or correct NIGHTREAD_ARCHIVE_URL. "
+            "Images wait"
+        )
+    if code == "RequestTimeTooSkewed":
+        return ArchiveAwayError(
+            f"{address} refuses us: this host's clock is off by more than it bears ({code}): set "
+            "it. Images wait"
+        )
+    if _status(error) in (401, 403) or code in _NO_CREDENTIALS | _REFUSED:
+        return ArchiveAwayError(
+            f"{address} refuses our credentials ({code}): look at "
+            "NIGHTREAD_ARCHIVE_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID, NIGHTREAD_ARCHIVE_REGION, "
+            "and what they may do there. Images wait"
+        )
+    return ArchiveAwayError(
+        f"{address} does not answer as it should ({code}): look at it, at the network, and at "
+        "NIGHTREAD_ARCHIVE_ENDPOINT. Images wait"
+    )
+
+
+def _response(error: Exception) -> dict[str, dict[str, object]]:
+    # s3fs raises an OSError of its own, whose cause is what the store said.
+    found = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
+    return found if isinstance(found, dict) else {}
+
+
+def _code(error: Exception) -> str:
+    """Return the store's own code, or else the name of what happened."""
+    code = _response(error).get("Error", {}).get("Code")
+    return str(code) if code else type(error).__name__
+
+
+def _status(error: Exception) -> object:
+    return _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
