@@ -62,6 +62,8 @@ class Bucket:
         In the form of AWS's shared credentials; ``None`` for the usual places.
     seconds
         How long a request may take in all.
+    page_objects
+        That are listed at once; S3 lists a thousand at the most.
     """
 
     address: S3Address
@@ -69,6 +71,7 @@ class Bucket:
     region: str = ""
     credentials_file: Path | None = field(default=None, repr=False)
     seconds: float = 30.0
+    page_objects: int = 1000
 
     @cached_property
     def _files(self) -> S3FileSystem:
@@ -188,7 +191,7 @@ class Bucket:
         self._ask("delete_object", Key=self.address.key(name))
 
     def pages(self, folder: str) -> Iterator[list[StoredObject]]:
-        """Yield the objects below a folder, a thousand at a time.
+        """Yield the objects below a folder, page by page.
 
         Raises
         ------
@@ -200,6 +203,7 @@ class Bucket:
             found = self._ask(
                 "list_objects_v2",
                 Prefix=self.address.key(folder) + "/",
+                MaxKeys=self.page_objects,
                 **more,
             )
             assert found is not None
