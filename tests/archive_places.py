@@ -61,7 +61,7 @@ class S3Place:
     ) -> None:
         self.bucket = f"archive-{next(_NUMBERS)}"
         self.wire = wire
-        self.client: Any = server.client()
+        self.client: Any = server.client
         self.client.create_bucket(Bucket=self.bucket)
         folder.mkdir(exist_ok=True)
         self.settings = settings.model_copy(
@@ -70,7 +70,7 @@ class S3Place:
                 "archive_endpoint": wire.url,
                 "archive_region": "us-east-1",
                 "archive_credentials_file": write_credentials(folder / "credentials"),
-                "archive_seconds": 2.0,
+                "archive_seconds": 20.0,
             }
         )
 
@@ -90,6 +90,12 @@ class S3Place:
     def keys(self) -> list[str]:
         found = self.client.list_objects_v2(Bucket=self.bucket)
         return [each["Key"] for each in found.get("Contents", ())]
+
+    def empty(self) -> None:
+        """Forget all but that the archive was made."""
+        for key in self.keys():
+            if not key.endswith(MARKER):
+                self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def lose_marker(self) -> None:
         self.client.delete_object(Bucket=self.bucket, Key=f"of/us/{MARKER}")

@@ -105,19 +105,22 @@ class FaultyWire:
 def _hand_on(
     source: socket.socket, target: socket.socket, cut: int | None, flip: int | None
 ) -> None:
+    """Hand on in one direction to its end, or to its fault."""
     passed = 0
-    with contextlib.suppress(OSError):
+    try:
         while piece := source.recv(1 << 14):
             if flip is not None and passed <= flip < passed + len(piece):
                 at = flip - passed
                 piece = piece[:at] + bytes([piece[at] ^ 1]) + piece[at + 1 :]
             if cut is not None and passed + len(piece) > cut:
                 target.sendall(piece[: cut - passed])
-                break
+                raise ConnectionResetError
             target.sendall(piece)
             passed += len(piece)
-    _reset(source)
-    _reset(target)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        _reset(source)
+        _reset(target)
 
 
 def _reset(connection: socket.socket) -> None:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class S3Server:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
+    @cached_property
     def client(self) -> Any:  # noqa: ANN401 - the library has no type for it
         """A client that shares nothing with ours, for looking into the store."""
         return boto3.client(
@@ -73,6 +75,8 @@ class Checked:
         if refused:
             status, code = refused
             start_response(status, [("Content-Type", "application/xml")])
+            if environ["REQUEST_METHOD"] == "HEAD":
+                return []
             return [b"<Error><Code>%s</Code><Message>as S3</Message></Error>" % code.encode()]
         environ["wsgi.input"] = io.BytesIO(body)
         return self._application(environ, start_response)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # A store that does not answer is told from a slow one: what it answers may still take long.
 _CONNECT_SECONDS = 5.0
 
+# The library reads its tables first, and asks this host for its credentials.
+_START_SECONDS = 60.0
+
 # What this host's disk says, and no connection does.
 _OF_THE_DISK = {
     errno.EACCES,
@@ -104,6 +107,10 @@ class Bucket:
             skip_instance_cache=True,
         )
         files.retries = 1
+        try:
+            files.connect(timeout=_START_SECONDS)
+        except Exception as error:
+            raise explained(error, self.address) from error
         return files
 
     def put(self, name: str, path: Path) -> None:
