@@ -28,40 +28,39 @@ def explained(error: Exception, address: S3Address) -> NightreadError:
     """
     if isinstance(error, NightreadError):
         return error
+    # The sender is told the first 64 characters: the reason comes first.
     code = _code(error)
     if code in _FULL:
-        return OutOfSpaceError(f"the store of {address} is full ({code}): make room there")
+        return OutOfSpaceError(f"the archive's store is full ({code}): make room in {address}")
     if code in _CHANGED:
         return ArchiveError(
-            f"the bytes changed on their way to {address} ({code}), and were refused: send the "
-            "image again; if it comes again, look at what is between"
+            f"the bytes changed on their way ({code}), and were refused: send the image again; if "
+            f"that comes again, look at what is between this host and {address}"
         )
     if code == "EntityTooLarge":
-        return ArchiveError(f"{address} takes no file of this size ({code}): S3 takes 5 GB at once")
+        return ArchiveError(f"the archive's store takes no file of this size ({code})")
     if code == "InvalidObjectState":
         return ArchiveError(
-            f"an object of {address} was moved to a storage class that answers no request ({code}):"
-            " bring it back, and end the rule that moves them"
+            f"the archive's store put it away ({code}): bring it back from its storage class, and "
+            f"end the rule that moves what is in {address}"
         )
+    return ArchiveAwayError(f"{_why_away(error, code, address)}. Images wait")
+
+
+def _why_away(error: Exception, code: str, address: S3Address) -> str:
     if code in ("NoSuchBucket", "404"):
-        return ArchiveAwayError(
-            f"there is no bucket {address.bucket}: create it, or correct NIGHTREAD_ARCHIVE_URL. "
-            "Images wait"
-        )
+        return f"there is no bucket {address.bucket}: create it, or correct NIGHTREAD_ARCHIVE_URL"
     if code == "RequestTimeTooSkewed":
-        return ArchiveAwayError(
-            f"{address} refuses us: this host's clock is off by more than it bears ({code}): set "
-            "it. Images wait"
-        )
+        return f"the archive's store refuses us ({code}): set this host's clock"
     if _status(error) in (401, 403) or code in _NO_CREDENTIALS | _REFUSED:
-        return ArchiveAwayError(
-            f"{address} refuses our credentials ({code}): look at "
-            "NIGHTREAD_ARCHIVE_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID, NIGHTREAD_ARCHIVE_REGION, "
-            "and what they may do there. Images wait"
+        return (
+            f"the archive's store refuses our credentials ({code}): look at "
+            "NIGHTREAD_ARCHIVE_CREDENTIALS_FILE or AWS's variables, at NIGHTREAD_ARCHIVE_REGION, "
+            f"and at what they may do in {address}"
         )
-    return ArchiveAwayError(
-        f"{address} does not answer as it should ({code}): look at it, at the network, and at "
-        "NIGHTREAD_ARCHIVE_ENDPOINT. Images wait"
+    return (
+        f"the archive's store does not answer ({code}): look at it, at the network, and at "
+        f"NIGHTREAD_ARCHIVE_ENDPOINT ({address})"
     )
 
 
