@@ -94,8 +94,10 @@ class FaultyWire:
 
     def _say(self, client: socket.socket, answer: bytes) -> None:
         with contextlib.suppress(OSError):
-            client.recv(1 << 20)
-            client.sendall(answer)
+            asked = client.recv(1 << 20)
+            # To HEAD the body is left out, RFC 9110 9.3.2.
+            head = asked.startswith(b"HEAD ") and b"\r\n\r\n" in answer
+            client.sendall(answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head else answer)
             client.shutdown(socket.SHUT_WR)
             while client.recv(1 << 16):
                 pass

@@ -98,6 +98,8 @@ class Bucket:
             config_kwargs={
                 "connect_timeout": min(_CONNECT_SECONDS, self.seconds),
                 "read_timeout": self.seconds,
+                # A listener serves so many associations at once.
+                "max_pool_connections": 32,
                 "retries": {"total_max_attempts": 1},
                 # We send Content-MD5, which every store knows, and compare our own digest.
                 "request_checksum_calculation": "when_required",
