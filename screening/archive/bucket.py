@@ -133,7 +133,7 @@ class Bucket:
                 digest = hashlib.file_digest(file, _md5)
                 file.seek(0)
                 self._put(name, file, digest.digest())
-        except FileNotFoundError as error:
+        except OSError as error:
             raise refusal(error, path) from error
 
     def put_text(self, name: str, content: bytes) -> None:
@@ -164,9 +164,10 @@ class Bucket:
         ArchiveError
             If it cannot be brought.
         """
+        files = self._files
         source = f"{self.address.bucket}/{self.address.key(name)}"
         try:
-            self._files.get_file(source, str(path), timeout=self.seconds, max_concurrency=1)
+            files.get_file(source, str(path), timeout=self.seconds, max_concurrency=1)
         except OSError as error:
             if error.errno in _OF_THE_DISK and error.__cause__ is None:
                 raise refusal(error, path) from error
@@ -231,8 +232,9 @@ class Bucket:
         may_be_missing: bool = False,
         **parameters: Any,  # noqa: ANN401 - S3's own
     ) -> dict[str, Any] | None:
+        files = self._files
         try:
-            answer: dict[str, Any] = self._files.call_s3(
+            answer: dict[str, Any] = files.call_s3(
                 method, Bucket=self.address.bucket, timeout=self.seconds, **parameters
             )
         except Exception as error:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html has the code
 from __future__ import annotations
 
 from screening.domain.s3_address import S3Address
-from screening.errors import ArchiveAwayError, ArchiveError, NightreadError, OutOfSpaceError
+from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
 
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
 _CHANGED = {"BadDigest", "InvalidDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"}
@@ -20,14 +20,12 @@ def is_missing(error: Exception) -> bool:
     return _code(error) in ("NoSuchKey", "404")
 
 
-def explained(error: Exception, address: S3Address) -> NightreadError:
+def explained(error: Exception, address: S3Address) -> ArchiveError:
     """Return what the sender, the log and the operator are told of an error.
 
     What concerns one image is an `ArchiveError`; all else is the archive being away: it is no fault
     of the image, which waits.
     """
-    if isinstance(error, NightreadError):
-        return error
     # The sender is told the first 64 characters: the reason comes first.
     code = _code(error)
     if code in _FULL:

@@ -61,8 +61,11 @@ class Cache:
             if digest_of(path) == digest:
                 return path
         with self.borrow(digest, fetch) as part:
-            self._brought_bytes += part.stat().st_size
-            part.replace(path)
+            try:
+                self._brought_bytes += part.stat().st_size
+                part.replace(path)
+            except OSError as error:
+                raise refusal(error, path) from error
         return path
 
     @contextmanager
@@ -76,16 +79,29 @@ class Cache:
         """
         path = self._folder / f"{uuid.uuid4().hex}.part"
         try:
-            self._make_room()
-            _bring(digest, fetch, path)
+            self._bring(digest, fetch, path)
             yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _bring(self, digest: str, fetch: Callable[[Path], None], path: Path) -> None:
+        """Fetch an instance to a path, and refuse one whose bytes are not those of its digest."""
+        try:
+            self._make_room()
+            fetch(path)
+            found = digest_of(path)
         except OutOfSpaceError:
             self._make_room(full=True)  # for who asks next
             raise
         except OSError as error:
             raise refusal(error, path) from error
-        finally:
-            path.unlink(missing_ok=True)
+        except HeaderError:
+            found = ""
+        if found != digest:
+            raise ArchiveError(
+                f"the archive's instance {digest[:16]}... is damaged: its bytes are not those that "
+                "came. Restore it, or send the image again"
+            )
 
     def forget(self, digest: str) -> None:
         """Remove a copy, if there is one."""
@@ -107,20 +123,6 @@ class Cache:
             if full or total > aim or used_at < now - _OLDEST_SECONDS:
                 path.unlink(missing_ok=True)
                 total -= size
-
-
-def _bring(digest: str, fetch: Callable[[Path], None], path: Path) -> None:
-    """Fetch an instance to a path, and refuse one whose bytes are not those of its digest."""
-    fetch(path)
-    try:
-        found = digest_of(path)
-    except HeaderError:
-        found = ""
-    if found != digest:
-        raise ArchiveError(
-            f"the archive's instance {digest[:16]}... is damaged: its bytes are not those that "
-            "came. Restore it, or send the image again"
-        )
 
 
 def _copies(folder: Path) -> list[tuple[float, int, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -92,7 +93,9 @@ class FolderArchive(Archive):
         try:
             self.incoming.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise refusal(error, self.incoming) from error
+            # Who reads alone may have the share mounted so; who receives is told at each image.
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise refusal(error, self.incoming) from error
 
     def path(self, digest: str) -> Path:
         """Return where the instance with this digest lies, or would lie."""
