@@ -37,7 +37,7 @@ from benchmarks.apparatus.report import (
 )
 from benchmarks.read import write_images
 from nightread.migrate import migrate_records
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.dicom.display import read_display
 from screening.domain.account import Role
 from screening.records.engine import Records
@@ -100,7 +100,7 @@ def _fill(settings: Settings, source: Path, folder: Path, cases: int) -> str:
     """File cases that wait to be screened, and return the link that signs somebody in."""
     migrate_records(settings)
     records = Records(settings.records_url)
-    archive = Archive(settings.archive_dir)
+    archive = FolderArchive(settings.archive_dir)
     for _ in range(cases):
         take_in_study(records, archive, copies(source, folder, 1))
     now = dt.datetime.now(dt.UTC)

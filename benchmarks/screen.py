@@ -49,7 +49,7 @@ from benchmarks.read import write_images
 from models.bundle import read_bundle
 from models.classifier import Classifier
 from models.screener import Screener
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.records.cases import tally
 from screening.records.engine import Records
 from screening.settings import Settings
@@ -137,7 +137,7 @@ class _Bench:
         settings = Settings(data_dir=folder, abstain_unlike=False)
         self.records = Records(settings.records_url)
         migrations.upgrade(self.records)
-        self.archive = Archive(settings.archive_dir)
+        self.archive = FolderArchive(settings.archive_dir)
         self.readers = Readers(settings, [screener.classifier.input])
         self._pipeline = Pipeline(
             settings, self.records, self.archive, screener, self.readers, "benchmark"

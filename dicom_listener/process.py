@@ -18,6 +18,7 @@ from dicom_listener.listener import Listener, listener_name
 from dicom_listener.tls import tls_context
 from screening import logs
 from screening.archive.archive import Archive
+from screening.archive.opening import open_archive
 from screening.errors import NightreadError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
@@ -82,7 +83,7 @@ def _run_several(settings: Settings, ports: Sequence[Port]) -> None:
     log.info("listener_processes", pids=sorted(children))
     # The thread starts once all are forked, so that no child inherits its locks.
     records = Records(settings.records_url)
-    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    archive = open_archive(settings)
     with _watched(settings, records, archive):
         failed = _wait_for(children, asked)
     records.close()
@@ -94,7 +95,11 @@ def _watched(
     settings: Settings, records: Records, archive: Archive
 ) -> AbstractContextManager[None]:
     """Answer a monitor: without its database or a place for images a listener refuses them."""
-    checks = {"records": records.check_schema, "archive": archive.require_space}
+    checks = {
+        "records": records.check_schema,
+        "archive": archive.require_there,
+        "disk": archive.require_space,
+    }
     return watched(settings, settings.listener_watch_port, records, checks)
 
 
@@ -148,7 +153,8 @@ def _listen(
 ) -> None:
     """Listen until asked to stop; the first of several processes announces for all."""
     records = Records(settings.records_url)
-    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    archive = open_archive(settings)
+    archive.require_there()
     announcer = Announcer(
         records,
         make_app(settings.broker_url, lease_seconds=settings.lease_seconds),

@@ -10,17 +10,21 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from pathlib import Path
 
 import structlog
 
 from screening.archive.archive import Archive
-from screening.archive.incoming_file import content_digest
 from screening.dicom.header import read_header
-from screening.dicom.part10 import data_set_offset
+from screening.dicom.intact import digest_of
 from screening.domain.kept_file import KeptFile
 from screening.domain.lane import LaneRule
-from screening.errors import HeaderError, NightreadError, UnrecordableError
+from screening.errors import (
+    ArchiveAwayError,
+    ArchiveError,
+    HeaderError,
+    NightreadError,
+    UnrecordableError,
+)
 from screening.records import association as associations
 from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
@@ -105,36 +109,34 @@ class Settling:
         ------
         RecordsError
             If the database does not answer.
-        OSError
+        ArchiveError
             If the archive cannot be read.
         """
         adopted = 0
-        for paths in self._archive.kept_files(self._patience_seconds):
+        for files in self._archive.kept_files(self._patience_seconds):
             if stopping.is_set():
                 break
             with self._records.read() as session:
-                known = held_digests(session, [path.stem for path in paths])
-            adopted += self._adopt([path for path in paths if path.stem not in known])
+                known = held_digests(session, [file.digest for file in files])
+            adopted += self._adopt([file for file in files if file.digest not in known])
         return adopted
 
-    def _adopt(self, orphans: list[Path]) -> int:
+    def _adopt(self, orphans: list[KeptFile]) -> int:
         adopted = 0
-        for path in orphans:
+        for file in orphans:
             try:
-                adopted += self._take_in(path)
-            except (HeaderError, UnrecordableError, OSError) as error:
-                log.error("orphan_not_adopted", file=path.name, error=str(error))
+                adopted += self._take_in(file)
+            except ArchiveAwayError:
+                raise
+            except (ArchiveError, HeaderError, UnrecordableError, OSError) as error:
+                log.error("orphan_not_adopted", file=file.digest, error=str(error))
         return adopted
 
-    def _take_in(self, path: Path) -> bool:
+    def _take_in(self, file: KeptFile) -> bool:
+        path = self._archive.open_path(file.digest)
         header = read_header(path)
-        digest = content_digest(
-            path,
-            offset=data_set_offset(path),
-            transfer_syntax_uid=header.transfer_syntax_uid,
-        )
-        if digest != path.stem:
-            log.error("orphan_damaged", file=path.name)
+        if digest_of(path) != file.digest:
+            log.error("orphan_damaged", file=file.digest)
             return False
         now = dt.datetime.now(dt.UTC)
         with self._records.begin() as session:
@@ -142,7 +144,7 @@ class Settling:
             take_in(
                 session.connection(),
                 header,
-                KeptFile(digest, path.stat().st_size),
+                file,
                 association_row=row,
                 now=now,
                 announce_at=now,

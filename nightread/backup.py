@@ -48,21 +48,16 @@ def backup(
 def _copy_archive(settings: Settings, folder: Path, count: int) -> int:
     """Copy the files that are not there yet, about ``count``, and return how many it was."""
     from nightread.terminal import progress, remarks
-    from screening.archive.archive import Archive
     from screening.archive.copying import copy_files
-    from screening.errors import ArchiveError
+    from screening.archive.folder_archive import FolderArchive
+    from screening.archive.opening import open_archive
 
     copied = 0
-    try:
-        with progress(remarks()) as bar:
-            task = bar.add_task("files", total=count)
-            for is_new in copy_files(Archive(settings.archive_dir), Archive(folder)):
-                copied += is_new
-                bar.advance(task)
-    except OSError as error:
-        raise ArchiveError(
-            f"the archive could not be copied: {error.strerror}; make room, and run it again"
-        ) from None
+    with progress(remarks()) as bar:
+        task = bar.add_task("files", total=count)
+        for is_new in copy_files(open_archive(settings), FolderArchive(folder)):
+            copied += is_new
+            bar.advance(task)
     return copied
 
 

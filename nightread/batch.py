@@ -269,7 +269,7 @@ def _bring_in(records: Records, settings: Settings, batch: Batch, path: Path) ->
     from nightread.own_address import own_address
     from nightread.terminal import progress, remarks
     from pacs.peer import Peer
-    from screening.archive.archive import Archive
+    from screening.archive.opening import open_archive
     from screening.errors import SettingsError
     from screening.records.night_tally import studies_waiting
 
@@ -278,7 +278,7 @@ def _bring_in(records: Records, settings: Settings, batch: Batch, path: Path) ->
     where = own_address(settings.dicom_host), settings.dicom_port
     title = next(iter(settings.storing_ae_titles or settings.calling_ae_titles), "NIGHTREAD_SCU")
     door = Peer(*where, settings.ae_title, title)
-    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    archive = open_archive(settings)
     bringing = FolderImport(records, archive, door)
     with progress(remarks()) as bar:
         task = bar.add_task("looking at files", total=None)

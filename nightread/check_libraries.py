@@ -67,6 +67,7 @@ LIBRARIES = {
     ),
     "night": ("cronsim", "dicomweb-client", "jinja2", "pillow", "pynetdicom", "tzdata"),
     "postgres": ("psycopg",),
+    "s3": ("s3fs",),
 }
 _STRANGERS = ("torchvision", "timm")
 
@@ -90,6 +91,8 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
         if extra == "courier" and settings.destinations_file is None:
             continue
         if extra == "night" and settings.sources_file is None:
+            continue
+        if extra == "s3" and not settings.archive_url.startswith("s3://"):
             continue
         for name in names:
             if name not in known:

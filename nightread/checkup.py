@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nightread.check_archive import check_archive
 from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
 from nightread.check_folder import check_folder
@@ -27,6 +28,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_packages()
     yield from check_secrets()
     yield check_folder(settings)
+    yield from check_archive(settings)
     yield from check_records(settings)
     yield from check_redis(settings)
     yield from check_door(settings)

@@ -9,6 +9,7 @@ import warnings
 
 import typer
 
+from nightread.archive import archive
 from nightread.associations import associations
 from nightread.audit import audit
 from nightread.backup import backup
@@ -82,6 +83,7 @@ _COMMANDS = (
 )
 _HIDDEN = (broker,)
 _GROUPS = (
+    ("archive", archive),
     ("batch", batch),
     ("user", user),
     ("token", token),

@@ -28,7 +28,7 @@ def deliver(parent: Parent = 0) -> None:
     from pacs.outgoing import remove_left
     from pacs.watched_file import WatchedFile
     from screening import logs
-    from screening.archive.archive import Archive
+    from screening.archive.opening import open_archive
     from screening.dicom.decoders import Decoders
     from screening.records.engine import Records
     from screening.settings_source import load_settings
@@ -39,7 +39,7 @@ def deliver(parent: Parent = 0) -> None:
     file = _file(settings)
     records = Records(settings.records_url)
     records.check_schema()
-    archive = Archive(settings.archive_dir)
+    archive = open_archive(settings)
     decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
     log = structlog.get_logger(__name__)
     ended = threading.Event()

@@ -27,7 +27,7 @@ def night(parent: Parent = 0) -> None:
     from nightread.sources import configured_sources
     from pacs.watched_file import WatchedFile
     from screening import logs
-    from screening.archive.archive import Archive
+    from screening.archive.opening import open_archive
     from screening.records.engine import Records
     from screening.settings_source import load_settings
     from screening.watching.port import watched
@@ -55,7 +55,7 @@ def night(parent: Parent = 0) -> None:
     if watch is not None:
         watch.start()
     log = structlog.get_logger(__name__)
-    archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+    archive = open_archive(settings)
     checks = {"records": records.check_schema, "archive": archive.require_space}
     with watched(settings, settings.night_watch_port, records, checks):
         while not ended.is_set():

@@ -25,14 +25,14 @@ def drawn_page(found: NightReport, records: Records, settings: Settings) -> str:
 def _thumbnails(found: NightReport, records: Records, settings: Settings) -> dict[str, bytes]:
     """Draw the image of each case that has its highest score; one that cannot be is left out."""
     from nightread.terminal import progress, remarks
-    from screening.archive.archive import Archive
+    from screening.archive.opening import open_archive
     from screening.dicom.decoders import Decoders
-    from screening.errors import PixelError
+    from screening.errors import ArchiveError, PixelError
     from screening.records.located import hottest_image
     from worklist.frame import picture_bytes
     from worklist.thumbnail import SIDE, thumbnail
 
-    archive = Archive(settings.archive_dir)
+    archive = open_archive(settings)
     decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
     drawn: dict[str, bytes] = {}
     with progress(remarks()) as bar:
@@ -42,8 +42,8 @@ def _thumbnails(found: NightReport, records: Records, settings: Settings) -> dic
             if image is None:
                 continue
             try:
-                picture = decoders.run(picture_bytes, archive.path(image.digest), 2 * SIDE)
-            except PixelError:
+                picture = decoders.run(picture_bytes, archive.open_path(image.digest), 2 * SIDE)
+            except (ArchiveError, PixelError):
                 continue
             drawn[case.study_instance_uid] = thumbnail(picture, image.heat)
     decoders.close()

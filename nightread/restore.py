@@ -19,9 +19,9 @@ def restore(
     """
     from nightread.data_folder import held
     from nightread.terminal import progress, remark, remarks
-    from screening.archive.archive import Archive
     from screening.archive.copying import copy_files
-    from screening.errors import ArchiveError
+    from screening.archive.folder_archive import FolderArchive
+    from screening.archive.opening import open_archive
     from screening.records.snapshot import read_snapshot, require_snapshot
     from screening.settings_source import load_settings
 
@@ -30,20 +30,16 @@ def restore(
         require_snapshot(settings.records_url, folder)
         copied = 0
         if (folder / "archive").is_dir():
-            source, target = Archive(folder / "archive"), Archive(settings.archive_dir)
-            try:
-                with progress(remarks()) as bar:
-                    task = bar.add_task("files", total=None)
-                    for is_new in copy_files(source, target):
-                        copied += is_new
-                        bar.advance(task)
-            except OSError as error:
-                raise ArchiveError(
-                    f"the archive could not be restored: {error.strerror}; make room, and run it "
-                    "again"
-                ) from None
+            source, target = FolderArchive(folder / "archive"), open_archive(settings)
+            target.require_there()
+            with progress(remarks()) as bar:
+                task = bar.add_task("files", total=None)
+                for is_new in copy_files(source, target):
+                    copied += is_new
+                    bar.advance(task)
         else:
-            remark(f"{folder} holds no archive: put its files into {settings.archive_dir}")
+            where = settings.archive_url or settings.archive_dir
+            remark(f"{folder} holds no archive: put its files into {where}")
         # At last: a restore that was cut off before can be run again.
         read_snapshot(settings.records_url, folder)
     remark(f"the records and {copied} files are restored: nightread verify compares them")

@@ -21,8 +21,8 @@ def verify(
     """
     from nightread.database import opened
     from nightread.terminal import progress, remarks, write, write_json
-    from screening.archive.archive import Archive
     from screening.archive.inspection import trouble_with
+    from screening.archive.opening import open_archive
     from screening.records.archived import archived_files
     from screening.records.holdings import held_digests
     from screening.records.snapshot import count_instances
@@ -30,7 +30,7 @@ def verify(
     from worklist.plain_text import plain
 
     settings = load_settings()
-    archive = Archive(settings.archive_dir)
+    archive = open_archive(settings)
     troubles: list[dict[str, str]] = []
     strangers: list[str] = []
     files = 0
@@ -50,10 +50,11 @@ def verify(
                         }
                     )
                 bar.advance(task)
-        for paths in archive.kept_files(0):
+        for kept in archive.kept_files(0):
+            found = [file.digest for file in kept]
             with records.read() as session:
-                known = held_digests(session, [path.stem for path in paths])
-            strangers += [path.stem for path in paths if path.stem not in known]
+                known = held_digests(session, found)
+            strangers += [digest for digest in found if digest not in known]
     if as_json:
         write_json({"files": files, "troubles": troubles, "without_record": strangers})
     else:

@@ -14,13 +14,14 @@ import tempfile
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from screening.domain.lane import LaneRule
 from screening.domain.precision import Precision
+from screening.domain.s3_address import S3Address
 from screening.web_address import is_loopback, require_port, require_safe, with_password
 
 PREFIX = "NIGHTREAD_"
@@ -71,6 +72,27 @@ class Settings(BaseSettings):
     database_password: SecretStr = SecretStr("")
     """Password of the user in ``NIGHTREAD_DATABASE_URL``, where that holds none. Better in a file
     (``NIGHTREAD_SECRETS_DIR``) than in a variable."""
+    archive_url: str = ""
+    """Where the images are kept. Empty: a folder in the data folder. ``file:///mnt/archive``, a
+    share that several hosts mount; or ``s3://bucket/prefix``, as docs/archive.md describes them."""
+
+    archive_endpoint: str = ""
+    """Address of a store that speaks S3 and is not AWS's, as ``https://s3.hospital:9000``."""
+
+    archive_region: str = ""
+    """Region of the bucket. Empty: what AWS's own variables and files say."""
+
+    archive_credentials_file: Path | None = None
+    """File with ``aws_access_key_id`` and ``aws_secret_access_key`` below ``[default]``. Empty:
+    AWS's own variables, files and roles."""
+
+    archive_seconds: float = Field(default=30.0, ge=1, le=600)
+    """How long one request to S3 may take in all, an image's bytes included. A sender waits as
+    long for its answer."""
+
+    archive_cache_gigabytes: float = Field(default=10.0, ge=0, le=100000)
+    """Room for copies of what was read from S3, on each host, in 10^9 bytes: a night's images of
+    ten megabytes are read once by the worker and a few times by the desk."""
 
     redis_url: str = ""
     """Redis URL. Empty: a private Redis on a unix socket, started by ``nightread up``."""
@@ -320,7 +342,12 @@ class Settings(BaseSettings):
         return found
 
     @field_validator(
-        "tls_certificate", "tls_key", "tls_authorities", "destinations_file", mode="before"
+        "tls_certificate",
+        "tls_key",
+        "tls_authorities",
+        "archive_credentials_file",
+        "destinations_file",
+        mode="before",
     )
     @classmethod
     def _no_path(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
@@ -349,6 +376,20 @@ class Settings(BaseSettings):
                 "sqlite:////absolute/path.sqlite or postgresql://user@host/database is needed"
             )
         return value
+
+    @field_validator("archive_url")
+    @classmethod
+    def _known_archive(cls, value: str) -> str:
+        if value.startswith("s3://"):
+            S3Address.read(value)
+        elif value and not value.startswith("file:///"):
+            raise ValueError("file:///absolute/path or s3://bucket/prefix is needed")
+        return value
+
+    @field_validator("archive_endpoint")
+    @classmethod
+    def _safe_endpoint(cls, value: str) -> str:
+        return require_safe(value).rstrip("/") if value else value
 
     @field_validator("redis_url")
     @classmethod
@@ -443,7 +484,9 @@ class Settings(BaseSettings):
 
     @property
     def archive_dir(self) -> Path:
-        """Folder of the received bytes."""
+        """Folder of the received bytes; with S3, of what is arriving here and of copies."""
+        if self.archive_url.startswith("file://"):
+            return Path(unquote(urlsplit(self.archive_url).path))
         return self.data_dir / "archive"
 
     @property

@@ -24,7 +24,9 @@ from screening.records.engine import Records
 from screening.settings import Settings
 
 if TYPE_CHECKING:
+    from faulty_wire import FaultyWire
     from orthanc_server import Orthanc
+    from s3_server import S3Server
 
 
 def require(condition: object, reason: str) -> None:
@@ -136,6 +138,27 @@ def embedded_redis(settings: Settings) -> Iterator[EmbeddedRedis]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A store that speaks S3."""
+    from s3_server import S3Server
+
+    server = S3Server(free_port())
+    wait_until(server.answers, 30, "the store answers")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def wire(s3_server: S3Server) -> Iterator[FaultyWire]:
+    """A wire to the store, which may fail."""
+    from faulty_wire import FaultyWire
+
+    opened = FaultyWire(s3_server.port)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

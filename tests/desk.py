@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 import migrations
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.domain.account import Role, User
 from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.prediction import ModelIdentity, Prediction
@@ -55,7 +55,7 @@ class TestDesk:
     def __post_init__(self) -> None:
         self.records = Records(self.settings.records_url)
         migrations.upgrade(self.records)
-        self.archive = Archive(self.settings.archive_dir)
+        self.archive = FolderArchive(self.settings.archive_dir)
         self.frames = Frames(20.0, 2_000_000_000)
         desk = Desk(
             self.settings,

@@ -24,7 +24,7 @@ from pacs.peer import Peer
 from pacs.question import Question
 from pacs.send import send
 from pacs.survey import Part10File, survey
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.domain.instance import InstanceState
 from screening.domain.night_batch import BatchState
 from screening.domain.prediction import Prediction
@@ -142,7 +142,7 @@ class Hospital:
     def waits_for(self, what: str) -> bool:
         return what in (self.batch()[0].last_error or "")
 
-    def runner(self, archive: Archive | None = None, **choices: Any) -> Runner:  # noqa: ANN401
+    def runner(self, archive: FolderArchive | None = None, **choices: Any) -> Runner:  # noqa: ANN401
         """Return a runner in this process, whose failures wait for nothing."""
         settings = self.settings
         assert settings.sources_file is not None
@@ -150,7 +150,7 @@ class Hospital:
         given: dict[str, Any] = {"shortest_pause": dt.timedelta(0), **choices}
         return Runner(
             self.installation.records,
-            archive or Archive(settings.archive_dir),
+            archive or FolderArchive(settings.archive_dir),
             read_sources(settings.sources_file, settings.ae_title),
             lambda _: door,
             settings.ae_title,

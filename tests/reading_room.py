@@ -13,7 +13,7 @@ from models.classifier import Classifier
 from models.input_settings import InputSettings
 from models.screener import Screener
 from phantoms.study import save
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.domain.precision import Precision
@@ -34,7 +34,7 @@ class Room:
         self.settings = settings
         self.records = Records(settings.records_url)
         migrations.upgrade(self.records)
-        self.archive = Archive(settings.archive_dir)
+        self.archive = FolderArchive(settings.archive_dir)
         self.classifier = classifier
 
     def receive(self, *datasets: Dataset) -> int:
@@ -76,7 +76,7 @@ class Room:
 
 def file_data_set(
     session: Session,
-    archive: Archive,
+    archive: FolderArchive,
     ds: Dataset,
     association: int,
     at: dt.datetime | None = None,

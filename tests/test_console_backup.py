@@ -15,7 +15,7 @@ from installation import Installation
 
 from dicom_listener.settling import Settling
 from phantoms.load import write_load
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.records.snapshot import count_instances
@@ -67,7 +67,7 @@ def test_a_backup_is_an_installation_elsewhere(
     installation.stop()
     # As a listener does when it starts, but for the half minute that it leaves to others.
     other = Installation(settings.model_copy(update={"data_dir": elsewhere}))
-    archive = Archive(elsewhere / "archive")
+    archive = FolderArchive(elsewhere / "archive")
     assert Settling(archive, other.records, "here:1", 0.0).settle(threading.Event()) == 4
     other.stop()
     assert verify(elsewhere)[1]["without_record"] == []

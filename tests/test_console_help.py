@@ -31,7 +31,7 @@ COMMANDS = [
     ),
     *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("batch", "user", "token", "points", "audit", "bundle"),
+    *("archive", "batch", "user", "token", "points", "audit", "bundle"),
 ]
 
 

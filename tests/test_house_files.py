@@ -95,7 +95,7 @@ def test_every_target_of_make_is_in_its_help() -> None:
 def test_the_doctor_knows_every_library() -> None:
     extras = PROJECT["optional-dependencies"]
     assert required(PROJECT["dependencies"]) | {"redis"} == set(LIBRARIES[""])
-    for extra in ("listener", "worker", "postgres"):
+    for extra in ("listener", "worker", "postgres", "s3"):
         assert required(extras[extra]) == set(LIBRARIES[extra])
 
 

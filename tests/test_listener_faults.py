@@ -22,7 +22,7 @@ from sqlalchemy import select
 from test_listener_store import Door
 
 import migrations
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.archive.incoming_file import content_digest
 from screening.dicom.part10 import data_set_offset
 from screening.queue.app import QUEUE
@@ -94,7 +94,7 @@ class Shop:
 
     def require_kept(self) -> None:
         """What was acknowledged has its row, its file, and its study in the outbox."""
-        rows, archive = self.rows(), Archive(self.settings.archive_dir)
+        rows, archive = self.rows(), FolderArchive(self.settings.archive_dir)
         studies = {row.study_row for row in self.outbox()}
         assert self.acknowledged <= set(rows), "an acknowledged image is lost"
         for row in rows.values():
@@ -325,8 +325,8 @@ def test_what_an_earlier_run_left_is_not_in_the_way(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 os.getpid = lambda: 1
-from screening.archive.archive import Archive
-Archive(Path(sys.argv[1])).receive(b"head", "1.2").require_whole()
+from screening.archive.folder_archive import FolderArchive
+FolderArchive(Path(sys.argv[1])).receive(b"head", "1.2").require_whole()
 os._exit(0)
 """
     for _ in range(2):

@@ -39,7 +39,7 @@ from test_listener_store import a_door, associations
 
 import migrations
 from phantoms.load import write_load
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.records.cases import tally
 from screening.records.engine import Records
 from screening.records.schema import AssociationRow, InstanceRow, OutboxRow
@@ -112,7 +112,7 @@ class House:
 
     def require_kept(self) -> None:
         assert self.acknowledged <= self.received()
-        archive = Archive(self.settings.archive_dir)
+        archive = FolderArchive(self.settings.archive_dir)
         with self.records.read() as session:
             for row in session.scalars(select(InstanceRow)):
                 archive.open_path(row.digest)

@@ -13,7 +13,7 @@ from pynetdicom import AE
 
 from pacs.answers import leave_answers
 from phantoms.load import write_load
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.archive.incoming_file import content_digest
 from screening.dicom.part10 import data_set_offset
 from screening.settings import Settings
@@ -64,7 +64,7 @@ def test_a_listener_killed_in_mid_study_has_kept_all_that_it_acknowledged(
     kept = {image.sop_instance_uid for image in dossier.images}
     assert acknowledged <= kept
     assert len(kept - acknowledged) <= 1, "at most the one whose answer was under way"
-    archive = Archive(installation.settings.archive_dir)
+    archive = FolderArchive(installation.settings.archive_dir)
     for image in dossier.images:
         path = archive.open_path(image.digest)
         digest = content_digest(

@@ -267,7 +267,7 @@ def test_a_disk_that_fails_at_the_last_step_refuses_too(
         if step == "replace":
             patched.setattr(Path, "replace", broken)
         else:
-            patched.setattr("screening.archive.archive._sync_folder", broken)
+            patched.setattr("screening.archive.folder_archive._sync", broken)
         assert peer.store("1.2.3", image("1.2.3")).status == 0xA700
         assert list(door.archive.incoming.iterdir()) == []
         patched.undo()

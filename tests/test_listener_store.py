@@ -42,7 +42,7 @@ from dicom_listener import listener as listener_module
 from dicom_listener.address import open_ports
 from dicom_listener.listener import Listener
 from pacs.answers import leave_answers
-from screening.archive.archive import Archive
+from screening.archive.opening import open_archive
 from screening.dicom.part10 import data_set_offset
 from screening.errors import DependencyError
 from screening.records import outbox
@@ -63,7 +63,7 @@ class Door:
         self.settings = settings
         self.records = Records(settings.records_url)
         migrations.upgrade(self.records)
-        self.archive = Archive(settings.archive_dir, minimum_free_bytes=settings.minimum_free_bytes)
+        self.archive = open_archive(settings)
         self.due = threading.Event()
         self.listener = Listener(settings, self.archive, self.records, self.due)
         self.listener.start(open_ports(settings))

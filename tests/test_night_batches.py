@@ -15,7 +15,7 @@ from pydicom import dcmread
 
 from phantoms.load import small_study, write_load
 from phantoms.study import save
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.domain.night_batch import BatchState, FetchState
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.ledger import read_ledger
@@ -199,7 +199,7 @@ def test_it_waits_for_stat_images_for_room_and_for_its_hours(
     batch, tally = hospital.batch()
     assert (batch.last_error, tally.here) == ("stat images are read first", 0)
     hospital.screen()
-    full = Archive(hospital.settings.archive_dir, minimum_free_bytes=10**18)
+    full = FolderArchive(hospital.settings.archive_dir, minimum_free_bytes=10**18)
     hospital.run_until(hospital.runner(archive=full), lambda: hospital.waits_for("GB free"))
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)
     hospital.set_hours(f"{later:%H:%M}", f"{later + dt.timedelta(hours=1):%H:%M}")

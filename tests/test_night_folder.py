@@ -26,7 +26,7 @@ from pacs.peer import Peer
 from pacs.send import Sent
 from pacs.survey import LeftOut, Part10File, survey
 from phantoms.load import write_load
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.domain.night_batch import FOLDER, BatchState
 from screening.errors import BatchError
 from screening.queue.embedded import EmbeddedRedis
@@ -219,7 +219,7 @@ def test_other_bytes_are_listed_though_the_door_had_no_room_after_them(
         yield Sent(files[1].path, files[1].sop_instance_uid, 0xA700, False, "no room")
 
     monkeypatch.setattr("night.folder.send", half)
-    archive = Archive(settings.archive_dir)
+    archive = FolderArchive(settings.archive_dir)
     with desk.records.begin() as session:
         batch, _ = begin_or_go_on(session, FOLDER, {"folder": "films"}, desk.now)
     door = Peer("127.0.0.1", 1, "A", "B")

@@ -13,7 +13,7 @@ from night.runner import Runner
 from night.schedule import begin_nights, moments_due, nights_between
 from night.sources import Hours, Schedule, Source, Sources, read_sources
 from pacs.peer import Peer
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.errors import SettingsError
 from screening.records.canaries import rounds_to_do
 from screening.records.engine import Records
@@ -149,7 +149,7 @@ def test_without_schedules_the_canaries_are_asked_for_each_evening(
     moment = at(1, 17)
     runner = Runner(
         records,
-        Archive(tmp_path / "archive"),
+        FolderArchive(tmp_path / "archive"),
         Sources(source=(PACS,)),
         lambda _: Peer("127.0.0.1", 1, "A", "B"),
         "NIGHTREAD",

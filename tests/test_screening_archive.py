@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.archive.incoming_file import IncomingFile, content_digest
 from screening.domain.kept_file import KeptFile
 from screening.errors import ArchiveError, OutOfSpaceError
@@ -17,31 +17,31 @@ DIGEST = blake3(b"1.2\0content").hexdigest()
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "archive")
+def archive(tmp_path: Path) -> FolderArchive:
+    return FolderArchive(tmp_path / "archive")
 
 
-def arrive(archive: Archive, content: bytes = b"content") -> IncomingFile:
+def arrive(archive: FolderArchive, content: bytes = b"content") -> IncomingFile:
     file = archive.receive(b"meta", "1.2")
     file.write(memoryview(content))
     return file
 
 
-def test_what_is_kept_lies_under_its_digest_and_nowhere_else(archive: Archive) -> None:
+def test_what_is_kept_lies_under_its_digest_and_nowhere_else(archive: FolderArchive) -> None:
     assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
     assert archive.open_path(DIGEST).read_bytes() == b"metacontent"
     assert archive.open_path(DIGEST).parts[-2:] == (DIGEST[:2], f"{DIGEST}.dcm")
     assert list(archive.incoming.iterdir()) == []
 
 
-def test_only_the_owner_may_read_it(archive: Archive) -> None:
+def test_only_the_owner_may_read_it(archive: FolderArchive) -> None:
     archive.keep(arrive(archive))
     for folder in (archive.incoming, *archive.path(DIGEST).parents[:2]):
         assert folder.stat().st_mode & 0o077 == 0, folder
 
 
 def test_the_file_is_synced_before_its_name_and_its_name_before_the_return(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
+    archive: FolderArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
     fsync, replace = os.fsync, Path.replace
@@ -60,7 +60,7 @@ def test_the_file_is_synced_before_its_name_and_its_name_before_the_return(
     assert steps == ["file", "rename", "folder"]
 
 
-def test_keeping_the_same_content_again_mends_what_was_damaged(archive: Archive) -> None:
+def test_keeping_the_same_content_again_mends_what_was_damaged(archive: FolderArchive) -> None:
     archive.keep(arrive(archive))
     archive.path(DIGEST).write_bytes(b"metacon")
     assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
@@ -68,7 +68,7 @@ def test_keeping_the_same_content_again_mends_what_was_damaged(archive: Archive)
 
 
 def test_a_file_is_locked_until_it_has_left_the_folder_of_what_arrives(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
+    archive: FolderArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = Path.replace
 
@@ -81,19 +81,19 @@ def test_a_file_is_locked_until_it_has_left_the_folder_of_what_arrives(
     assert archive.keep(arrive(archive)) == KeptFile(DIGEST, 11)
 
 
-def test_a_missing_instance_is_an_error_that_says_what_to_do(archive: Archive) -> None:
+def test_a_missing_instance_is_an_error_that_says_what_to_do(archive: FolderArchive) -> None:
     with pytest.raises(ArchiveError, match="send the image again"):
         archive.open_path(DIGEST)
 
 
 def test_too_little_free_space_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    archive = Archive(tmp_path, minimum_free_bytes=1 << 60)
+    archive = FolderArchive(tmp_path, minimum_free_bytes=1 << 60)
     with pytest.raises(OutOfSpaceError, match="NIGHTREAD_MINIMUM_FREE_GIGABYTES"):
         archive.require_space()
 
 
 def test_a_disk_that_fills_up_while_writing_is_named(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
+    archive: FolderArchive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -114,10 +114,10 @@ def test_a_disk_that_fills_up_while_writing_is_named(
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ArchiveError, match="cannot write"):
-        Archive(tmp_path / "file" / "archive")
+        FolderArchive(tmp_path / "file" / "archive")
 
 
-def test_debris_is_removed_and_what_still_arrives_is_left(archive: Archive) -> None:
+def test_debris_is_removed_and_what_still_arrives_is_left(archive: FolderArchive) -> None:
     arriving = arrive(archive)
     debris = archive.incoming / "tmp2.dcm"
     debris.write_bytes(b"half")

@@ -20,7 +20,7 @@ from reading_room import file_data_set, now
 
 from benchmarks.apparatus.postgresql import PostgreSQL, find_programs
 from phantoms.load import small_study
-from screening.archive.archive import Archive
+from screening.archive.folder_archive import FolderArchive
 from screening.domain.instance import InstanceState
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.association import Caller, open_association
@@ -43,7 +43,7 @@ def own_postgresql(tmp_path: Path) -> Iterator[PostgreSQL]:
 
 def fill(installation: Installation, studies: int) -> None:
     """Put studies of one image each into archive and records, as a listener would."""
-    archive = Archive(installation.settings.archive_dir)
+    archive = FolderArchive(installation.settings.archive_dir)
     with installation.records.begin() as session:
         caller = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:1")
         association = open_association(session, caller, now())

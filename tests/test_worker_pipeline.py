@@ -23,7 +23,7 @@ from screening.dicom.pixels import read_pixels
 from screening.domain.instance import InstanceState
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import FLAGGED, Verdict
-from screening.errors import RecordsError
+from screening.errors import OutOfSpaceError, RecordsError
 from screening.records.engine import Records
 from screening.records.retry import retry_study
 from screening.settings import Settings
@@ -196,6 +196,25 @@ def test_an_archive_that_is_away_costs_no_image_its_score(
     assert "mounted" in str(waiting[0].last_error)
     away.rename(instances)
     assert room.pipeline().screen(study) == 2
+
+
+def test_a_disk_without_room_for_a_copy_costs_no_image_its_score(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_OUTAGE", dt.timedelta(milliseconds=1))
+    monkeypatch.setattr(pipeline_module, "_LONGEST_TURN_SECONDS", 0.5)
+    (image,) = small_study(12, images=1)
+    study = room.receive(image)
+
+    def full(digest: str) -> Path:
+        raise OutOfSpaceError("the disk is full: make room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room.archive, "open_path", full)
+        assert room.pipeline().screen(study) == 0
+    (waiting,) = room.dossier(image).images
+    assert (waiting.state, waiting.attempts) == (InstanceState.WAITING, 0)
+    assert room.pipeline().screen(study) == 1
 
 
 def test_a_file_that_cannot_be_read_is_listed_and_does_not_wait_for_ever(

@@ -187,7 +187,17 @@ def test_an_image_that_cannot_be_shown_says_why(desk: TestDesk, anna: TestClient
     assert (cut.status_code, "not what came" in cut.json()["detail"]) == (415, True)
     path.unlink()
     gone = anna.get(address)
-    assert (gone.status_code, "not in the archive" in gone.json()["detail"]) == (415, True)
+    assert (gone.status_code, "send the image again" in gone.json()["detail"]) == (415, True)
+    assert anna.get(f"/cases/{study}").status_code == 200, "its case opens all the same"
+
+
+def test_an_archive_that_is_away_is_said_to_be_away(desk: TestDesk, anna: TestClient) -> None:
+    (ds,) = small_study(52, 1)
+    study = desk.file(ds, Prediction(0.9))
+    elsewhere = desk.settings.archive_dir.rename(desk.settings.data_dir / "unmounted")
+    away = anna.get(f"/api/v1/images/{ds.SOPInstanceUID}/frame")
+    elsewhere.rename(desk.settings.archive_dir)
+    assert (away.status_code, "mounted" in away.json()["detail"]) == (503, True)
     assert anna.get(f"/cases/{study}").status_code == 200, "its case opens all the same"
 
 

@@ -24,6 +24,7 @@ from screening.domain.verdict import OperatingPoints
 from screening.errors import (
     ArchiveAwayError,
     NightreadError,
+    OutOfSpaceError,
     RecordsError,
 )
 from screening.records.claims import ClaimedInstance, claim
@@ -153,12 +154,15 @@ class Pipeline:
     def _begin(self, study_row: int) -> Batch | None:
         """Claim a batch and have it read; ``None`` if nothing waits for us."""
         batch = self._claim(study_row)
+        away: Failed | None = None
         for row, instance in batch.claimed.items():
-            reading = self._start_reading(instance)
+            reading = away or self._start_reading(instance)
             if isinstance(reading, Future):
                 batch.reading[row] = reading
             else:
                 batch.read[row] = reading
+            if isinstance(reading, Failed) and not reading.counts:
+                away = reading  # each further one would wait as long to be told the same
         return batch if batch.claimed else None
 
     def _begin_next(self, study_row: int, at_hand: Batch) -> Batch | None:
@@ -202,7 +206,8 @@ class Pipeline:
             )
         try:
             path = self._archive.open_path(instance.digest)
-        except ArchiveAwayError as error:
+        except (ArchiveAwayError, OutOfSpaceError) as error:
+            # No fault of the image: it waits for somebody to mend that.
             return Failed(f"{error} while reading", counts=False)
         except NightreadError as error:
             return Failed(f"{error} while reading")

@@ -10,7 +10,7 @@ from celery import signals
 
 from models.bundle import read_bundle
 from screening import logs
-from screening.archive.archive import Archive
+from screening.archive.opening import open_archive
 from screening.errors import BundleError, DependencyError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
@@ -38,7 +38,8 @@ def run(settings: Settings) -> None:
     bundle.read_familiarity()
     if settings.shadow_model:
         _look_at_shadow(settings.shadow_model)
-    Archive(settings.archive_dir)
+    archive = open_archive(settings)
+    archive.require_there()
     records = Records(settings.records_url)
     records.check_schema()
     # A connection must not be shared with the processes that the pool forks; it opens again later.
@@ -58,7 +59,7 @@ def run(settings: Settings) -> None:
     watching = ExitStack()
     checks = {
         "records": records.check_schema,
-        "archive": lambda: Archive(settings.archive_dir),
+        "archive": archive.require_there,
         "redis": lambda: _require_redis(settings),
     }
 

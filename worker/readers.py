@@ -84,8 +84,10 @@ def _signal_name(number: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return what a reader may know: none of the settings, among them the database's password."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    """Return what a reader may know: no settings, and no credentials of database or store."""
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "AWS_"))
+    }
     return ours | {"OMP_NUM_THREADS": "1"}
 
 

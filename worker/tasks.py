@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 from celery import Celery
 
-from screening.archive.archive import Archive
+from screening.archive.opening import open_archive
 from screening.errors import NightreadError
 from screening.queue.app import SCORE_CANARIES, SCREEN_STUDY
 from screening.records.engine import Records
@@ -81,7 +81,7 @@ class ScoringProcess:
         return Pipeline(
             settings,
             Records(settings.records_url),
-            Archive(settings.archive_dir),
+            open_archive(settings),
             screener,
             readers,
             # Two containers may have one name and one number.

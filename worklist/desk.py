@@ -13,6 +13,7 @@ from fastapi.templating import Jinja2Templates
 
 from screening.archive.archive import Archive
 from screening.domain.account import Actor
+from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
 from screening.records.audit import Event, note
 from screening.records.engine import Records
 from screening.records.night_tally import BatchTally
@@ -20,6 +21,7 @@ from screening.settings import Settings
 from worklist.frames import Frames
 from worklist.night_plan import NightPlan
 from worklist.openid import SignInService
+from worklist.refusal import RefusalError
 from worklist.shown import filters, span
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -76,6 +78,21 @@ class Desk:
         """
         with self.records.begin() as session:
             note(session, actor, event, self.clock(), study_instance_uid=study, detail=detail)
+
+    def file(self, digest: str) -> Path:
+        """Return the path of an image's file.
+
+        Raises
+        ------
+        RefusalError
+            If the archive does not have it, or cannot be reached.
+        """
+        try:
+            return self.archive.open_path(digest)
+        except (ArchiveAwayError, OutOfSpaceError) as error:
+            raise RefusalError(503, str(error)) from None
+        except ArchiveError as error:
+            raise RefusalError(415, str(error)) from None
 
 
 def _desk(request: Request) -> Desk:

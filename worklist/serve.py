@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from screening import logs
-from screening.archive.archive import Archive
+from screening.archive.opening import open_archive
 from screening.errors import SettingsError
 from screening.records.engine import Records
 from screening.records.users import has_users
@@ -45,7 +45,8 @@ def run(settings: Settings, nights: NightPlan) -> None:
     frames = Frames(settings.read_seconds, int(settings.read_gigabytes * 1e9))
     frames.warm_up()
     service = SignInService(settings) if settings.openid_issuer else None
-    archive = Archive(settings.archive_dir)
+    archive = open_archive(settings)
+    archive.require_there()
     desk = Desk(settings, records, archive, frames, sign_in_service=service, nights=nights)
     app = make_app(desk)
     config = uvicorn.Config(

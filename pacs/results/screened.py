@@ -212,8 +212,8 @@ def open_screened(
 
 
 def _open(study_instance_uid: str, record: Image, archive: Archive) -> ScreenedImage:
-    path = archive.path(record.digest)
     if not archive.holds(record.digest):
         return ScreenedImage(study_instance_uid, record, Dataset(), None)
+    path = archive.open_path(record.digest)
     header = dcmread(path, stop_before_pixels=True, force=True)
     return ScreenedImage(study_instance_uid, record, header, path)

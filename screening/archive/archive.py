@@ -1,59 +1,57 @@
-"""Bytes on disk: written under a temporary name, synced, renamed, and the folder synced.
+"""What every archive promises, wherever it lies: a folder, or a bucket of S3.
 
 ::
 
-    archive/incoming/            what is still arriving; nothing here was acknowledged
-    archive/instances/ab/abcd….dcm
+    incoming/                    what is still arriving, on this host; nothing here was acknowledged
+    instances/ab/abcd….dcm       what is kept, under the digest of its content
+    nightread-archive            that this is the archive, where it has an address of its own
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from screening.archive.incoming_file import IncomingFile, is_arriving, refusal
+from screening.archive.incoming_file import IncomingFile
+from screening.archive.incoming_folder import IncomingFolder
 from screening.domain.kept_file import KeptFile
-from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
+from screening.errors import ArchiveError
+
+MARKER = "nightread-archive"
+"""Name of what says that an archive was made here.
+
+A share that is not mounted leaves an empty folder, and a misspelt prefix an empty place in a
+bucket: without the marker both would be taken for a new archive, and images would go astray.
+"""
+
+MARKER_TEXT = b"An archive of Nightread. Without this file nothing is kept or read here.\n"
 
 
-class Archive:
-    """A folder that keeps instances by the digest of their content.
+def place_of(digest: str) -> str:
+    """Return where an instance lies below the archive: the same in a folder and in a bucket."""
+    return f"instances/{digest[:2]}/{digest}.dcm"
+
+
+class Archive(ABC):
+    """Keeps instances by the digest of their content.
+
+    What cannot be had at present is an `ArchiveAwayError`: whoever meets one waits and tries again.
 
     Parameters
     ----------
-    folder
-        Made where missing, readable by its owner alone.
-    minimum_free_bytes
-        Free space below which nothing new is kept.
-
-    Raises
-    ------
-    ArchiveError
-        If the folder cannot be made or written.
+    incoming
+        Where images arrive, on a disk of this host or, for a shared folder, on the share.
     """
 
-    def __init__(self, folder: Path, *, minimum_free_bytes: int = 0) -> None:
-        self.incoming = folder / "incoming"
-        self._instances = folder / "instances"
-        self._minimum_free_bytes = minimum_free_bytes
-        try:
-            for part in (self.incoming, self._instances):
-                part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for number in range(256):
-                (self._instances / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
-            # That a folder is there already says nothing: who made it may have been killed before
-            # its name was synced.
-            for synced in (self._instances, folder, folder.parent):
-                _sync_folder(synced)
-        except OSError as error:
-            raise refusal(error, folder) from error
+    def __init__(self, incoming: IncomingFolder) -> None:
+        self._incoming = incoming
 
-    def path(self, digest: str) -> Path:
-        """Return where the instance with this digest lies, or would lie."""
-        return self._instances / digest[:2] / f"{digest}.dcm"
+    @property
+    def incoming(self) -> Path:
+        """Folder of what this host is receiving."""
+        return self._incoming.path
 
     def receive(self, meta: bytes, transfer_syntax_uid: str) -> IncomingFile:
         """Open a file in `incoming` for a data set that begins to arrive.
@@ -77,16 +75,39 @@ class Archive:
         ArchiveError
             If the disk does not say.
         """
-        try:
-            free = shutil.disk_usage(self.incoming).free
-        except OSError as error:
-            raise refusal(error, self.incoming) from error
-        if free < self._minimum_free_bytes:
-            raise OutOfSpaceError(
-                f"{free / 1e9:.1f} GB free, {self._minimum_free_bytes / 1e9:.1f} GB are kept free: "
-                "make room in NIGHTREAD_DATA_DIR or lower NIGHTREAD_MINIMUM_FREE_GIGABYTES"
-            )
+        self._incoming.require_space()
 
+    def clear_incoming(self, older_than_seconds: float) -> int:
+        """Remove what dead processes left half written, and return how many files it was.
+
+        Parameters
+        ----------
+        older_than_seconds
+            Files written to more recently are left: their process may be about to lock them.
+        """
+        return self._incoming.clear(older_than_seconds)
+
+    def holds(self, digest: str) -> bool:
+        """Say whether the bytes of an instance are there.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not, or cannot be read.
+        """
+        return self.size(digest) is not None
+
+    @abstractmethod
+    def require_there(self) -> None:
+        """Refuse to work with an archive that is away, or that nobody has made.
+
+        Raises
+        ------
+        ArchiveError
+            If it cannot be used.
+        """
+
+    @abstractmethod
     def keep(self, file: IncomingFile) -> KeptFile:
         """Move a file that has arrived in `incoming` to its place, durably.
 
@@ -105,95 +126,82 @@ class Archive:
         ArchiveError
             If the bytes cannot be kept for another reason.
         """
-        digest = file.digest
-        target = self.path(digest)
-        try:
-            size = file.move(target)
-            _sync_folder(target.parent)
-        except OSError as error:
-            raise refusal(error, target) from error
-        return KeptFile(digest, size)
 
+    @abstractmethod
+    def put(self, digest: str, path: Path) -> None:
+        """Keep a copy of a file under its digest, as durably as `keep` does.
+
+        Raises
+        ------
+        OutOfSpaceError
+            If the disk or a quota is full.
+        ArchiveError
+            If it cannot be kept for another reason.
+        """
+
+    @abstractmethod
     def open_path(self, digest: str) -> Path:
-        """Return the path of an instance that is there.
+        """Return the path of an instance that is there, for who reads it now.
 
         Raises
         ------
         ArchiveAwayError
             If the archive as a whole is not.
+        OutOfSpaceError
+            If it must be brought to this host, whose disk is full.
         ArchiveError
-            If this instance is not.
+            If this instance is not there, or is damaged.
         """
-        path = self.path(digest)
-        if not self._instances.is_dir():
-            raise _away()
-        if not path.is_file():
-            raise ArchiveError(
-                f"the archive has no instance {digest[:16]}...: was NIGHTREAD_DATA_DIR moved, or "
-                "its archive folder emptied? Restore it, or send the image again"
-            )
-        return path
 
-    def holds(self, digest: str) -> bool:
-        """Say whether the bytes of an instance are there.
+    @abstractmethod
+    def taken_out(self, digest: str) -> AbstractContextManager[Path]:
+        """Lend a file with what the archive itself holds now, whatever this host remembers.
+
+        Raises
+        ------
+        ArchiveError
+            As `open_path`.
+        """
+
+    @abstractmethod
+    def size(self, digest: str) -> int | None:
+        """Return the size of an instance's file in bytes; ``None`` if it is not there.
 
         Raises
         ------
         ArchiveError
             If the archive as a whole is not, or cannot be read.
         """
-        try:
-            self.path(digest).stat()
-        except FileNotFoundError:
-            if self._instances.is_dir():
-                return False
-            raise _away() from None
-        except OSError as error:
-            raise refusal(error, self.path(digest)) from error
-        return True
 
-    def clear_incoming(self, older_than_seconds: float) -> int:
-        """Remove what dead processes left half written, and return how many files it was.
+    @abstractmethod
+    def remove(self, digest: str) -> None:
+        """Remove the bytes of an instance, durably; what is not there is as good as removed.
 
-        Parameters
-        ----------
-        older_than_seconds
-            Files written to more recently are left: their process may be about to lock them.
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not there, or refuses.
         """
-        limit = time.time() - older_than_seconds
-        removed = 0
-        for path in self.incoming.iterdir():
-            try:
-                if path.stat().st_mtime <= limit and not is_arriving(path):
-                    path.unlink()
-                    removed += 1
-            except FileNotFoundError:
-                continue  # its association has just finished it
-        return removed
 
-    def kept_files(self, older_than_seconds: float) -> Iterator[list[Path]]:
-        """Yield the files of the archive, folder by folder.
+    @abstractmethod
+    def kept_files(self, older_than_seconds: float) -> Iterator[list[KeptFile]]:
+        """Yield what the archive holds, some at a time.
 
         Parameters
         ----------
         older_than_seconds
             Files that came more recently are left out: their rows may be about to be written.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not there, or cannot be read.
         """
-        limit = time.time() - older_than_seconds
-        for folder in sorted(self._instances.iterdir()):
-            # The rename changed the time of the change, and nothing else does.
-            yield [path for path in folder.glob("[0-9a-f]*.dcm") if path.stat().st_ctime <= limit]
 
 
-def _away() -> ArchiveAwayError:
-    return ArchiveAwayError(
-        "the archive is not there: is the disk of NIGHTREAD_DATA_DIR mounted? Images wait"
+def missing(digest: str) -> ArchiveError:
+    """Return what is said of an instance that the archive lacks, while it is there itself."""
+    return ArchiveError(
+        f"the archive has no instance {digest[:16]}...: was it moved or emptied? Restore it, or "
+        "send the image again"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from screening.archive.archive import Archive
+from screening.domain.kept_file import KeptFile
+from screening.errors import ArchiveError
 
 
 def copy_files(source: Archive, target: Archive) -> Iterator[bool]:
     """Copy every file that the target lacks; yield for each file whether it was copied.
 
-    A file stands under its name once it is whole and synced.
+    A file stands under its name once it is whole and durable.
 
     Raises
     ------
+    OutOfSpaceError
+        If the target is full.
     ArchiveError
-        If one of the two is away.
-    OSError
-        If the disk is full, or refuses.
+        If one of the two is away, or refuses.
     """
-    for paths in source.kept_files(0):
-        for path in paths:
-            there = target.path(path.stem)
-            is_new = not there.is_file() or there.stat().st_size != path.stat().st_size
-            if is_new:
-                _copy(path, target.path(path.stem))
-            yield is_new
+    for files in source.kept_files(0):
+        for file in files:
+            yield target.size(file.digest) != file.size_bytes and _copy(source, target, file)
 
 
-def _copy(path: Path, target: Path) -> None:
-    part = target.with_suffix(".part")
-    shutil.copyfile(path, part)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(target)
+def _copy(source: Archive, target: Archive, file: KeptFile) -> bool:
+    try:
+        with source.taken_out(file.digest) as path:
+            target.put(file.digest, path)
+    except ArchiveError:
+        if source.holds(file.digest):
+            raise
+        return False  # it was removed a moment ago
+    return True

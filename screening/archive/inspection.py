@@ -5,7 +5,9 @@ from __future__ import annotations
 from screening.archive.archive import Archive
 from screening.archive.incoming_file import content_digest
 from screening.dicom.part10 import data_set_offset
-from screening.errors import HeaderError
+from screening.errors import ArchiveAwayError, ArchiveError, HeaderError, OutOfSpaceError
+
+DAMAGED = "damaged: its bytes are not those that came"
 
 
 def trouble_with(
@@ -21,17 +23,21 @@ def trouble_with(
     Raises
     ------
     ArchiveError
-        If the archive as a whole is not there.
+        If the archive as a whole is not there, or there is no room to look at the file.
     """
     if not archive.holds(digest):
         return "missing"
     if not whole:
         return None
-    path = archive.path(digest)
     try:
-        found = content_digest(
-            path, offset=data_set_offset(path), transfer_syntax_uid=transfer_syntax_uid
-        )
+        with archive.taken_out(digest) as path:
+            found = content_digest(
+                path, offset=data_set_offset(path), transfer_syntax_uid=transfer_syntax_uid
+            )
+    except (ArchiveAwayError, OutOfSpaceError):
+        raise
+    except ArchiveError:
+        return DAMAGED
     except (HeaderError, OSError) as error:
         return f"unreadable: {error if isinstance(error, HeaderError) else error.strerror}"
-    return None if found == digest else "damaged: its bytes are not those that came"
+    return None if found == digest else DAMAGED

@@ -64,7 +64,7 @@ def read_frame(
     what = "frame, fetched ahead," if x_ahead else "frame"
     image = _located(desk, visitor, sop_instance_uid, what)
     try:
-        frame = desk.frames.frame(desk.archive.path(image.digest))
+        frame = desk.frames.frame(desk.file(image.digest))
     except PixelError as error:
         raise RefusalError(415, str(error)) from None
     # In pieces: whole, each visitor who reads slowly would hold a copy of it.
@@ -86,7 +86,7 @@ def read_picture(
     """Return an image as PNG of 8 bits, windowed as its file asks for."""
     image = _located(desk, visitor, sop_instance_uid, "picture")
     try:
-        picture = desk.frames.picture(desk.archive.path(image.digest), side)
+        picture = desk.frames.picture(desk.file(image.digest), side)
     except PixelError as error:
         raise RefusalError(415, str(error)) from None
     return Response(picture, media_type="image/png")

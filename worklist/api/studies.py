@@ -68,7 +68,7 @@ def read_thumbnail(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Res
         raise RefusalError(404, "no image of this study has a score")
     desk.note(visitor.actor, Event.IMAGE_SHOWN, study=study_instance_uid, detail="thumbnail")
     try:
-        picture = desk.frames.picture(desk.archive.path(image.digest), 2 * SIDE)
+        picture = desk.frames.picture(desk.file(image.digest), 2 * SIDE)
     except PixelError as error:
         raise RefusalError(415, str(error)) from None
     return Response(thumbnail(picture, image.heat), media_type="image/jpeg")
