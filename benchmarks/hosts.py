@@ -36,7 +36,6 @@ from benchmarks.apparatus.report import (
 from benchmarks.apparatus.several_hosts import Site, site
 from phantoms.load import small_study
 from phantoms.study import save
-from screening.archive.archive import Archive
 from screening.records.cases import tally
 from screening.records.outbox import announce_now
 
@@ -120,7 +119,6 @@ def _rate(found: Site, workers: list[Host], folder: Path, seed: int, studies: in
 
 def _take_in(found: Site, folder: Path, first: int, studies: int) -> list[int]:
     """File studies that nobody is told of yet, and return their rows."""
-    archive = Archive(found.archive_dir)
     rows = []
     for number in range(studies):
         index = first + _PLAIN[number % len(_PLAIN)] + 4 * (number // len(_PLAIN))
@@ -128,7 +126,7 @@ def _take_in(found: Site, folder: Path, first: int, studies: int) -> list[int]:
         for view, ds in enumerate(small_study(index, 2, side=_SIDE), 1):
             paths.append(folder / f"{view}.dcm")
             save(ds, paths[-1])
-        rows.append(take_in_study(found.records, archive, paths, announce_in=_LATER))
+        rows.append(take_in_study(found.records, found.archive, paths, announce_in=_LATER))
     os.sync()  # or the disk would write while the hosts are timed
     return rows
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     database_password: SecretStr = SecretStr("")
     """Password of the user in ``NIGHTREAD_DATABASE_URL``, where that holds none. Better in a file
     (``NIGHTREAD_SECRETS_DIR``) than in a variable."""
+
     archive_url: str = ""
     """Where the images are kept. Empty: a folder in the data folder. ``file:///mnt/archive``, a
     share that several hosts mount; or ``s3://bucket/prefix``, as docs/archive.md describes them."""

@@ -1,4 +1,4 @@
-"""Hosts on one machine: a network namespace each, on a bridge of their own (ip-netns(8)).
+"""Hosts on one machine: a name and a network of its own each, on a bridge (ip-netns(8)).
 
 What a host says crosses a network that can be cut, and a host that is switched off says no
 good-bye: neither can be had from processes on loopback. Needs root and Debian's iproute2.
@@ -46,7 +46,9 @@ class Host:
     @property
     def within(self) -> list[str]:
         """What to say before a command, to have it run here."""
-        return [*self._limits, "ip", "netns", "exec", self.namespace]
+        named = f'hostname {self.name} && exec "$@"'
+        own = ["ip", "netns", "exec", self.namespace, "unshare", "--uts", "sh", "-c", named, "sh"]
+        return [*self._limits, *own]
 
     def limit(self, within: list[str]) -> None:
         """Have what is started from now on within limits: what to say before its command."""

@@ -13,6 +13,7 @@ import redis
 import migrations
 from benchmarks.apparatus.hosts import Host, Network
 from benchmarks.apparatus.postgresql import PostgreSQL
+from screening.archive.folder_archive import FolderArchive
 from screening.errors import DependencyError
 from screening.queue.embedded import find_server
 from screening.records.engine import Records
@@ -28,12 +29,12 @@ class Site:
     ----------
     store
         The host of PostgreSQL and Redis.
-    records
+    records, archive
         Open, from this machine.
     """
 
     def __init__(self, network: Network, folder: Path, server: PostgreSQL, store: Host) -> None:
-        self._network, self._folder = network, folder
+        self._network = network
         self.store = store
         self.settings = {
             "database_url": server.url.replace("postgresql://", "postgresql+psycopg://"),
@@ -53,16 +54,15 @@ class Site:
         }
         self.records = Records(self.settings["database_url"])
         migrations.upgrade(self.records)
-        self.archive_dir = folder / "shared" / "archive"
-        self.archive_dir.mkdir(parents=True)
+        shared = folder / "shared"
+        shared.mkdir()
+        self.settings["archive_url"] = f"file://{shared}"
+        self.archive = FolderArchive(shared, host="here")
+        self.archive.create()
 
     def host(self, name: str) -> Host:
         """Add a host that has a data folder of its own and the archive that all share."""
-        host = self._network.host(name)
-        data = host.folder / "data"
-        data.mkdir(mode=0o700)
-        (data / "archive").symlink_to(self.archive_dir)
-        return host
+        return self._network.host(name)
 
     def run(self, host: Host, command: str) -> None:
         """Start one of our processes on a host."""
