@@ -60,24 +60,34 @@ def reviewed_cases(
         .scalar_subquery()
     )
     studies = session.execute(
-        select(StudyRow, SeriesRow.manufacturer_model)
+        select(*_COLUMNS)
         .outerjoin(SeriesRow, SeriesRow.id == first)
         .where(*wanted)
         .order_by(StudyRow.id)
     )
-    return [
-        _case(study, scanner, newest[study.id]) for study, scanner in studies if study.id in newest
-    ]
+    return [_case(*words, newest[row]) for row, *words in studies if row in newest]
 
 
-def _case(study: StudyRow, scanner: str | None, review: ReviewRow) -> ReviewedCase:
+# No objects of the table: for thousands of studies these cost more than the database.
+_COLUMNS = (
+    StudyRow.id,
+    StudyRow.study_instance_uid,
+    StudyRow.top_probability,
+    StudyRow.body_part,
+    SeriesRow.manufacturer_model,
+)
+
+
+def _case(
+    uid: str, score: float | None, body_part: str | None, scanner: str | None, review: ReviewRow
+) -> ReviewedCase:
     return ReviewedCase(
-        study_instance_uid=study.study_instance_uid,
+        study_instance_uid=uid,
         verdict=Verdict(review.verdict),
-        score=study.top_probability,
+        score=score,
         opinion=Opinion(review.opinion or ""),
         finding=Finding(review.finding) if review.finding else None,
-        body_part=study.body_part or "",
+        body_part=body_part or "",
         scanner=scanner or "",
         day=review.at.date(),
     )

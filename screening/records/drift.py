@@ -7,8 +7,18 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.orm import Session, aliased
 
 from screening.domain.agreement import ReviewedCase, agreement
 from screening.domain.drift import AGE_BANDS, OLDEST, Dimension, Group
@@ -68,11 +78,7 @@ def count_undated(session: Session) -> int:
 
 
 def _nothing() -> dict[str, Any]:
-    return {
-        **dict.fromkeys(("studies", "images", "read", "scored", "flagged", "not_scored"), 0),
-        "reasons": {},
-        "scores": Counter(),
-    }
+    return {"not_scored": 0, "reasons": {}}
 
 
 def _count_studies(
@@ -81,21 +87,36 @@ def _count_studies(
     mondays: Sequence[dt.date],
     counts: dict[_Cell, dict[str, Any]],
 ) -> None:
-    """Add up what a study says of itself: in one pass, by verdict and score."""
-    by = [*_keys(dimension), _week(mondays), StudyRow.verdict, score_step()]
-    columns = [each.label(f"by{number}") for number, each in enumerate(by)]
+    """Add what studies say of themselves; their scores come as one text for each group and week.
+
+    A row for each score would be nearly a row for each study.
+    """
+    by = _by(dimension, mondays)
+    is_scored = StudyRow.verdict.in_([each.value for each in SCORED])
+    is_flagged = StudyRow.verdict.in_([each.value for each in FLAGGED])
+    step = cast(cast(case((is_scored, score_step())), Integer), String)
     query = _made(
-        select(*columns, func.count(), func.sum(StudyRow.images_received)), dimension, mondays
-    ).group_by(*columns)
-    for *key, week, verdict, step, studies, images in session.execute(query):
-        cell = counts[tuple(key), week]
-        cell["studies"] += studies
-        cell["images"] += images
-        cell["read"] += studies if verdict != Verdict.WAITING.value else 0
-        cell["flagged"] += studies if verdict in FLAGGED else 0
-        if verdict in SCORED and step is not None:
-            cell["scored"] += studies
-            cell["scores"][max(0, int(step))] += studies
+        select(
+            *by,
+            func.count(),
+            func.sum(StudyRow.images_received),
+            _count(StudyRow.verdict != Verdict.WAITING.value),
+            _count(is_flagged),
+            func.aggregate_strings(step, " "),
+        ),
+        dimension,
+        mondays,
+    ).group_by(*by)
+    for *key, week, studies, images, read, flagged, steps in session.execute(query):
+        scores = Counter(max(0, int(step)) for step in (steps or "").split())
+        counts[tuple(key), week] |= {
+            "studies": studies,
+            "images": images,
+            "read": read,
+            "scored": scores.total(),
+            "flagged": flagged,
+            "scores": scores,
+        }
 
 
 def _count_reasons(
@@ -104,34 +125,30 @@ def _count_reasons(
     mondays: Sequence[dt.date],
     counts: dict[_Cell, dict[str, Any]],
 ) -> None:
-    """Add the studies of which an image was not scored: each once, and once for each reason."""
-    columns = [
-        each.label(f"by{number}") for number, each in enumerate([*_keys(dimension), _week(mondays)])
-    ]
-    counted = _made(
-        select(*columns, StudyReasonRow.reason, func.count()), dimension, mondays
+    """Add the studies of which an image was not scored, for each reason; in all each is one."""
+    by = _by(dimension, mondays)
+    other = aliased(StudyReasonRow)
+    first = (
+        select(func.min(other.reason))
+        .where(other.study_row == StudyRow.id, other.reason != Reason.DERIVED_BY_US.value)
+        .correlate(StudyRow)
+        .scalar_subquery()
+    )
+    query = _made(
+        select(*by, StudyReasonRow.reason, func.count(), _count(StudyReasonRow.reason == first)),
+        dimension,
+        mondays,
     ).join(StudyReasonRow, StudyReasonRow.study_row == StudyRow.id)
-    is_one = (
+    query = query.where(
+        # Said by the reason too; with this no other study's series is looked up.
+        StudyRow.images_not_scored > 0,
         StudyReasonRow.reason != Reason.DERIVED_BY_US.value,
         StudyRow.verdict != Verdict.WAITING.value,
-    )
-    by_reason = counted.where(*is_one).group_by(*columns, StudyReasonRow.reason)
-    for *key, week, reason, studies in session.execute(by_reason):
-        counts[tuple(key), week]["reasons"][reason] = studies
-    with_one = select(StudyReasonRow.study_row).where(
-        StudyReasonRow.study_row == StudyRow.id, StudyReasonRow.reason != Reason.DERIVED_BY_US.value
-    )
-    once = (
-        _made(select(*columns, func.count()), dimension, mondays)
-        .where(
-            StudyRow.images_not_scored > 0,
-            StudyRow.verdict != Verdict.WAITING.value,
-            with_one.correlate(StudyRow).exists(),
-        )
-        .group_by(*columns)
-    )
-    for *key, week, studies in session.execute(once):
-        counts[tuple(key), week]["not_scored"] = studies
+    ).group_by(*by, StudyReasonRow.reason)
+    for *key, week, reason, studies, once in session.execute(query):
+        cell = counts[tuple(key), week]
+        cell["reasons"][reason] = studies
+        cell["not_scored"] += once
 
 
 def _count_reviews(
@@ -148,7 +165,7 @@ def _count_reviews(
     if not reviewed:
         return
     query = _made(
-        select(*_keys(dimension), _week(mondays), StudyRow.study_instance_uid), dimension, mondays
+        select(*_by(dimension, mondays), StudyRow.study_instance_uid), dimension, mondays
     ).where(StudyRow.review.is_not(None))
     cells: dict[_Cell, list[ReviewedCase]] = defaultdict(list)
     for *key, week, uid in session.execute(query):
@@ -176,6 +193,16 @@ def _made(
         StudyRow.study_date.between(mondays[0], mondays[-1] + dt.timedelta(days=6)),
         StudyRow.images_received > 0,
     )
+
+
+def _by(dimension: Dimension, mondays: Sequence[dt.date]) -> list[ColumnElement[Any]]:
+    """Return a group's columns and the week's, named, so that a query can be grouped by them."""
+    columns = [*_keys(dimension), _week(mondays)]
+    return [each.label(f"by{number}") for number, each in enumerate(columns)]
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
 
 
 def _keys(dimension: Dimension) -> list[ColumnElement[Any]]:
