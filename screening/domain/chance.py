@@ -92,7 +92,7 @@ def _within(t: float, freedom: int) -> float:
 
 
 def distance_limit(chance: float, first: int, second: int) -> float:
-    """Return the distance of two samples that chance alone exceeds with a probability of ``chance``.
+    """Return the distance of two samples that is exceeded with a probability of ``chance``.
 
     The distance is Smirnov's: the greatest between the two cumulative shares (Ann. Math. Stat. 19,
     1948). The first term of its limiting distribution, which for small chances is all of it; where

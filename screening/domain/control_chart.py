@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from screening.domain.chance import count_limits, student_quantile
 
@@ -107,7 +108,7 @@ def spread_of_shares(before: Sequence[tuple[int, int]]) -> float:
     values = [
         (count / of - share) / math.sqrt(share * (1 - share) / of) for count, of in before if of
     ]
-    ranges = [abs(later - sooner) for sooner, later in zip(values, values[1:], strict=False)]
+    ranges = [abs(later - sooner) for sooner, later in pairwise(values)]
     return max(1.0, statistics.fmean(ranges) / _MEAN_RANGE) if ranges else 1.0
 
 

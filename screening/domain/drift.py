@@ -150,6 +150,10 @@ class GroupCourse:
         """How many of its points lie outside their limits."""
         return sum(len(each.outside) for each in self.courses)
 
+    def of(self, figure: Figure) -> Course:
+        """Return the course of a figure."""
+        return next(each for each in self.courses if each.figure is figure)
+
 
 @dataclass(frozen=True, slots=True)
 class Board:

@@ -65,7 +65,11 @@ def reviewed_cases(
         .where(*wanted)
         .order_by(StudyRow.id)
     )
-    return [_case(*words, newest[row]) for row, *words in studies if row in newest]
+    return [
+        _case(newest[row], uid, score, part, scanner)
+        for row, uid, score, part, scanner in studies
+        if row in newest
+    ]
 
 
 # No objects of the table: for thousands of studies these cost more than the database.
@@ -79,7 +83,7 @@ _COLUMNS = (
 
 
 def _case(
-    uid: str, score: float | None, body_part: str | None, scanner: str | None, review: ReviewRow
+    review: ReviewRow, uid: str, score: float | None, body_part: str | None, scanner: str | None
 ) -> ReviewedCase:
     return ReviewedCase(
         study_instance_uid=uid,

@@ -176,9 +176,7 @@ def _count_reviews(
         counts[cell] |= {"agreed": found.agreed, "precision": found.precision}
 
 
-def _made(
-    query: Select[Any], dimension: Dimension, mondays: Sequence[dt.date]
-) -> Select[Any]:
+def _made(query: Select[Any], dimension: Dimension, mondays: Sequence[dt.date]) -> Select[Any]:
     """Narrow a query to the studies that were made in these weeks and have an image here."""
     query = query.select_from(StudyRow)
     if dimension is Dimension.SCANNER:
