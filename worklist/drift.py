@@ -17,7 +17,7 @@ from screening.domain.drift import (
 )
 from screening.records.drift import count_undated, count_weeks
 from screening.records.engine import Records
-from worklist.drift_words import address_of_point, sentence
+from worklist.drift_words import address_of_point, said
 
 WEEKS = 26
 """That are shown unless somebody asks for others."""
@@ -47,10 +47,15 @@ class Alarm:
     @property
     def sentence(self) -> str:
         """What is the matter, for a person."""
-        said = sentence(self.group, self.course.figure, self.newest)
+        return f"{self.group.label}, {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The same without the group's name."""
+        words = said(self.course.figure, self.newest)
         if not self.earlier:
-            return said
-        return f"{said}; outside in {self.earlier} earlier week{'s' * (self.earlier > 1)} as well"
+            return words
+        return f"{words}; outside in {self.earlier} earlier week{'s' * (self.earlier > 1)} as well"
 
     @property
     def address(self) -> str:

@@ -9,7 +9,7 @@ from itertools import groupby
 from screening.domain.alert_budget import STEPS
 from screening.domain.drift import Course, Figure, Group, Point, share_of
 from screening.domain.week_count import WeekCount, pooled
-from worklist.drift_words import TITLES, address_of_point, amount, is_share, said
+from worklist.drift_words import TITLES, address_of_point, amount, said
 
 WIDTH, HEIGHT = 340, 150
 """Of a picture, in its own units."""
@@ -179,8 +179,9 @@ def _heights(course: Course) -> list[float]:
         found.append(each.control.value or 0.0)
         if each.is_judged:
             found.append(each.control.high or 0.0)
-        if course.figure is Figure.MEDIAN and each.week.quartiles:
-            found.append(each.week.quartiles[2])
+        ends = _span(course.figure, each.week)
+        if ends is not None:
+            found.append(ends[1])
     return found
 
 
@@ -245,7 +246,7 @@ def _described(course: Course) -> str:
     about = f"{len(values)} weeks, between {low} and {high}"
     if course.figure is Figure.MEDIAN:
         about += "; the bars reach from quartile to quartile"
-    elif is_share(course.figure) and course.figure in (Figure.AGREED, Figure.PRECISION):
+    elif course.figure in (Figure.AGREED, Figure.PRECISION):
         about += "; the bars are 95 % intervals"
     if not course.has_limits:
         return f"{about}; no limits yet."

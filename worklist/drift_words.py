@@ -18,6 +18,15 @@ TITLES = {
     Figure.PRECISION: "PPV of flags",
 }
 
+NOTHING = {
+    Figure.FLAGGED: "Nothing is scored in these weeks.",
+    Figure.NOT_SCORED: "Everything waits.",
+    Figure.MEDIAN: "Nothing is scored in these weeks.",
+    Figure.DISTANCE: "There are no reference weeks yet.",
+    Figure.AGREED: "No reviews yet.",
+    Figure.PRECISION: "No flagged study is reviewed yet.",
+}
+
 _SAID = {
     Figure.FLAGGED: "{value} of studies flagged",
     Figure.NOT_SCORED: "{value} of studies with an image that was not scored",
@@ -57,13 +66,8 @@ def expected(figure: Figure, point: Point) -> str:
     return f"{amount(figure, control.low)} to {amount(figure, control.high)} expected"
 
 
-def sentence(group: Group, figure: Figure, point: Point) -> str:
-    """Return what a week's figure is, beside what was expected of it."""
-    return f"{group.label}, {said(figure, point)}"
-
-
 def said(figure: Figure, point: Point) -> str:
-    """Return the same without the group's name."""
+    """Return what a week's figure is, beside what was expected of it."""
     week, control = point.week, point.control
     began = f"week of {week.begins}"
     if control.value is None:

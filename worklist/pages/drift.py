@@ -11,7 +11,7 @@ from screening.records.audit import Event
 from worklist.desk import AtDesk, Desk
 from worklist.drift import MOST_WEEKS, WEEKS, Drift, read_drift
 from worklist.drift_chart import HEIGHT, WIDTH, picture, spread
-from worklist.drift_words import TITLES, amount, expected, reasons
+from worklist.drift_words import NOTHING, TITLES, amount, expected, reasons
 from worklist.pages.page import render
 from worklist.refusal import RefusalError
 from worklist.visitor import Looks
@@ -59,6 +59,7 @@ def show_drift(
         needed=2 * FEWEST_WEEKS,
         size=(WIDTH, HEIGHT),
         titles=TITLES,
+        nothing=NOTHING,
         amount=amount,
         expected=expected,
         reasons=reasons,
