@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from screening.domain.drift import Dimension
+from screening.domain.dimension import Dimension
 
 
 def drift(

@@ -44,9 +44,13 @@ def make_weeks(
     *,
     today: dt.date = TODAY,
     seed: int = 1,
+    first: int = 1,
 ) -> None:
-    """File the studies of each scanner; its habit is asked for each week, the oldest being 0."""
-    made = Made(random.Random(seed))
+    """File the studies of each scanner; its habit is asked for each week, the oldest being 0.
+
+    Their rows begin at ``first``: others may be there.
+    """
+    made = Made(random.Random(seed), first)
     monday = today - dt.timedelta(days=today.weekday())
     for (scanner, habit), week in itertools.product(scanners.items(), range(weeks)):
         begins = monday - dt.timedelta(weeks=weeks - 1 - week)
@@ -58,15 +62,16 @@ def make_weeks(
 class Made:
     """Studies that are to be filed at once: one by one they would take a minute."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, first: int) -> None:
         self._chance = chance
+        self._first = first
         self._rows: dict[type[Table], list[dict[str, object]]] = {
             table: [] for table in (StudyRow, SeriesRow, StudyReasonRow, ReviewRow)
         }
 
     def add(self, scanner: str, begins: dt.date, habit: Habit) -> None:
         """Make a study in the week of a Monday."""
-        chance, row = self._chance, len(self._rows[StudyRow]) + 1
+        chance, row = self._chance, len(self._rows[StudyRow]) + self._first
         made = begins + dt.timedelta(days=chance.randrange(7))
         at = dt.datetime.combine(made, dt.time(12), dt.UTC)
         score = _score(habit, chance)
@@ -78,7 +83,7 @@ class Made:
             {
                 "id": row,
                 "study_instance_uid": f"2.25.{row}",
-                "patient_row": 1,
+                "patient_row": self._first,
                 "study_date": made,
                 "body_part": ("HAND", "FOOT")[row % 2],
                 "age_years": float(row % 90),
@@ -110,7 +115,7 @@ class Made:
         with records.begin() as session:
             now = dt.datetime.combine(TODAY, dt.time(), dt.UTC)
             reviewer = users.add_user(session, "reviewer", Role.RADIOLOGIST, None, now)
-            session.execute(insert(PatientRow).values(id=1, identity_digest="0" * 64))
+            session.execute(insert(PatientRow).values(id=self._first, identity_digest="0" * 64))
             for row in self._rows[ReviewRow]:
                 row["user_row"] = reviewer.row
             for table, rows in self._rows.items():

@@ -5,16 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from screening.domain.drift import (
-    Board,
-    Course,
-    Dimension,
-    Group,
-    GroupCourse,
-    Point,
-    judge,
-    weeks_until,
-)
+from screening.domain.dimension import Dimension
+from screening.domain.drift import Board, Course, Group, GroupCourse, Point, judge, weeks_until
 from screening.records.drift import count_undated, count_weeks
 from screening.records.engine import Records
 from worklist.drift_words import address_of_point, said
@@ -105,6 +97,15 @@ class Drift:
     def enough(self) -> int:
         """How many weeks of any group have studies enough to be judged, at most."""
         return max((each.enough for one in self.board.groups for each in one.courses), default=0)
+
+    @property
+    def left_out(self) -> str:
+        """How many studies are in no week; empty if each is in one."""
+        if not self.undated:
+            return ""
+        if self.undated == 1:
+            return "1 study has no date and is in no week."
+        return f"{self.undated} studies have no date and are in no week."
 
     def chosen(self, label: str) -> tuple[GroupCourse, ...]:
         """Return the group of a name, or those to look at first: what is outside, then the largest.

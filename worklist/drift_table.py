@@ -39,7 +39,7 @@ def drift_table(drift: Drift, width: int) -> RenderableType:
 def summary(drift: Drift) -> str:
     """Return how much was judged, and what chance alone would bring."""
     board = drift.board
-    undated = f" {drift.undated} studies have no date and are in no week." * bool(drift.undated)
+    undated = f" {drift.left_out}".rstrip()
     if not board.groups:
         return f"No study was made in these weeks.{undated}"
     if not board.judged:

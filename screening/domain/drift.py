@@ -30,21 +30,6 @@ FALSE_ALARMS = 1.0
 """On a whole board, by chance alone: the limits are the wider, the more is judged."""
 
 
-class Dimension(StrEnum):
-    """By what studies are grouped."""
-
-    SCANNER = "scanner"
-    BODY_PART = "body-part"
-    AGE = "age"
-    WEEK = "week"
-
-
-AGE_BANDS = ((6, "0 to 5"), (12, "6 to 11"), (18, "12 to 17"), (40, "18 to 39"), (65, "40 to 64"))
-"""The years below which a band ends, and its name; who is older is in `OLDEST`."""
-
-OLDEST = "65 and over"
-
-
 class Figure(StrEnum):
     """What is judged of a group's week."""
 

@@ -21,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from screening.domain.agreement import ReviewedCase, agreement
-from screening.domain.drift import AGE_BANDS, OLDEST, Dimension, Group
+from screening.domain.dimension import AGE_BANDS, OLDEST, Dimension
+from screening.domain.drift import Group
 from screening.domain.reason import Reason
 from screening.domain.verdict import FLAGGED, SCORED, Verdict
 from screening.domain.week_count import WeekCount

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from screening.domain.drift import Dimension
+from screening.domain.dimension import Dimension
 from screening.records.audit import Event
 from worklist.desk import AtDesk
 from worklist.drift import WEEKS

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from screening.domain.drift import FEWEST_WEEKS, Dimension, Figure
+from screening.domain.dimension import Dimension
+from screening.domain.drift import FEWEST_WEEKS, Figure
 from screening.records.audit import Event
 from worklist.desk import AtDesk, Desk
 from worklist.drift import MOST_WEEKS, WEEKS, Drift, read_drift
