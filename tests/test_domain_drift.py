@@ -21,15 +21,8 @@ from screening.domain.control_chart import (
     control_value,
     spread_of_shares,
 )
-from screening.domain.drift import (
-    REFERENCE_WEEKS,
-    Board,
-    Course,
-    Figure,
-    Group,
-    judge,
-    weeks_until,
-)
+from screening.domain.drift import REFERENCE_WEEKS, Board, Course, Group, judge, weeks_until
+from screening.domain.figure import Figure
 from screening.domain.week_count import Cumulated, WeekCount, error_of_median, quartiles
 
 MONDAY = dt.date(2026, 1, 5)

@@ -11,7 +11,8 @@ from made_weeks import TODAY, Habit, make_weeks
 from screening.domain.account import Role
 from screening.domain.agreement import Share
 from screening.domain.dimension import Dimension
-from screening.domain.drift import Figure, Group, judge, weeks_until
+from screening.domain.drift import Group, judge, weeks_until
+from screening.domain.figure import Figure
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.review import Opinion

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from screening.domain.alert_budget import STEPS
-from screening.domain.drift import Course, Figure, Group, Point, share_of
+from screening.domain.drift import Course, Group, Point
+from screening.domain.figure import Figure, share_of
 from screening.domain.week_count import WeekCount, pooled
 from worklist.drift_words import TITLES, address_of_point, amount, said
 

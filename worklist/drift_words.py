@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from screening.domain.drift import Figure, Group, Point, share_of
+from screening.domain.drift import Group, Point
+from screening.domain.figure import Figure, share_of
 from screening.domain.reason import Reason
 from screening.domain.verdict import FLAGGED, SCORED, Verdict
 from screening.domain.week_count import WeekCount

@@ -6,9 +6,7 @@ import datetime as dt
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from screening.domain.agreement import Share
 from screening.domain.chance import MEAN_DISTANCE, distance_limit
 from screening.domain.control_chart import (
     CHANCE,
@@ -18,6 +16,7 @@ from screening.domain.control_chart import (
     control_value,
     spread_of_shares,
 )
+from screening.domain.figure import Figure, share_of, size_of
 from screening.domain.week_count import Cumulated, WeekCount, error_of_median, pooled
 
 REFERENCE_WEEKS = 8
@@ -29,24 +28,6 @@ FEWEST_WEEKS = 4
 FALSE_ALARMS = 1.0
 """On a whole board, by chance alone: the limits are the wider, the more is judged."""
 
-
-class Figure(StrEnum):
-    """What is judged of a group's week."""
-
-    FLAGGED = "flagged"
-    NOT_SCORED = "not scored"
-    MEDIAN = "median score"
-    DISTANCE = "distance of scores"
-    AGREED = "agreed"
-    PRECISION = "PPV of flags"
-
-    @property
-    def least(self) -> int:
-        """Studies of a week below which it is not judged."""
-        return 10 if self in _OF_REVIEWS else 20
-
-
-_OF_REVIEWS = frozenset({Figure.AGREED, Figure.PRECISION})
 
 _Judge = Callable[[WeekCount, float], Control]
 
@@ -209,10 +190,10 @@ def weeks_until(last: dt.date, weeks: int) -> list[dt.date]:
 def _plan(group: Group, figure: Figure) -> _Plan:
     weeks = group.weeks
     enough = tuple(
-        number for number, week in enumerate(weeks) if _size(figure, week) >= figure.least
+        number for number, week in enumerate(weeks) if size_of(figure, week) >= figure.least
     )
     reference = enough[: min(REFERENCE_WEEKS, len(enough) // 2)]
-    rests_on = sum(_size(figure, weeks[number]) for number in reference)
+    rests_on = sum(size_of(figure, weeks[number]) for number in reference)
     if len(reference) < FEWEST_WEEKS or rests_on < FEWEST:
         reference = ()
     return _Plan(group, figure, enough, reference)
@@ -227,21 +208,6 @@ def _course(plan: _Plan, chance: float) -> Course:
         for number, week in enumerate(weeks)
     )
     return Course(plan.figure, len(plan.enough), points)
-
-
-def share_of(figure: Figure, week: WeekCount) -> Share:
-    """Return a figure that is a share: of what it counts how much."""
-    if figure is Figure.FLAGGED:
-        return Share(week.flagged, week.scored)
-    if figure is Figure.NOT_SCORED:
-        return Share(week.not_scored, week.read)
-    return week.agreed if figure is Figure.AGREED else week.precision
-
-
-def _size(figure: Figure, week: WeekCount) -> int:
-    if figure in (Figure.MEDIAN, Figure.DISTANCE):
-        return week.scored
-    return share_of(figure, week).of
 
 
 def _share_chart(figure: Figure, reference: Sequence[WeekCount]) -> _Judge:

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from screening.domain.dimension import Dimension
-from screening.domain.drift import FEWEST_WEEKS, Figure
+from screening.domain.drift import FEWEST_WEEKS
+from screening.domain.figure import Figure
 from screening.records.audit import Event
 from worklist.desk import AtDesk, Desk
 from worklist.drift import MOST_WEEKS, WEEKS, Drift, read_drift
@@ -30,7 +31,7 @@ def show_drift(
     visitor: Looks,
     by: By = Dimension.SCANNER,
     weeks: Weeks = WEEKS,
-    group: Annotated[str, Query(max_length=300)] = "",
+    group: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:
     """Show whether a scanner, a body part or an age is read otherwise than before."""
     found = read_board(desk, by, weeks)
