@@ -115,8 +115,8 @@ def test_quartiles_are_those_of_the_scores_one_by_one(scores: dict[int, int]) ->
 
 def test_the_error_of_a_median_is_mcgills() -> None:
     # Quartiles at 0.1005 and 0.3005 of 100 scores: 1.25 * 0.2 / (1.35 * 10).
-    assert error_of_median({100: 30, 200: 40, 300: 30}) == pytest.approx(0.0185185, abs=1e-6)
-    assert error_of_median({100: 50}) == pytest.approx(0.000289, abs=1e-6), "of rounding"
+    assert error_of_median({100: 30, 200: 40, 300: 30}, 100) == pytest.approx(0.0185185, abs=1e-6)
+    assert error_of_median({100: 50}, 50) == pytest.approx(0.000289, abs=1e-6), "of rounding"
 
 
 def test_the_spread_of_shares_is_laneys() -> None:
@@ -187,6 +187,17 @@ def test_a_median_that_moves_is_outside() -> None:
     weeks = [week(number, scores=each) for number, each in enumerate(scores)]
     course = of(judge([Group("DX", "", tuple(weeks))]), Figure.MEDIAN)
     assert kinds(course) == "r" * 6 + "j" * 6 + "o"
+
+
+def test_a_week_whose_scores_drift_apart_does_not_widen_its_own_limits() -> None:
+    scores = [{90 + number % 3: 50, 110: 50} for number in range(12)]
+    narrow, wide = {110: 100}, {10: 30, 110: 40, 900: 30}
+    limits = []
+    for last in (narrow, wide):
+        weeks = [week(number, scores=each) for number, each in enumerate([*scores, last])]
+        newest = of(judge([Group("DX", "", tuple(weeks))]), Figure.MEDIAN).points[-1].control
+        limits.append((newest.low, newest.high))
+    assert limits[0] == limits[1]
 
 
 def test_precision_is_judged_where_there_are_reviews_enough() -> None:

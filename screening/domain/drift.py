@@ -224,13 +224,14 @@ def _share_chart(figure: Figure, reference: Sequence[WeekCount]) -> _Judge:
 
 def _median_chart(_: Figure, reference: Sequence[WeekCount]) -> _Judge:
     before = [found[1] for week in reference if (found := week.quartiles)]
+    whole = pooled(reference)
 
     def hold(week: WeekCount, chance: float) -> Control:
         found = week.quartiles
-        value = found[1] if found else None
-        return control_value(
-            value, week.scored, before, error_of_median(week.scores), chance=chance
-        )
+        if found is None:
+            return Control(None, week.scored)
+        error = error_of_median(whole, week.scored)
+        return control_value(found[1], week.scored, before, error, chance=chance)
 
     return hold
 

@@ -82,16 +82,22 @@ def quartiles(scores: Mapping[int, int]) -> tuple[float, float, float] | None:
     return found[0], found[1], found[2]
 
 
-def error_of_median(scores: Mapping[int, int]) -> float:
-    """Return the standard error of the median of counted scores, from their quartiles.
+def error_of_median(scores: Mapping[int, int], studies: int) -> float:
+    """Return the standard error of a median of so many studies, by the quartiles of others.
 
     1.25 R / (1.35 sqrt(N)), R between the quartiles: McGill, Tukey and Larsen, Variations of box
     plots, Am. Stat. 32, 1978. At least that of a score that is rounded to thousandths.
+
+    Parameters
+    ----------
+    scores
+        That are not in question: a week whose scores drift apart would excuse itself.
+    studies
+        At least 1.
     """
-    total, found = sum(scores.values()), quartiles(scores)
+    found = quartiles(scores)
     spread = found[2] - found[0] if found else 0.0
-    rounding = 1 / (STEPS * math.sqrt(12))
-    return max(rounding, 1.25 * spread / (1.35 * math.sqrt(total))) if total else rounding
+    return max(1 / (STEPS * math.sqrt(12)), 1.25 * spread / (1.35 * math.sqrt(studies)))
 
 
 def pooled(weeks: Iterable[WeekCount]) -> dict[int, int]:
