@@ -16,7 +16,9 @@ WEEKS = 26
 
 MOST_WEEKS = 104
 
+# Weeks that are news, and groups whose charts fit a page.
 _RECENT = 2
+_CHARTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,6 @@ class Drift:
             return tuple(each for each in self.board.groups if each.group.label == label)
         ordered = sorted(self.board.groups, key=lambda each: (-each.outside, -each.group.studies))
         return tuple(ordered[:_CHARTED])
-
-
-_CHARTED = 8
 
 
 def read_drift(records: Records, by: Dimension, weeks: int, today: dt.date) -> Drift:
