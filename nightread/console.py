@@ -23,6 +23,7 @@ from nightread.deliver import deliver
 from nightread.deliveries import deliveries, resend
 from nightread.demo import demo
 from nightread.doctor import doctor
+from nightread.drift import drift
 from nightread.evaluate import evaluate
 from nightread.explain import explain
 from nightread.ledger import ledger
@@ -56,6 +57,7 @@ _COMMANDS = (
     study,
     ledger,
     report,
+    drift,
     associations,
     retry,
     deliveries,

@@ -20,6 +20,7 @@ COMMANDS = [
         "study",
         "ledger",
         "report",
+        "drift",
         "associations",
         "retry",
         "deliveries",

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import require, wait_until
 from desk import PASSWORD, TestDesk
+from made_weeks import TODAY, Habit, make_weeks
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from test_worklist_rest import png
@@ -308,7 +309,7 @@ def test_no_serious_fault_of_accessibility(page: Page, desk: TestDesk, width: in
     desk.now += dt.timedelta(minutes=1)
     page.set_viewport_size({"width": width, "height": 800})
     serious: list[str] = []
-    for place in ("list", "case", "nights", "night"):
+    for place in ("list", "case", "nights", "night", "drift"):
         if place == "case":
             first_case(page)
         if place == "nights":
@@ -317,6 +318,9 @@ def test_no_serious_fault_of_accessibility(page: Page, desk: TestDesk, width: in
         if place == "night":
             page.locator(".cases a").first.click()
             expect(page.locator(".films img").first).to_be_visible()
+        if place == "drift":
+            page.get_by_role("link", name="Drift").click()
+            expect(page.locator("h1")).to_have_text("Drift")
         found = Axe().run(page).response["violations"]
         serious += [
             f"{place}: {each['id']} {[node['target'] for node in each['nodes'][:3]]}"
@@ -326,3 +330,34 @@ def test_no_serious_fault_of_accessibility(page: Page, desk: TestDesk, width: in
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) <= 0, f"{place} is wider than {width} pixels"
     assert serious == []
+
+
+def test_a_week_outside_its_limits_is_marked_and_opens_its_studies(
+    page: Page, desk: TestDesk, address: str
+) -> None:
+    desk.now = dt.datetime.combine(TODAY, dt.time(12), dt.UTC)
+    page.context.clear_cookies()
+    make_weeks(
+        desk.records,
+        {
+            "ACME DX-1": lambda _: Habit(),
+            "ACME DX-2": lambda week: Habit(flagged=0.15 if week < 17 else 0.5),
+        },
+        first=1000,
+    )
+    sign_in(page, address, "anna")
+    page.get_by_role("link", name="Drift").click()
+    page.locator("select[name=by]").select_option("body-part")
+    page.get_by_role("button", name="Show").click()
+    mark = page.locator("svg.course a").last
+    expect(mark).to_be_visible()
+    assert "expected" in str(mark.get_attribute("aria-label"))
+    serious = [each["id"] for each in Axe().run(page).response["violations"]]
+    assert serious == []
+    page.get_by_text("In numbers").first.click()
+    expect(page.get_by_role("cell", name="outside,").first).to_be_visible()
+    mark.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#lines")
+    assert "first_date=2026-11-" in page.url
+    expect(page.locator("tr.case").first).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from itertools import groupby
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.agreement import ReviewedCase
@@ -20,7 +20,11 @@ _HALF = 0.499999
 
 
 def reviewed_cases(
-    session: Session, since: dt.datetime | None = None, until: dt.datetime | None = None
+    session: Session,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    *,
+    made: tuple[dt.date, dt.date] | None = None,
 ) -> list[ReviewedCase]:
     """Return each study that has a standing review, with its newest one, by study.
 
@@ -28,6 +32,8 @@ def reviewed_cases(
     ----------
     since, until
         Only those of which that one was given between these moments.
+    made
+        Only studies that were made between these days, both inclusive.
     """
     of_studies = (
         select(ReviewRow)
@@ -39,6 +45,9 @@ def reviewed_cases(
         during = select(ReviewRow.study_row).where(ReviewRow.at >= since, ReviewRow.at < until)
         of_studies = of_studies.where(ReviewRow.study_row.in_(during))
         wanted.append(StudyRow.id.in_(during))
+    if made is not None:
+        wanted.append(StudyRow.study_date.between(*made))
+        of_studies = of_studies.join(StudyRow, StudyRow.id == ReviewRow.study_row).where(*wanted)
     newest = {}
     for study, rows in groupby(session.scalars(of_studies), lambda row: row.study_row):
         kept = standing(list(rows))
@@ -51,24 +60,38 @@ def reviewed_cases(
         .scalar_subquery()
     )
     studies = session.execute(
-        select(StudyRow, SeriesRow.manufacturer_model)
+        select(*_COLUMNS)
         .outerjoin(SeriesRow, SeriesRow.id == first)
         .where(*wanted)
         .order_by(StudyRow.id)
     )
     return [
-        _case(study, scanner, newest[study.id]) for study, scanner in studies if study.id in newest
+        _case(newest[row], uid, score, part, scanner)
+        for row, uid, score, part, scanner in studies
+        if row in newest
     ]
 
 
-def _case(study: StudyRow, scanner: str | None, review: ReviewRow) -> ReviewedCase:
+# No objects of the table: for thousands of studies these cost more than the database.
+_COLUMNS = (
+    StudyRow.id,
+    StudyRow.study_instance_uid,
+    StudyRow.top_probability,
+    StudyRow.body_part,
+    SeriesRow.manufacturer_model,
+)
+
+
+def _case(
+    review: ReviewRow, uid: str, score: float | None, body_part: str | None, scanner: str | None
+) -> ReviewedCase:
     return ReviewedCase(
-        study_instance_uid=study.study_instance_uid,
+        study_instance_uid=uid,
         verdict=Verdict(review.verdict),
-        score=study.top_probability,
+        score=score,
         opinion=Opinion(review.opinion or ""),
         finding=Finding(review.finding) if review.finding else None,
-        body_part=study.body_part or "",
+        body_part=body_part or "",
         scanner=scanner or "",
         day=review.at.date(),
     )
@@ -76,10 +99,15 @@ def _case(study: StudyRow, scanner: str | None, review: ReviewRow) -> ReviewedCa
 
 def spread_of_scores(session: Session) -> dict[int, int]:
     """Return how many studies have which score, in thousandths."""
-    # Down to the thousandth, without floor, which not every SQLite has; halves go to even ones in
-    # one database and up in the other, so none may be left.
-    step = func.round(StudyRow.top_probability * STEPS - _HALF)
+    step = score_step()
     found = session.execute(
         select(step, func.count()).where(StudyRow.top_probability.is_not(None)).group_by(step)
     )
     return {max(0, int(score)): count for score, count in found}
+
+
+def score_step() -> ColumnElement[float]:
+    """Return a study's score in thousandths, rounded down, as an expression."""
+    # Without floor, which not every SQLite has; halves go to even ones in one database and up in
+    # the other, so none may be left. Below the first it is -0 or -1.
+    return func.round(StudyRow.top_probability * STEPS - _HALF)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from worklist.api import (
     cases,
+    drift,
     images,
     ledger,
     nights,
@@ -17,5 +18,5 @@ from worklist.api import (
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, statistics, operating_points, nights, ledger):
+for part in (cases, studies, images, reviews, statistics, drift, operating_points, nights, ledger):
     router.include_router(part.router)

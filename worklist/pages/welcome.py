@@ -24,7 +24,9 @@ _LONGEST_WAY = 1000
 def remember_way(desk: Desk, request: Request, response: Response) -> None:
     """Have the browser keep which page was asked for, until somebody has signed in."""
     way = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if len(way) <= _LONGEST_WAY and request.url.path.startswith(("/cases/", "/statistics")):
+    if len(way) <= _LONGEST_WAY and request.url.path.startswith(
+        ("/cases/", "/statistics", "/drift")
+    ):
         response.set_cookie(
             _WAY,
             quote(way),
@@ -38,7 +40,7 @@ def remember_way(desk: Desk, request: Request, response: Response) -> None:
 def _way_of(request: Request) -> str:
     """Return the page that was asked for, if it is one of ours; else the list."""
     way = unquote(request.cookies.get(_WAY, ""))
-    is_ours = way.startswith(("/cases/", "/statistics")) and way.isprintable()
+    is_ours = way.startswith(("/cases/", "/statistics", "/drift")) and way.isprintable()
     return way if is_ours and "\\" not in way and "//" not in way else "/"
 
 
