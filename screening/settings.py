@@ -152,6 +152,10 @@ class Settings(BaseSettings):
     """A second classifier that scores beside the first: a bundle, as for the model. What it says is
     recorded and is behind no verdict. Empty: none. It costs its share of the scoring time."""
 
+    models_dir: Path | None = None
+    """Folder of further bundles, each in a folder of its own: with those that ship and the two
+    above, what a worker can be appointed (docs/models.md). Empty: none."""
+
     abstain_unlike: bool = True
     """Whether an image that is unlike the model's training images is not scored, with that reason.
     Off: it is scored all the same, and its strangeness is recorded beside the score."""
@@ -303,7 +307,12 @@ class Settings(BaseSettings):
         return found
 
     @field_validator(
-        "tls_certificate", "tls_key", "tls_authorities", "destinations_file", mode="before"
+        "tls_certificate",
+        "tls_key",
+        "tls_authorities",
+        "models_dir",
+        "destinations_file",
+        mode="before",
     )
     @classmethod
     def _no_path(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
