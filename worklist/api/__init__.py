@@ -8,6 +8,7 @@ from worklist.api import (
     cases,
     images,
     ledger,
+    models,
     nights,
     operating_points,
     reviews,
@@ -17,5 +18,5 @@ from worklist.api import (
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, statistics, operating_points, nights, ledger):
+for part in (cases, studies, images, reviews, statistics, operating_points, models, nights, ledger):
     router.include_router(part.router)

@@ -1,11 +1,21 @@
-"""Pages: the list, a case, nights, statistics, signing in, the audit."""
+"""Pages: the list, a case, nights, statistics, models, signing in, the audit."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from worklist.pages import audit, case, cases, nights, openid, operating_points, sign_in, statistics
+from worklist.pages import (
+    audit,
+    case,
+    cases,
+    models,
+    nights,
+    openid,
+    operating_points,
+    sign_in,
+    statistics,
+)
 
 router = APIRouter()
-for part in (openid, sign_in, cases, case, statistics, operating_points, nights, audit):
+for part in (openid, sign_in, cases, case, statistics, operating_points, models, nights, audit):
     router.include_router(part.router)
