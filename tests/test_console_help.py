@@ -30,7 +30,7 @@ COMMANDS = [
     ),
     *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("batch", "user", "token", "points", "audit", "bundle"),
+    *("batch", "user", "token", "points", "model", "audit", "bundle"),
 ]
 
 

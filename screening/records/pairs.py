@@ -70,7 +70,7 @@ def _pairs(
         .order_by(InstanceRow.id.desc())
         .limit(most)
     )
-    return {row: Pair(uid, image, *said) for row, uid, image, *said in rows}
+    return {row: Pair(uid, image, a or 0.0, b or 0.0, *t) for row, uid, image, a, b, *t in rows}
 
 
 def _by(table: _Scored, model: ModelIdentity) -> ColumnElement[bool]:
