@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from console import nightread
 from installation import Installation
 from reading_room import Room, now
 from second_bundle import write_second
+from structlog.testing import capture_logs
 
 from models.bundle import Bundle, read_bundle
 from models.classifier import load_classifier
@@ -31,6 +31,7 @@ from screening.records.engine import Records
 from screening.records.promotion import Order, promote, roll_back
 from screening.settings import Settings
 from worker.appointed import look_at_models, require_champion
+from worker.shadow import Shadow
 from worker.tasks import ScoringProcess
 
 ADA = Actor("ada", Role.ADMIN, "10.0.0.1")
@@ -186,20 +187,25 @@ def test_canaries_are_the_champion_s(room: Room, second: Bundle) -> None:
     assert found == {second.name}
 
 
-def test_settings_that_the_record_overrules_are_said(
-    room: Room, second: Bundle, caplog: pytest.LogCaptureFixture
-) -> None:
-    room.pipeline().screen(receive(room, 1))
-    look_at_models(room.records, room.settings)
+def test_settings_that_the_record_overrules_are_said(room: Room, second: Bundle) -> None:
+    shadow = Shadow.load(str(second.path), longest_seconds=60)
+    room.pipeline(shadow=shadow).screen(receive(room, 1))
+    with capture_logs() as before:
+        look_at_models(room.records, room.settings)
     appoint(room.records, second)
-    caplog.set_level(logging.INFO)
-    look_at_models(room.records, room.settings)
+    with capture_logs() as after:
+        look_at_models(room.records, room.settings)
+    assert before == []
+    assert [(each["setting"], each["appointed"]) for each in after] == [
+        ("NIGHTREAD_MODEL", f"{second.name} {second.version}"),
+        ("NIGHTREAD_SHADOW_MODEL", "mobilenet_v2 0.2.0"),
+    ]
     doctor = check_model(room.settings, appointed_here(room.settings))
     assert doctor.level is Level.OK
     assert second.name in doctor.detail
     assert "NIGHTREAD_MODEL names another, mobilenet_v2" in doctor.detail
-    (shadow,) = check_shadow(room.settings, appointed_here(room.settings))
-    assert "mobilenet_v2" in shadow.detail
+    (beside,) = check_shadow(room.settings, appointed_here(room.settings))
+    assert "mobilenet_v2" in beside.detail
 
 
 def test_the_doctor_fails_where_the_champion_is_not_here(room: Room, second: Bundle) -> None:
