@@ -1,4 +1,4 @@
-"""A study of which two champions have scored an image each: every object names whose score it is."""
+"""A study of which two champions have scored an image each: who is named in its report."""
 
 from __future__ import annotations
 

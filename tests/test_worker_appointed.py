@@ -148,9 +148,7 @@ def test_a_folder_with_other_weights_of_that_name_is_not_the_champion(
 ) -> None:
     import torch
 
-    process = ScoringProcess(room.settings.model_copy(update={"shadow_model": ""}), threads=1)
-    process.screen(receive(room, 1))
-    process.pipeline().close()
+    room.pipeline().screen(receive(room, 1))
     appoint(room.records, second)
     torch.manual_seed(4)
     models = tmp_path / "models"
