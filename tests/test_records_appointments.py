@@ -17,7 +17,7 @@ from screening.domain.reason import Exclusion, Reason
 from screening.domain.verdict import OperatingPoints, Verdict
 from screening.errors import AppointmentChangedError, AppointmentError
 from screening.records import audit
-from screening.records.appointments import find_appointed, read_acts
+from screening.records.appointments import append_act, find_appointed, read_acts
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
 from screening.records.known_models import count_scored, find_models, first_score, read_standing
@@ -267,6 +267,15 @@ def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(running: Reco
     assert len(entries(running)) == 1
     with running.read() as session:
         assert audit.verify(session).is_whole
+
+
+def test_an_act_follows_the_one_that_was_looked_at_and_no_other(running: Records) -> None:
+    """On PostgreSQL another may commit between the look and the act."""
+    act(running)
+    told = {"at": NOW, "by": "ada", "why": "late"}
+    with running.begin() as session, pytest.raises(AppointmentChangedError, match="has just"):
+        append_act(session, 2, Act.PROMOTION, (THIRD, OLD), **told)  # type: ignore[arg-type]
+    assert names(standing(running)) == ("densenet", "mobilenet_v2")
 
 
 def test_a_shadow_is_appointed_and_taken_away(running: Records) -> None:

@@ -69,7 +69,9 @@ class ScoringProcess:
         while True:
             pipeline = self.pipeline()
             settled += pipeline.screen(study_row)
-            if not pipeline.is_superseded:
+            is_done = not pipeline.is_superseded
+            del pipeline  # its models make room for those that follow
+            if is_done:
                 return settled
 
     def pipeline(self) -> Pipeline:

@@ -41,6 +41,7 @@ def read_acts(session: Session, limit: int = 50) -> list[Standing]:
 
 def append_act(
     session: Session,
+    number: int,
     act: Act,
     holders: tuple[Judge | None, Judge | None],
     *,
@@ -50,21 +51,24 @@ def append_act(
 ) -> Standing:
     """Write who holds the roles from now on, champion and shadow.
 
+    Parameters
+    ----------
+    number
+        One more than that of the act that was looked at: what came in between is not overruled.
+
     Raises
     ------
     AppointmentChangedError
-        If somebody else does so at the same moment.
+        If somebody else has done so meanwhile.
     """
     previous = {
-        row.role: row
+        row.role: row.id
         for row in session.scalars(
-            select(AppointmentRow).order_by(AppointmentRow.number.desc()).limit(len(ModelRole))
+            select(AppointmentRow).where(AppointmentRow.number == number - 1)
         )
     }
-    number = max((row.number for row in previous.values()), default=0) + 1
     rows = []
     for role, judge in zip(ModelRole, holders, strict=True):
-        before = previous.get(role.value)
         row = AppointmentRow(
             number=number,
             role=role.value,
@@ -72,7 +76,7 @@ def append_act(
             appointed_at=at,
             appointed_by=by,
             why=why,
-            previous_row=before.id if before else None,
+            previous_row=previous.get(role.value),
         )
         if judge is not None:
             row.model_name = judge.identity.name

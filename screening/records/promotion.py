@@ -217,16 +217,19 @@ def _act(
     detail: str = "",
 ) -> Standing:
     who, why = order.actor, order.why.strip()
-    if not before.number:
+    number = before.number
+    if not number:
+        number = 1
         append_act(
             session,
+            number,
             Act.BEGINNING,
             (before.champion, before.shadow),
             at=order.now,
             by="the settings",
             why="",
         )
-    made = append_act(session, act, holders, at=order.now, by=who.name, why=why)
+    made = append_act(session, number + 1, act, holders, at=order.now, by=who.name, why=why)
     said = f"{act.value} {made.number}: champion {_told(before.champion, made.champion)}, "
     said += f"shadow {_told(before.shadow, made.shadow)}{detail}: {why}"
     audit.note(session, who, _EVENTS[act], order.now, detail=said)
