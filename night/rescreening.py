@@ -104,8 +104,8 @@ def _end(records: Records, batch: Batch, model: Model, now: dt.datetime) -> None
     with records.read() as session:
         left = studies_left(session, batch, model)
     why = (
-        f"{model[0]} {model[1]} has not spoken on every image: do the workers run it "
-        "(NIGHTREAD_MODEL, and a restart), or did an image fail? Then run it again"
+        f"{model[0]} {model[1]} has not spoken on every image: is it champion still (nightread "
+        "model show), do the workers run it, or did an image fail? Then run it again"
     )
     for start in range(0, len(left), _PAGE):
         with records.begin() as session:

@@ -9,7 +9,12 @@ from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
 from nightread.check_folder import check_folder
 from nightread.check_libraries import check_libraries, check_platform, check_strangers
-from nightread.check_model import check_decoders, check_model, check_shadow
+from nightread.check_model import (
+    appointed_here,
+    check_decoders,
+    check_model,
+    check_shadow,
+)
 from nightread.check_packages import check_packages
 from nightread.check_records import check_records
 from nightread.check_secrets import check_secrets
@@ -35,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_worklist(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
-    yield check_model(settings)
-    yield from check_shadow(settings)
+    appointed = appointed_here(settings)
+    yield check_model(settings, appointed)
+    yield from check_shadow(settings, appointed)
     yield check_decoders()

@@ -29,6 +29,7 @@ from nightread.explain import explain
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
+from nightread.model import model
 from nightread.night import night
 from nightread.points import points
 from nightread.report import report
@@ -90,6 +91,7 @@ _GROUPS = (
     ("user", user),
     ("token", token),
     ("points", points),
+    ("model", model),
     ("audit", audit),
     ("bundle", bundle),
 )

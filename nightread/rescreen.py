@@ -28,7 +28,9 @@ def rescreen(
         bool, typer.Option("--tell", help="Send changed results and notices as for new studies.")
     ] = False,
 ) -> None:
-    """Have the model of the settings read what is here and what it has not scored.
+    """Have the champion read what is here and what it has not scored.
+
+    That is the model that was appointed, or else that of the settings.
 
     Older scores stay on record; an image is judged by the newest. Nobody is told of verdicts that
     change, unless asked for: nightread resend sends a study's results. Needs running workers that
@@ -43,6 +45,7 @@ def rescreen(
     from nightread.terminal import remark, write
     from screening.domain.night_batch import ARCHIVE
     from screening.errors import BatchError
+    from screening.records.appointments import find_appointed
     from screening.records.night_batches import begin_or_go_on, find_batch
     from screening.records.night_tally import is_complete, tally_batch
     from screening.settings_source import load_settings
@@ -50,7 +53,8 @@ def rescreen(
     if first_day and last_day and last_day < first_day:
         raise BatchError("--to is before --from")
     settings = load_settings()
-    model = read_bundle(settings.model).identity
+    with opened(settings) as records, records.read() as session:
+        model = find_appointed(session).champion or read_bundle(settings.model).identity
     asked = Rescreened(
         model=model.name,
         model_version=model.version,

@@ -21,6 +21,8 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── AccountError             a user or a token cannot be made or changed
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
+    ├── AppointmentError         a model cannot be made champion or shadow
+    │   └── AppointmentChangedError  somebody else has appointed one meanwhile
     ├── QueryError               a PACS refused a query, or did not answer it
     │   └── TooMuchError         it has more than it answers at once
     ├── RetrieveError            a PACS did not bring what it was asked for
@@ -117,6 +119,14 @@ class PointsError(NightreadError):
 
 class PointsChangedError(PointsError):
     """Somebody else has set them since they were looked at."""
+
+
+class AppointmentError(NightreadError):
+    """A model cannot be appointed: it is not known, not tried, or no other can come back."""
+
+
+class AppointmentChangedError(AppointmentError):
+    """Somebody else has appointed a model since the appointments were looked at."""
 
 
 class DeliveryError(NightreadError):

@@ -192,6 +192,10 @@ class Settings(BaseSettings):
     """A second classifier that scores beside the first: a bundle, as for the model. What it says is
     recorded and is behind no verdict. Empty: none. It costs its share of the scoring time."""
 
+    models_dir: Path | None = None
+    """Folder of further bundles, each in a folder of its own: with those that ship and the two
+    above, what a worker can be appointed (docs/models.md). Empty: none."""
+
     abstain_unlike: bool = True
     """Whether an image that is unlike the model's training images is not scored, with that reason.
     Off: it is scored all the same, and its strangeness is recorded beside the score."""
@@ -347,6 +351,7 @@ class Settings(BaseSettings):
         "tls_key",
         "tls_authorities",
         "archive_credentials_file",
+        "models_dir",
         "destinations_file",
         mode="before",
     )

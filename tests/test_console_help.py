@@ -32,7 +32,7 @@ COMMANDS = [
     ),
     *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("archive", "batch", "user", "token", "points", "audit", "bundle"),
+    *("archive", "batch", "user", "token", "points", "model", "audit", "bundle"),
 ]
 
 

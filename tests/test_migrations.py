@@ -16,6 +16,7 @@ from screening.records import (  # noqa: F401 - declare tables
     delivery_schema,
     desk_schema,
     list_schema,
+    model_schema,
     night_schema,
     schema,
 )

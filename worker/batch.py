@@ -32,6 +32,8 @@ class Batch:
         What is to be recorded of each, or why it is to be tried again.
     seen
         What else was seen of some.
+    seconds
+        That scoring each took, by its share.
     """
 
     claimed: dict[int, ClaimedInstance]
@@ -40,6 +42,7 @@ class Batch:
     read: dict[int, Reading] = field(default_factory=dict)
     outcomes: dict[int, Result | Failed] = field(default_factory=dict)
     seen: dict[int, Observation] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
 
 
 def count_outcomes(batch: Batch) -> None:
@@ -54,10 +57,10 @@ def count_outcomes(batch: Batch) -> None:
                 NOT_SCORED.labels(outcome.reason.value).inc()
 
 
-def observation(ready: Ready, opinion: Opinion) -> Observation:
+def observation(ready: Ready, opinion: Opinion, seconds: float) -> Observation:
     """Return what is recorded of an image beside its score."""
     kept = None
     if opinion.heatmap is not None:
         share = outside_share(opinion.heatmap, ready.image)
         kept = KeptHeatmap(opinion.heatmap.png(), share)
-    return Observation(ready.quality, opinion.view_spread, kept)
+    return Observation(ready.quality, opinion.view_spread, kept, seconds)

@@ -18,15 +18,16 @@ import structlog
 
 from models.screener import CLOSE_REDUCED, Opinion, Screener
 from screening.archive.archive import Archive
+from screening.domain.appointment import Appointed
 from screening.domain.observation import Observation
 from screening.domain.reason import Exclusion, Reason
-from screening.domain.verdict import OperatingPoints
 from screening.errors import (
     ArchiveAwayError,
     NightreadError,
     OutOfSpaceError,
     RecordsError,
 )
+from screening.records.appointments import find_appointed
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
 from screening.records.operating_points import find_points
@@ -66,6 +67,13 @@ class Pipeline:
         A name for the claims of this process.
     shadow
         Who scores beside the classifier, if anybody does.
+    appointed
+        As it was when these two were loaded.
+
+    Attributes
+    ----------
+    is_superseded : bool
+        Whether another model was appointed meanwhile: then nothing more is claimed for these.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class Pipeline:
         readers: Readers,
         worker: str,
         shadow: Shadow | None = None,
+        appointed: Appointed = Appointed(),  # noqa: B008 - frozen
     ) -> None:
         self._settings = settings
         self._records = records
@@ -88,6 +97,8 @@ class Pipeline:
         self._recorder = Recorder(records, self._model, worker, settings.maximum_attempts)
         self._worker = worker
         self._shadow = shadow
+        self.appointed = appointed
+        self.is_superseded = False
         self._lease = dt.timedelta(seconds=settings.lease_seconds)
 
     def screen(self, study_row: int) -> int:
@@ -108,6 +119,7 @@ class Pipeline:
         RecordsError
             If the database does not answer; what was claimed is taken up when its lease lapses.
         """
+        self.is_superseded = False
         silence = self._settings.read_seconds + _LONGEST_SCORING_SECONDS
         heartbeat = Heartbeat(self._records, self._worker, self._lease, silence)
         heartbeat.start()
@@ -125,6 +137,10 @@ class Pipeline:
             If the database does not answer.
         """
         do_round(self._records, round_row, self._screener, self._readers)
+
+    def close(self) -> None:
+        """End the readers: the pipeline is of no use after it."""
+        self._readers.close()
 
     def _screen(self, study_row: int, heartbeat: Heartbeat) -> int:
         settled = 0
@@ -180,8 +196,14 @@ class Pipeline:
             return None
 
     def _claim(self, study_row: int) -> Batch:
-        """Claim a batch, with the operating points that are in force as it begins."""
+        """Claim a batch, with the operating points that are in force as it begins.
+
+        Nothing, where other models are appointed by now: what waits is theirs.
+        """
         with self._records.begin() as session:
+            if find_appointed(session) != self.appointed:
+                self.is_superseded = True
+                return Batch({}, self._points)
             claimed = claim(
                 session,
                 study_row,
@@ -192,6 +214,8 @@ class Pipeline:
                 maximum_attempts=self._settings.maximum_attempts,
             )
             points = find_points(session, self._model) or self._own_points
+            if self._shadow is not None:
+                self._shadow.judge_by(find_points(session, self._shadow.scorer.identity))
         if points != self._points:
             self._points = points
             log.info("operating_points", **dataclasses.asdict(points))
@@ -256,7 +280,7 @@ class Pipeline:
 
     def _conclude(self, batch: Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
         """Score images; what was read at less than its resolution and is close, once more."""
-        opinions = self._opinions_of(ready, batch.points)
+        opinions = self._opinions_of(ready, batch)
         close = [
             row
             for row, item in ready.items()
@@ -268,7 +292,7 @@ class Pipeline:
                 self._note(batch, row, ready[row], opinion)
         if close:
             whole = self._ready(batch, self._read_whole(batch, close, heartbeat))
-            for row, opinion in self._opinions_of(whole, batch.points).items():
+            for row, opinion in self._opinions_of(whole, batch).items():
                 self._note(batch, row, whole[row], opinion)
 
     def _read_whole(
@@ -284,12 +308,14 @@ class Pipeline:
 
     def _note(self, batch: Batch, row: int, ready: Ready, opinion: Opinion) -> None:
         batch.outcomes[row] = self._result(opinion)
-        batch.seen[row] = observation(ready, opinion)
+        batch.seen[row] = observation(ready, opinion, batch.seconds[row])
 
-    def _opinions_of(
-        self, ready: Mapping[int, Ready], points: OperatingPoints
-    ) -> dict[int, Opinion]:
-        found = self._screener.score([item.image for item in ready.values()], points)
+    def _opinions_of(self, ready: Mapping[int, Ready], batch: Batch) -> dict[int, Opinion]:
+        started = time.monotonic()
+        found = self._screener.score([item.image for item in ready.values()], batch.points)
+        share = (time.monotonic() - started) / max(1, len(ready))
+        for row in ready:
+            batch.seconds[row] = batch.seconds.get(row, 0.0) + share
         return dict(zip(ready, found, strict=True))
 
     def _result(self, opinion: Opinion) -> Result:
@@ -311,7 +337,7 @@ class Pipeline:
         try:
             results = shadow.score(prepared)
             with self._records.begin() as session:
-                record_shadow(session, results, shadow.scorer, _now())
+                record_shadow(session, results, shadow.scorer, _now(), shadow.seconds)
         except Exception:
             log.exception("shadow_not_recorded", images=len(prepared))
 

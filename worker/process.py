@@ -8,16 +8,16 @@ from contextlib import ExitStack
 import structlog
 from celery import signals
 
-from models.bundle import read_bundle
 from screening import logs
 from screening.archive.opening import open_archive
-from screening.errors import BundleError, DependencyError
+from screening.errors import DependencyError
 from screening.queue.announcement import Announcer
 from screening.queue.app import make_app
 from screening.queue.broker import is_there
 from screening.records.engine import Records
 from screening.settings import Settings
 from screening.watching.port import watched
+from worker.appointed import look_at_models, require_champion
 from worker.sweeper import Sweeper
 from worker.tasks import ScoringProcess, bind, processes, threads_per_process
 
@@ -33,15 +33,11 @@ def run(settings: Settings) -> None:
         If the database, the archive or the model bundle cannot be had.
     """
     logs.configure(settings)
-    bundle = read_bundle(settings.model)
-    bundle.read_weights()
-    bundle.read_familiarity()
-    if settings.shadow_model:
-        _look_at_shadow(settings.shadow_model)
     archive = open_archive(settings)
     archive.require_there()
     records = Records(settings.records_url)
     records.check_schema()
+    look_at_models(records, settings)
     # A connection must not be shared with the processes that the pool forks; it opens again later.
     records.close()
     app = make_app(settings.broker_url, lease_seconds=settings.lease_seconds)
@@ -61,6 +57,7 @@ def run(settings: Settings) -> None:
         "records": records.check_schema,
         "archive": archive.require_there,
         "redis": lambda: _require_redis(settings),
+        "model": lambda: require_champion(records, settings),
     }
 
     # The thread starts once the pool has forked, so that no child inherits its locks.
@@ -68,11 +65,11 @@ def run(settings: Settings) -> None:
     def ready(**_: object) -> None:
         sweeper.start()
         watching.enter_context(watched(settings, settings.worker_watch_port, records, checks))
-        log.info("worker_ready", processes=count, model=settings.model)
+        log.info("worker_ready", processes=count)
 
     @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def load(**_: object) -> None:
-        process.pipeline()
+        process.warm_up()
 
     # Celery would set up logging its own way; a receiver of this signal keeps ours.
     signals.setup_logging.connect(_keep_logging, weak=False)
@@ -99,14 +96,6 @@ def run(settings: Settings) -> None:
 def _require_redis(settings: Settings) -> None:
     if not is_there(settings.broker_url):
         raise DependencyError("nobody answers at NIGHTREAD_REDIS_URL")
-
-
-def _look_at_shadow(reference: str) -> None:
-    """Say at once if there is no such shadow; the worker starts all the same."""
-    try:
-        read_bundle(reference, setting="NIGHTREAD_SHADOW_MODEL").read_weights()
-    except BundleError as error:
-        log.error("shadow_not_loaded", model=reference, error=str(error))
 
 
 def _keep_logging(**_: object) -> None:

@@ -16,6 +16,7 @@ from models.classifier import Classifier, load_classifier
 from models.input_settings import InputSettings
 from models.transforms import PreparedImage
 from screening.domain.reason import Exclusion, Reason
+from screening.domain.verdict import OperatingPoints
 from screening.records.results import Result, Scorer
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,13 @@ class Shadow:
         Who scores.
     longest_seconds
         A batch that takes longer than this ends the shadow's work in this process.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        Who it is, and by which points its verdicts would be made.
+    seconds : float or None
+        That each image of the last batch took.
     """
 
     def __init__(self, classifier: Classifier, longest_seconds: float) -> None:
@@ -42,6 +50,7 @@ class Shadow:
         self._in_a_row = 0
         self._is_over = False
         self.scorer = Scorer(classifier.identity, classifier.points)
+        self.seconds: float | None = None
         self.input: InputSettings = classifier.input
 
     @classmethod
@@ -56,6 +65,10 @@ class Shadow:
         identity = classifier.identity
         log.info("shadow_loaded", model=identity.name, version=identity.version)
         return cls(classifier, longest_seconds)
+
+    def judge_by(self, points: OperatingPoints | None) -> None:
+        """Take the points that are set here for it; ``None``: its own."""
+        self.scorer = Scorer(self.scorer.identity, points or self._classifier.points)
 
     def score(self, prepared: Mapping[int, PreparedImage | Exclusion]) -> dict[int, Result]:
         """Score what could be prepared, by instance row; a failure is each image's reason.
@@ -76,7 +89,9 @@ class Shadow:
         except Exception as error:
             return results | dict.fromkeys(ready, self._failed(error, images=len(ready)))
         self._in_a_row = 0
-        self._watch(time.monotonic() - started)
+        taken = time.monotonic() - started
+        self.seconds = taken / len(ready)
+        self._watch(taken)
         return results | scored
 
     def _failed(self, error: Exception, *, images: int) -> Exclusion:

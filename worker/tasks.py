@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -20,6 +21,8 @@ from screening.settings import Settings
 from worker.memory import available_bytes
 
 if TYPE_CHECKING:
+    from models.bundle import Bundle
+    from screening.domain.appointment import Appointed
     from worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
@@ -40,19 +43,68 @@ class ScoringProcess:
     def __init__(self, settings: Settings, threads: int) -> None:
         self._settings = settings
         self._threads = threads
+        self._records: Records | None = None
         self._pipeline: Pipeline | None = None
 
+    def warm_up(self) -> None:
+        """Load the classifier before the first message; what stands in its way, each will meet."""
+        try:
+            self.pipeline()
+        except NightreadError as error:
+            log.error("classifier_not_loaded", error=str(error))
+
+    def screen(self, study_row: int) -> int:
+        """Screen a study and whatever else waits, by the champion of each batch's beginning.
+
+        Returns
+        -------
+        int
+            How many images got a score or a reason.
+
+        Raises
+        ------
+        NightreadError
+            If the database does not answer, or the champion's bundle is not here: images wait.
+        """
+        settled = 0
+        while True:
+            pipeline = self.pipeline()
+            settled += pipeline.screen(study_row)
+            is_done = not pipeline.is_superseded
+            del pipeline  # its models make room for those that follow
+            if is_done:
+                return settled
+
     def pipeline(self) -> Pipeline:
-        """Return the pipeline of this process, loading the classifier the first time."""
-        if self._pipeline is None:
-            self._pipeline = self._load()
+        """Return this process's pipeline; the models are loaded the first time, and new ones.
+
+        Raises
+        ------
+        NightreadError
+            If the database does not answer, or a bundle cannot be loaded.
+        """
+        from worker.appointed import champion_bundle, read_appointed
+
+        if self._records is None:
+            self._records = Records(self._settings.records_url)
+        appointed = read_appointed(self._records)
+        if self._pipeline is None or self._pipeline.appointed != appointed:
+            # Looked for first: a model that is not here costs nobody the one that is.
+            bundle = champion_bundle(appointed, self._settings)
+            if self._pipeline is not None:
+                # Two of each would not fit into the memory that a process is given.
+                self._pipeline.close()
+                self._pipeline = None
+                gc.collect()
+            self._pipeline = self._load(self._records, bundle, appointed)
         return self._pipeline
 
-    def _load(self) -> Pipeline:
+    def _load(self, records: Records, bundle: Bundle, appointed: Appointed) -> Pipeline:
         import torch
 
-        from models.classifier import load_classifier
+        from models.classifier import Classifier
         from models.screener import Screener
+        from worker.appointed import shadow_reference
         from worker.memory import keep_freed_memory
         from worker.pipeline import Pipeline
         from worker.readers import Readers
@@ -62,7 +114,7 @@ class ScoringProcess:
         keep_freed_memory()
         torch.set_num_threads(self._threads)
         screener = Screener(
-            load_classifier(settings.model), settings.precision, compiled=settings.compile
+            Classifier.from_bundle(bundle), settings.precision, compiled=settings.compile
         )
         classifier = screener.classifier
         log.info(
@@ -70,23 +122,25 @@ class ScoringProcess:
             model=classifier.identity.name,
             version=classifier.identity.version,
             digest=classifier.identity.digest[:16],
+            appointed=appointed.champion is not None,
             bfloat16=screener.quick,
             compiled=screener.compiled,
         )
         shadow = None
-        if settings.shadow_model:
-            shadow = Shadow.load(settings.shadow_model, longest_seconds=settings.lease_seconds)
+        if reference := shadow_reference(appointed, settings):
+            shadow = Shadow.load(reference, longest_seconds=settings.lease_seconds)
         readers = Readers(settings, [classifier.input, *([shadow.input] if shadow else [])])
         readers.warm_up()
         return Pipeline(
             settings,
-            Records(settings.records_url),
+            records,
             open_archive(settings),
             screener,
             readers,
             # Two containers may have one name and one number.
             worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             shadow=shadow,
+            appointed=appointed,
         )
 
 
@@ -96,7 +150,7 @@ def bind(app: Celery, process: ScoringProcess) -> None:
     @app.task(name=SCREEN_STUDY)  # type: ignore[untyped-decorator]
     def screen_study(study_row: int) -> None:
         try:
-            settled = process.pipeline().screen(study_row)
+            settled = process.screen(study_row)
         except NightreadError as error:
             # What waits is found again by the sweep. Without a pause every message in the queue
             # would be spent on a database that is away for a moment.

@@ -27,6 +27,7 @@ from screening.records.operating_points import ModelPoints
 from screening.records.retry import Unscored
 from screening.records.tokens import Token
 from screening.records.users import Account
+from worklist.side_by_side import Models
 from worklist.statistics import Statistics
 
 
@@ -110,6 +111,11 @@ def audit_object(entry: AuditEntry) -> dict[str, Any]:
 def statistics_object(statistics: Statistics) -> dict[str, Any]:
     """Return the statistics; each share with its value and its 95 % interval."""
     return cast(dict[str, Any], _with_shares(statistics))
+
+
+def models_object(models: Models) -> dict[str, Any]:
+    """Return champion and shadow; each share with its value and its 95 % interval."""
+    return cast(dict[str, Any], _with_shares(models))
 
 
 def _with_shares(value: Any) -> Any:  # noqa: ANN401 - any part of the statistics

@@ -16,7 +16,7 @@ from screening.archive.archive import Archive
 from screening.domain.prediction import ModelIdentity
 from screening.domain.reason import Reason
 from screening.domain.review import Review
-from screening.domain.verdict import FLAGGED, Verdict
+from screening.domain.verdict import FLAGGED, Verdict, weight
 from screening.errors import ArchiveError
 from screening.records.dossier import Dossier, Image, Score
 
@@ -139,12 +139,17 @@ class ScreenedStudy:
 
     @property
     def model(self) -> ModelIdentity | None:
-        """Of the newest score; ``None`` where nothing was scored."""
+        """Of the score that is the study's; ``None`` where nothing was scored.
+
+        Its images may be several models': each image's own stands with it.
+        """
         scores = [image.score for image in self.images if image.score is not None]
         if not scores:
             return None
-        newest = max(scores, key=lambda score: score.scored_at)
-        return ModelIdentity(newest.model, newest.model_version, newest.model_digest)
+        own = max(
+            scores, key=lambda score: (*weight(score.verdict, score.probability), score.scored_at)
+        )
+        return ModelIdentity(own.model, own.model_version, own.model_digest)
 
     @property
     def version(self) -> str:

@@ -36,8 +36,11 @@ class Observation:
         without a score.
     heatmap
         Of what is flagged.
+    seconds
+        That scoring it took, by its share of a batch; ``None`` without a score.
     """
 
     quality: Quality
     view_spread: float | None = None
     heatmap: KeptHeatmap | None = None
+    seconds: float | None = None

@@ -75,6 +75,16 @@ def study_verdict(scored: Iterable[Verdict], waiting: int) -> Verdict:
     return Verdict.WAITING if waiting else Verdict.NOT_SCORED
 
 
+def weight(verdict: Verdict, probability: float) -> tuple[int, float]:
+    """Return what orders the scores of a study's images: the greatest is the study's own.
+
+    The verdict comes first. Where two models have scored images of one study, each by its own
+    operating points, a lower probability of one may be suspected and a higher one of the other
+    clear; the score that is shown is then that of the image that decides.
+    """
+    return -_BY_URGENCY.index(verdict), probability
+
+
 URGENCY = (
     Verdict.SUSPECTED,
     Verdict.DOUBTFUL,

@@ -44,6 +44,9 @@ class Event(StrEnum):
     USER_CHANGED = "user_changed"
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the event's name
     POINTS_SET = "points_set"
+    MODEL_PROMOTED = "model_promoted"
+    MODEL_ROLLED_BACK = "model_rolled_back"
+    SHADOW_APPOINTED = "shadow_appointed"
     AUDIT_READ = "audit_read"
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import case, exists, select
 from sqlalchemy.orm import Session, aliased
 
+from screening.domain.verdict import URGENCY
 from screening.records.results import score_stands
 from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
 
 _LATER = aliased(ScoreRow)
+
+# As `screening.domain.verdict.weight` has it.
+_URGENCY = case(
+    {verdict.value: place for place, verdict in enumerate(URGENCY)}, value=ScoreRow.verdict
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class HottestImage:
-    """The image of a study with the highest score, and its heatmap as PNG where it has one."""
+    """The image whose score is its study's, and its heatmap as PNG where it has one."""
 
     digest: str
     heat: bytes | None
@@ -64,7 +70,7 @@ def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | N
             score_stands(),
             ~exists().where(_LATER.instance_row == ScoreRow.instance_row, _LATER.id > ScoreRow.id),
         )
-        .order_by(ScoreRow.probability.desc(), ScoreRow.id.desc())
+        .order_by(_URGENCY, ScoreRow.probability.desc(), ScoreRow.id.desc())
         .limit(1)
     ).one_or_none()
     return None if found is None else HottestImage(*found)

@@ -13,7 +13,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.observation import Observation
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion, Reason
-from screening.domain.verdict import OperatingPoints, Verdict, study_verdict
+from screening.domain.verdict import OperatingPoints, Verdict, study_verdict, weight
 from screening.records.changes import note_change
 from screening.records.dialect import insert_for
 from screening.records.reasons import settle_reasons
@@ -98,7 +98,8 @@ def _settle(
     if seen is not None:
         _write_quality(session, row, seen)
     if isinstance(result, Prediction):
-        score = _write_score(session, row, result, scorer, now)
+        seconds = seen.seconds if seen is not None else None
+        score = _write_score(session, row, result, scorer, now, seconds)
         if score is not None and seen is not None and seen.heatmap is not None:
             values = asdict(seen.heatmap)
             session.execute(insert_for(session, HeatmapRow).values(score_row=score, **values))
@@ -126,7 +127,12 @@ def _write_quality(session: Session, row: int, seen: Observation) -> None:
 
 
 def _write_score(
-    session: Session, row: int, prediction: Prediction, scorer: Scorer, now: dt.datetime
+    session: Session,
+    row: int,
+    prediction: Prediction,
+    scorer: Scorer,
+    now: dt.datetime,
+    seconds: float | None,
 ) -> int | None:
     """Return the row of the score, ``None`` where this classifier has scored the image before."""
     familiarity = prediction.familiarity
@@ -146,6 +152,7 @@ def _write_score(
             strangeness=familiarity.strangeness if familiarity else None,
             strangeness_limit=familiarity.limit if familiarity else None,
             scored_at=now,
+            seconds=seconds,
         )
         .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])
         .returning(ScoreRow.id)
@@ -162,7 +169,10 @@ def _revise(
     verdict = study_verdict(
         (Verdict(score.verdict) for score in scores), counts[InstanceState.WAITING]
     )
-    top = max(scores, key=lambda score: score.probability, default=None)
+    # Not simply the highest: two models may have scored its images, each with points of its own.
+    top = max(
+        scores, key=lambda score: weight(Verdict(score.verdict), score.probability), default=None
+    )
     row = RevisionRow(
         study_row=study_row,
         verdict=verdict.value,

@@ -221,6 +221,8 @@ class ScoreRow(Table):
     """Of the image to the classifier; empty where it cannot tell."""
     strangeness_limit: Mapped[float | None]
     scored_at: Mapped[dt.datetime]
+    seconds: Mapped[float | None]
+    """That scoring took, by its share of a batch; empty where an older release wrote it."""
 
 
 class ShadowScoreRow(Table):
@@ -248,6 +250,7 @@ class ShadowScoreRow(Table):
     """Why there is no probability."""
     detail: Mapped[str | None]
     scored_at: Mapped[dt.datetime]
+    seconds: Mapped[float | None]
 
 
 class QualityRow(Table):

@@ -67,11 +67,20 @@ class ShadowTally:
 
 
 def record_shadow(
-    session: Session, results: Mapping[int, Result], scorer: Scorer, now: dt.datetime
+    session: Session,
+    results: Mapping[int, Result],
+    scorer: Scorer,
+    now: dt.datetime,
+    seconds: float | None = None,
 ) -> None:
     """Write a shadow's results, by instance row. What it said once stays.
 
     No study, image or verdict is read or written: whatever a shadow says changes none.
+
+    Parameters
+    ----------
+    seconds
+        That each image took, by its share of the batch.
     """
     for row, result in results.items():
         session.execute(
@@ -84,6 +93,7 @@ def record_shadow(
                 high_sensitivity=scorer.points.high_sensitivity,
                 high_specificity=scorer.points.high_specificity,
                 scored_at=now,
+                seconds=seconds if isinstance(result, Prediction) else None,
                 **_said(result),
             )
             .on_conflict_do_nothing(index_elements=["instance_row", "model_name", "model_version"])

@@ -9,6 +9,7 @@ from worklist.api import (
     drift,
     images,
     ledger,
+    models,
     nights,
     operating_points,
     reviews,
@@ -18,5 +19,16 @@ from worklist.api import (
 from worklist.api.problem import PROBLEMS
 
 router = APIRouter(responses=PROBLEMS)
-for part in (cases, studies, images, reviews, statistics, drift, operating_points, nights, ledger):
+for part in (
+    cases,
+    studies,
+    images,
+    reviews,
+    statistics,
+    drift,
+    operating_points,
+    models,
+    nights,
+    ledger,
+):
     router.include_router(part.router)

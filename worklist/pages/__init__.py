@@ -1,4 +1,4 @@
-"""Pages: the list, a case, nights, statistics, drift, signing in, the audit."""
+"""Pages: the list, a case, nights, statistics, drift, models, signing in, the audit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from worklist.pages import (
     case,
     cases,
     drift,
+    models,
     nights,
     openid,
     operating_points,
@@ -17,5 +18,16 @@ from worklist.pages import (
 )
 
 router = APIRouter()
-for part in (openid, sign_in, cases, case, statistics, drift, operating_points, nights, audit):
+for part in (
+    openid,
+    sign_in,
+    cases,
+    case,
+    statistics,
+    drift,
+    operating_points,
+    models,
+    nights,
+    audit,
+):
     router.include_router(part.router)
