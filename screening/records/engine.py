@@ -192,12 +192,14 @@ class Records:
                 with connection.begin():
                     yield connection
                 return
-            # Not for the pool: what was set and locked goes with the connection.
-            connection.detach()
-            connection.execute(text("SET lock_timeout = '1s'"))
-            take_migration_lock(connection)
-            connection.commit()
-            yield connection
+            try:
+                connection.execute(text("SET lock_timeout = '1s'"))
+                take_migration_lock(connection)
+                connection.commit()
+                yield connection
+            finally:
+                # Not for the pool: what was set and locked goes with the connection.
+                connection.invalidate()
 
     def schema(self) -> SchemaVersion:
         """Return at which schema the database is.
