@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from alembic import context
 
 from screening.records import (  # noqa: F401 - declare tables
@@ -35,7 +33,7 @@ def _run() -> None:
         context.run_migrations()
 
 
-def _is_described(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
+def _is_described(name: str | None, kind: str, _: object) -> bool:
     """Say whether a table of the database is one that the metadata describe."""
     return (name, kind) != (OLDEST_TABLE, "table")
 

@@ -36,6 +36,7 @@ from nightread.send import send
 from nightread.serve import serve
 from nightread.shortcuts import shortcuts
 from nightread.study import study
+from nightread.support import support
 from nightread.token import token
 from nightread.train import train
 from nightread.up import up
@@ -70,6 +71,7 @@ _COMMANDS = (
     backup,
     restore,
     verify,
+    support,
     dataset,
     train,
     evaluate,

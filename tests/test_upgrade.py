@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -23,7 +24,8 @@ from previous_release import commit, contents, settings_of, unpack
 from raw_peer import RawPeer
 
 import migrations
-from phantoms.load import write_load
+from phantoms.load import small_study
+from phantoms.study import save
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.domain.verdict import Verdict
@@ -125,19 +127,21 @@ class Upgrade(Installation):
 class Traffic(threading.Thread):
     """A PACS that sends an image every moment, and repeats each until it was answered 0x0000."""
 
-    def __init__(self, port: int, paths: list[Path]) -> None:
+    def __init__(self, port: int, folder: Path) -> None:
         super().__init__()
-        self._port, self._paths = port, iter(paths)
+        self._port, self._folder = port, folder
         self.over = threading.Event()
         self.acknowledged: list[str] = []
         self.repeats = 0
 
     def run(self) -> None:
-        for path in self._paths:
+        for index in itertools.count():
+            path = self._folder / f"{index}.dcm"
+            save(next(small_study(index, 1, side=96)), path)
             while not self._sent(path):
                 self.repeats += 1
                 time.sleep(0.2)
-            if self.over.wait(0.15):
+            if self.over.wait(0.2):
                 return
 
     def _sent(self, path: Path) -> bool:
@@ -198,7 +202,7 @@ def test_an_upgrade_with_traffic_running_loses_nothing_and_can_be_taken_back(
     for command in ("listen", "work", "serve"):
         upgrade.begin(OLD, command)
     wait_until(upgrade.listens, 60, "the door answers")
-    with Traffic(upgrade.settings.dicom_port, write_load(tmp_path / "films", 600, 1)) as traffic:
+    with Traffic(upgrade.settings.dicom_port, tmp_path / "films") as traffic:
         upgrade.wait_until_scores(OLD)
 
         # The new release migrates, and the one after it: the old processes notice nothing.
