@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def migrate() -> None:
-    """Bring the database to this release's schema, while the release before runs.
+    """Bring the database to this release's schema.
 
-    Tables are only added to, and none is locked for longer than a second; see docs/upgrading.md.
-    A database that a newer release has migrated is left as it is.
+    It is safe while the release before runs (docs/upgrading.md). A database that a newer release
+    has migrated is left as it is.
     """
     from nightread.terminal import remark
     from screening.settings_source import load_settings

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +51,10 @@ def support(
         typer.Option(help="A process's log, of which the last lines go in; may be repeated."),
     ] = None,
 ) -> None:
-    """Put together what support needs, without patient data: --to writes it, --list shows it.
+    """Put together what support needs, without a patient in it.
 
-    It works with whatever is broken: a part that cannot be told says why. Nothing is sent.
-    For instance: nightread support --to support.zip; nightread support --list support.zip
+    Whatever is broken, the rest is told, and of the broken part why not. Nothing is sent anywhere.
+    For instance: nightread support --to support.zip, then nightread support --list support.zip
     """
     if (to is None) == (shown is None):
         raise typer.BadParameter("say --to FILE.zip to write one, or --list FILE.zip to read it")
@@ -68,6 +66,9 @@ def support(
 
 
 def _write(to: Path, logs: list[Path]) -> None:
+    import json
+    import zipfile
+
     from nightread.check_packages import OUR_PACKAGES
     from nightread.own_words import OwnWords
     from nightread.support_machine import HOME
@@ -96,6 +97,8 @@ def _write(to: Path, logs: list[Path]) -> None:
 
 
 def _print(path: Path) -> None:
+    import zipfile
+
     from nightread.terminal import write
     from screening.errors import ArchiveError
     from worklist.plain_text import plain
