@@ -58,9 +58,11 @@ soak: $(VENV)/.dev servers
 
 archive:
 	@test -n '$(RELEASE)' || { echo 'Name it: make archive RELEASE=v0.1.0' >&2; exit 1; }
-	@rm -f tests/releases/*
-	git archive --format=tar $(COMMIT) -- $(PACKAGES) pyproject.toml ':(exclude)models/bundles' \
-	  | xz -9e > tests/releases/nightread-$(RELEASE:v%=%).tar.xz
+	git archive --format=tar --output=tests/releases/new.tar $(COMMIT) -- \
+	  $(PACKAGES) pyproject.toml ':(exclude)models/bundles'
+	@rm -f tests/releases/*.tar.xz
+	xz -9e tests/releases/new.tar
+	@mv tests/releases/new.tar.xz tests/releases/nightread-$(RELEASE:v%=%).tar.xz
 
 # Redis, PostgreSQL, DCMTK, Orthanc and Chromium, which the tests start and stop themselves.
 servers:

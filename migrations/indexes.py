@@ -25,7 +25,9 @@ def build_index(name: str, table: str, columns: list[str], **options: Any) -> No
     with context.autocommit_block():
         # Nobody queues behind this lock, so that it can be waited for.
         op.execute("SET lock_timeout = '5min'")
-        # An index whose building was cut off stays, is not used, and costs every write its time.
-        op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
-        op.create_index(name, table, columns, postgresql_concurrently=True, **options)
-        op.execute("SET lock_timeout = '1s'")
+        try:
+            # What a building that was cut off left is not used, and costs every write its time.
+            op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
+            op.create_index(name, table, columns, postgresql_concurrently=True, **options)
+        finally:
+            op.execute("SET lock_timeout = '1s'")

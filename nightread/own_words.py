@@ -12,7 +12,7 @@ _WORDS = re.compile(r"[^\W_]+")
 # A UID has more parts than an address of IP version 4 or a version of a library.
 _UID = re.compile(r"\d+(?:\.\d+){5,}")
 _DATE = re.compile(r"\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}")
-_LONGEST_NUMBER = 5
+_LONGEST_NUMBER = 3
 _GONE = "*"
 
 
@@ -42,6 +42,5 @@ class OwnWords:
 
     def _kept(self, match: re.Match[str]) -> str:
         word = match[0]
-        if word.isdigit():
-            return word if len(word) <= _LONGEST_NUMBER else _GONE
-        return word if word.casefold() in self._known else _GONE
+        is_short = word.isdigit() and len(word) <= _LONGEST_NUMBER
+        return word if is_short or word.casefold() in self._known else _GONE

@@ -19,7 +19,7 @@ Nightread, what support needs to know. Made by: nightread support --to FILE.zip
 There is no patient in here, by how it is made: counts, words of closed lists, figures of the
 machine, settings that are switches and numbers. Of every other text, as of an error, a line of a
 log or a finding of the doctor, what is not a word of Nightread's own source or a number of at most
-five digits is written as *. No name, identifier, UID, date of a study, accession number, path,
+three digits is written as *. No name, identifier, UID, date of a study, accession number, path,
 user, password or key is kept, and no image. Kept are AE titles, of callers whose images were taken
 and of the settings; addresses to listen on; and the host and port of the database and of Redis.
 

@@ -127,7 +127,7 @@ def _told_event(event: dict[str, object], own_words: OwnWords) -> Iterator[tuple
         name = own_words.only(key)
         if key == "timestamp" and isinstance(value, str):
             yield name, value if _MOMENT.fullmatch(value) else "*"
-        elif isinstance(value, bool | float) or value is None:
+        elif isinstance(value, int | float) or value is None:
             yield name, value
         elif isinstance(value, list):
             yield name, [own_words.only(str(each)) for each in value]

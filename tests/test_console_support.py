@@ -171,12 +171,12 @@ def test_the_bundle_tells_much_and_nobody(
     assert bundle.stat().st_mode & 0o777 == 0o600
 
     assert found["records"]["tables"]["instances"] == 3
-    assert found["records"]["words"]["ExclusionRow.reason"] == {"error": 1}
+    assert found["records"]["words"]["exclusions.reason"] == {"error": 1}
     assert found["ledger"]["images"]["received"] == 3
     assert found["audit"]["whole"] is True
     assert found["associations"]["PACS"]["aborted"] == 1
     assert found["associations"]["(others)"] == {"rejected": 1}
-    (error,) = found["errors"]["ExclusionRow.detail"]
+    (error,) = found["errors"]["exclusions.detail"]
     assert error["said"].startswith("cannot read *")
     assert found["queue"]["redis"]["redis_version"]
     assert found["settings"]["NIGHTREAD_OPENID_CLIENT_SECRET"]["value"] == "set"
@@ -185,8 +185,8 @@ def test_the_bundle_tells_much_and_nobody(
     assert lines[0] == {
         "event": "batch_screened",
         "level": "info",
-        "images": "3",
-        "study_row": "17",
+        "images": 3,
+        "study_row": 17,
     }
     assert (len(lines), found["logs"]["log 1"]["left_out_as_not_ours"]) == (4, 1)
     assert {each["subject"] for each in found["doctor"]} >= {"database", "Redis", "destinations"}
@@ -256,8 +256,8 @@ def test_a_process_that_does_not_answer_is_said(filled: Settings, tmp_path: Path
 
 def test_of_a_text_our_own_words_are_left() -> None:
     own = OwnWords(HOME, OUR_PACKAGES)
-    assert own.only("the archive is full: 12345 images") == "the archive is full: 12345 images"
-    assert own.only("patient Quillovar, 19470312") == "patient *, *"
+    assert own.only("the archive is full: 123 images") == "the archive is full: 123 images"
+    assert own.only("patient Quillovar, 19470312, 4711") == "patient *, *, *"
     assert own.only("from 1947-03-12 or 12.03.1947") == "from * or *"
     assert own.only(f"study {UID} of ZZ88123477") == "study * of *"
     assert own.only("127.0.0.1 port 11112") == "127.0.0.1 port 11112"

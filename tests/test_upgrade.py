@@ -34,7 +34,7 @@ from screening.records.engine import Records
 from screening.settings import Settings
 
 OLD, NEW = "old", "new"
-_MOST_WAITING = 12
+_MOST_WAITING = 3
 
 
 class Upgrade(Installation):
@@ -171,7 +171,7 @@ class Traffic(threading.Thread):
             pass
         return self.acknowledged[-1:] == [header.sop_instance_uid]
 
-    def wait_for_more(self, images: int = 5) -> None:
+    def wait_for_more(self, images: int = 3) -> None:
         before = len(self.acknowledged)
         wait_until(lambda: len(self.acknowledged) >= before + images, 60, "images come")
 

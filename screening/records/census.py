@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, inspect, select, table, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -77,7 +78,7 @@ def take_census(session: Session) -> Census:
     names = sorted(name for name in there.get_table_names() if _WORD.fullmatch(name))
     tables = {name: _count(session, name) for name in names}
     words = {
-        str(column): _by_word(session, column)
+        _place(column): _by_word(session, column)
         for column in _WORDS
         if column.class_.__tablename__ in tables
     }
@@ -104,14 +105,14 @@ def newest_errors(session: Session) -> dict[str, list[str]]:
             .order_by(column.class_.id.desc())
             .limit(_NEWEST)
         )
-        found[str(column)] = [said for said in session.scalars(query) if said]
+        found[_place(column)] = [said for said in session.scalars(query) if said]
     failed = (
         select(ExclusionRow.detail)
         .where(ExclusionRow.reason == "error")
         .order_by(ExclusionRow.instance_row.desc())
         .limit(_NEWEST)
     )
-    return found | {"ExclusionRow.detail": list(session.scalars(failed))}
+    return found | {"exclusions.detail": list(session.scalars(failed))}
 
 
 def stored_by_title(session: Session) -> dict[str, dict[str, int]]:
@@ -147,6 +148,10 @@ def _by_word(session: Session, column: InstrumentedAttribute[str]) -> dict[str, 
     for word, count in session.execute(select(column, func.count()).group_by(column)):
         found[_known(word)] = found.get(_known(word), 0) + count
     return found
+
+
+def _place(column: InstrumentedAttribute[Any]) -> str:
+    return f"{column.class_.__tablename__}.{column.key}"
 
 
 def _known(word: object) -> str:
