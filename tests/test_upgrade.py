@@ -35,6 +35,7 @@ from screening.settings import Settings
 
 OLD, NEW = "old", "new"
 _MOST_WAITING = 3
+_MOST_TRIES = 100
 
 
 class Upgrade(Installation):
@@ -149,9 +150,12 @@ class Traffic(threading.Thread):
         for index in itertools.count():
             path = self._folder / f"{index}.dcm"
             save(next(small_study(index, 1, side=96)), path)
+            tries = 0
             while not self._sent(path):
-                self.repeats += 1
+                self.repeats, tries = self.repeats + 1, tries + 1
                 time.sleep(0.2)
+                if self.over.is_set() and tries > _MOST_TRIES:
+                    return
             while self.over.wait(0.2) or self._waiting() > _MOST_WAITING:
                 if self.over.is_set():
                     return
