@@ -37,9 +37,11 @@ def told_queue(settings: Settings) -> dict[str, object]:
         return {
             # Kombu keeps a list for each queue and priority, and what was taken in a hash.
             "queues": {
-                str(name): client.llen(name)
+                queue: sum(
+                    int(client.llen(name))
+                    for name in (queue, *(f"{queue}\x06\x16{each}" for each in (3, 6, 9)))
+                )
                 for queue in (QUEUE, OVERNIGHT_QUEUE)
-                for name in (queue, *(f"{queue}\x06\x16{each}" for each in (3, 6, 9)))
             },
             "taken": client.hlen("unacked"),
             "redis": {

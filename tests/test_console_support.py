@@ -179,6 +179,7 @@ def test_the_bundle_tells_much_and_nobody(
     (error,) = found["errors"]["exclusions.detail"]
     assert error["said"].startswith("cannot read *")
     assert found["queue"]["redis"]["redis_version"]
+    assert found["queue"]["queues"] == {"nightread": 0, "nightread.overnight": 0}
     assert found["settings"]["NIGHTREAD_OPENID_CLIENT_SECRET"]["value"] == "set"
     assert found["versions"]["libraries"]["sqlalchemy"]
     lines = found["logs"]["log 1"]["lines"]

@@ -97,7 +97,7 @@ class Upgrade(Installation):
         before = len(said.findall(self.log(f"{release}-work")))
         wait_until(
             lambda: len(said.findall(self.log(f"{release}-work"))) > before + 1,
-            120,
+            240,
             f"the {release} worker scores",
             self.ended,
         )
@@ -177,7 +177,7 @@ class Traffic(threading.Thread):
 
     def wait_for_more(self, images: int = 3) -> None:
         before = len(self.acknowledged)
-        wait_until(lambda: len(self.acknowledged) >= before + images, 60, "images come")
+        wait_until(lambda: len(self.acknowledged) >= before + images, 240, "images come")
 
     def __enter__(self) -> Traffic:
         self.start()
@@ -214,7 +214,7 @@ def upgrade(
 
 
 # Ten processes start one after the other, each of which loads what it works with.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_an_upgrade_with_traffic_running_loses_nothing_and_can_be_taken_back(
     upgrade: Upgrade, tmp_path: Path
 ) -> None:
@@ -256,6 +256,7 @@ def test_an_upgrade_with_traffic_running_loses_nothing_and_can_be_taken_back(
         upgrade.begin(OLD, "work")
         upgrade.replace("listen", NEW, OLD)
         upgrade.replace("serve", NEW, OLD)
+        upgrade.wait_until_scores(OLD)
         upgrade.end(NEW, "work")
         traffic.wait_for_more()
         upgrade.wait_until_scores(OLD)
