@@ -13,7 +13,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 BENCHMARKS := $(filter-out __init__ __main__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-.PHONY: help demo test check format bench soak servers clean
+# A release's code, which the tests of the next one run (tests/test_upgrade.py); no weights.
+PACKAGES := dicom_listener migrations models night nightread pacs phantoms screening worker worklist
+COMMIT ?= $(RELEASE)
+
+.PHONY: help demo test check format bench soak archive servers clean
 
 help:
 	@echo 'make demo              see it at work: samples are sent, screened and listed; Ctrl-C stops'
@@ -24,6 +28,7 @@ help:
 	@echo 'make format            put the format right'
 	@echo 'make bench             the benchmarks; QUICK=1 for a short run'
 	@echo 'make soak              long runs under load and faults'
+	@echo 'make archive RELEASE=v0.1.0  keep a release for the tests of the next; COMMIT= before its tag'
 	@echo 'make clean             remove what was built; data folders stay'
 	@echo
 	@echo 'PYTHON=$(PYTHON) (3.11 or 3.12), VENV=$(VENV)'
@@ -50,6 +55,14 @@ bench: $(VENV)/.dev servers
 
 soak: $(VENV)/.dev servers
 	$(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST)
+
+archive:
+	@test -n '$(RELEASE)' || { echo 'Name it: make archive RELEASE=v0.1.0' >&2; exit 1; }
+	git archive --format=tar --output=tests/releases/new.tar $(COMMIT) -- \
+	  $(PACKAGES) pyproject.toml ':(exclude)models/bundles'
+	@rm -f tests/releases/*.tar.xz
+	xz -9e tests/releases/new.tar
+	@mv tests/releases/new.tar.xz tests/releases/nightread-$(RELEASE:v%=%).tar.xz
 
 # Redis, PostgreSQL, DCMTK, Orthanc and Chromium, which the tests start and stop themselves.
 servers:

@@ -22,7 +22,7 @@ _CLOCKS_APART = dt.timedelta(seconds=2)
 
 def check_records(settings: Settings) -> Iterator[Finding]:
     """Look whether the database answers with our schema, and how long the oldest image waits."""
-    from screening.records.engine import SCHEMA_REVISION, Records
+    from screening.records.engine import Records
 
     file = settings.data_dir / "nightread.sqlite"
     if not settings.database_url and not file.exists():
@@ -33,7 +33,7 @@ def check_records(settings: Settings) -> Iterator[Finding]:
         try:
             records.check_schema()
             kind = records.engine.dialect.name
-            yield ok("database", f"{kind} answers, schema {SCHEMA_REVISION}")
+            yield ok("database", f"{kind} answers, schema {records.schema().newest}")
             yield _check_clock(records)
             yield _check_waiting(records)
         finally:

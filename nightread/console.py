@@ -40,6 +40,7 @@ from nightread.serve import serve
 from nightread.settings import settings
 from nightread.shortcuts import shortcuts
 from nightread.study import study
+from nightread.support import support
 from nightread.token import token
 from nightread.train import train
 from nightread.up import up
@@ -76,6 +77,7 @@ _COMMANDS = (
     backup,
     restore,
     verify,
+    support,
     dataset,
     train,
     evaluate,

@@ -91,7 +91,7 @@ class Supervisor:
                 "NIGHTREAD_WORKLIST_PORT",
             )
         require_files(self._settings)
-        migrate_records(self._settings)
+        migrate_records(self._settings, self._say)
         try:
             if self._redis is not None:
                 self._redis.start()

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from screening.records.archived import Archived
 
 
 def verify(
     digests: Annotated[
         bool, typer.Option("--digests", help="Read every byte and compare its digest.")
     ] = False,
+    missing_csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--missing-csv",
+            metavar="FILE",
+            help="Write the studies that the PACS must send again; not overwritten.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
     """Compare the records with the archive, file by file.
 
     After a restore, or where a disk is not trusted. The exit code is 1 if a file is missing or
-    damaged. A file without a record came after the backup from which the records are; the listener
-    adopts it when it starts.
+    damaged: have the PACS send these again, and they take their place. A file without a record came
+    after the backup from which the records are; the listener adopts it when it starts.
+    For instance: nightread verify --digests --missing-csv again.csv
     """
     from nightread.database import opened
     from nightread.terminal import progress, remarks, write, write_json
     from screening.archive.inspection import trouble_with
     from screening.archive.opening import open_archive
+    from screening.errors import ArchiveError
     from screening.records.archived import archived_files
     from screening.records.holdings import held_digests
     from screening.records.snapshot import count_instances
     from screening.settings_source import load_settings
     from worklist.plain_text import plain
 
+    if missing_csv is not None and missing_csv.exists():
+        raise ArchiveError(f"{missing_csv} is there already: name another file")
     settings = load_settings()
     archive = open_archive(settings)
     troubles: list[dict[str, str]] = []
     strangers: list[str] = []
+    studies: Counter[tuple[str, str]] = Counter()
     files = 0
     with opened(settings) as records, progress(remarks()) as bar:
         task = bar.add_task("files", total=count_instances(records))
@@ -42,6 +60,7 @@ def verify(
                 syntax = each.transfer_syntax_uid
                 wrong = trouble_with(archive, each.digest, syntax, whole=digests)
                 if wrong is not None:
+                    studies[_study(each)] += 1
                     troubles.append(
                         {
                             "sop_instance_uid": each.sop_instance_uid,
@@ -55,6 +74,8 @@ def verify(
             with records.read() as session:
                 known = held_digests(session, found)
             strangers += [digest for digest in found if digest not in known]
+    if missing_csv is not None:
+        _write_studies(missing_csv, studies)
     if as_json:
         write_json({"files": files, "troubles": troubles, "without_record": strangers})
     else:
@@ -70,3 +91,22 @@ def verify(
         write("\n".join(lines) + "\n")
     if troubles:
         raise typer.Exit(1)
+
+
+def _study(file: Archived) -> tuple[str, str]:
+    return file.accession_number or "", file.study_instance_uid
+
+
+def _write_studies(path: Path, studies: Counter[tuple[str, str]]) -> None:
+    """Write a line for each study; no spreadsheet acts on what a sender chose for a number."""
+    import csv
+
+    from nightread.terminal import remark
+    from worklist.plain_text import no_formula
+
+    with path.open("x", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(("accession_number", "study_instance_uid", "images"))
+        for (accession, study), images in studies.items():
+            lines.writerow((no_formula(accession), no_formula(study), images))
+    remark(f"{path}: {len(studies)} studies for the PACS to send again")

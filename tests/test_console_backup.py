@@ -124,7 +124,7 @@ def test_a_backup_of_postgresql_is_restored_into_an_empty_database(
 def empty(records: Records) -> None:
     from sqlalchemy import text
 
-    with records.exclusive() as connection:
+    with records.write() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
 

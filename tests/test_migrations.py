@@ -21,6 +21,7 @@ from screening.records import (  # noqa: F401 - declare tables
     schema,
 )
 from screening.records.engine import SCHEMA_REVISION, Records
+from screening.records.schema_version import NEWEST_TABLE, OLDEST_TABLE
 from screening.records.table import Table
 
 
@@ -31,7 +32,13 @@ def test_the_release_needs_the_newest_migration() -> None:
 
 def test_migrating_and_creating_from_the_metadata_give_the_same_tables(records: Records) -> None:
     with records.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {
+            "compare_type": True,
+            "version_table": NEWEST_TABLE,
+            # Of no use to this release, and so not described.
+            "include_name": lambda name, kind, _: (name, kind) != (OLDEST_TABLE, "table"),
+        }
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Table.metadata) == []
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from screening.records.schema import ConflictRow, InstanceRow
+from screening.records.schema import ConflictRow, InstanceRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,32 @@ class Archived:
     sop_instance_uid: str
     digest: str
     transfer_syntax_uid: str
+    study_instance_uid: str
+    accession_number: str | None
 
 
 def archived_files(session: Session) -> Iterator[Archived]:
     """Yield every one, in the order in which they came; conflicts at the end."""
-    instances = select(
-        InstanceRow.sop_instance_uid, InstanceRow.digest, InstanceRow.transfer_syntax_uid
-    ).order_by(InstanceRow.id)
+    study = StudyRow.study_instance_uid, StudyRow.accession_number
+    instances = (
+        select(
+            InstanceRow.sop_instance_uid,
+            InstanceRow.digest,
+            InstanceRow.transfer_syntax_uid,
+            *study,
+        )
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .order_by(InstanceRow.id)
+    )
     conflicts = (
-        select(InstanceRow.sop_instance_uid, ConflictRow.digest, ConflictRow.transfer_syntax_uid)
+        select(
+            InstanceRow.sop_instance_uid,
+            ConflictRow.digest,
+            ConflictRow.transfer_syntax_uid,
+            *study,
+        )
         .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
+        .join(StudyRow, StudyRow.id == InstanceRow.study_row)
         .order_by(ConflictRow.id)
     )
     for query in (instances, conflicts):

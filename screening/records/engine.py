@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from screening.errors import DeadlockError, DependencyError, RecordsError, UnrecordableError
+from screening.records.migration_lock import take_migration_lock
+from screening.records.schema_version import SchemaVersion, read_version
 from screening.records.sqlite import BUSY_SECONDS, open_sqlite
 
 SCHEMA_REVISION = "0009"
@@ -30,9 +32,6 @@ _Result = TypeVar("_Result")
 # would wait for a server that is gone for as long. In seconds; the last in milliseconds.
 _SILENCE = {"idle": 15, "interval": 5, "count": 3}
 _UNANSWERED_MILLISECONDS = 30_000
-
-# Any number will do, as long as every release takes the same one.
-_MIGRATION_LOCK = 0x4E49474854
 
 
 class Records:
@@ -179,10 +178,12 @@ class Records:
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
-        """Open a transaction beside which no other of this kind runs, to change the schema.
+        """Have a connection beside which no other of this kind is, to change the schema.
 
-        PostgreSQL: an advisory lock, and a short wait for tables that are in use, so that a
-        migration gives up rather than make every query queue behind it. SQLite: its write lock.
+        SQLite: in a transaction that holds its write lock. PostgreSQL: with an advisory lock of its
+        session and outside of a transaction, so that the tables that one step has locked are free
+        again before the next; a table that is in use is waited for one second, since every query
+        queues behind who waits.
 
         Raises
         ------
@@ -193,14 +194,30 @@ class Records:
             _translated(),
             self._turn_to_write(),
             self.engine.connect().execution_options(writes=True) as connection,
-            connection.begin(),
         ):
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL lock_timeout = '30s'"))
-                connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
-                )
-            yield connection
+            if connection.dialect.name == "sqlite":
+                with connection.begin():
+                    yield connection
+                return
+            try:
+                connection.execute(text("SET lock_timeout = '1s'"))
+                take_migration_lock(connection)
+                connection.commit()
+                yield connection
+            finally:
+                # Not for the pool: what was set and locked goes with the connection.
+                connection.invalidate()
+
+    def schema(self) -> SchemaVersion:
+        """Return at which schema the database is.
+
+        Raises
+        ------
+        RecordsError
+            If it does not answer.
+        """
+        with _translated(), self.engine.connect() as connection:
+            return read_version(connection)
 
     def check_schema(self) -> None:
         """Refuse a database that this release would misread.
@@ -208,18 +225,12 @@ class Records:
         Raises
         ------
         RecordsError
-            If its schema is older or newer than `SCHEMA_REVISION`, or it does not answer.
+            If its schema is older than `SCHEMA_REVISION`, or newer and no longer for this release,
+            or it does not answer.
         """
-        with _translated(), self.engine.connect() as connection:
-            found = None
-            # Alembic's own reader of it would cost every process 11 MB.
-            if inspect(connection).has_table("alembic_version"):
-                found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        if found != SCHEMA_REVISION:
-            raise RecordsError(
-                f"the database is at schema {found or 'none'}, this release needs "
-                f"{SCHEMA_REVISION}: run nightread migrate"
-            )
+        objection = self.schema().objection(SCHEMA_REVISION)
+        if objection is not None:
+            raise RecordsError(objection)
 
     def clock(self) -> dt.datetime:
         """Return the time of the database's host; UTC.
