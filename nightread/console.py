@@ -24,6 +24,7 @@ from nightread.demo import demo
 from nightread.doctor import doctor
 from nightread.evaluate import evaluate
 from nightread.explain import explain
+from nightread.hold import hold
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
@@ -31,6 +32,7 @@ from nightread.night import night
 from nightread.points import points
 from nightread.report import report
 from nightread.restore import restore
+from nightread.retention import retention
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
@@ -70,6 +72,8 @@ _COMMANDS = (
     backup,
     restore,
     verify,
+    retention,
+    hold,
     dataset,
     train,
     evaluate,

@@ -29,6 +29,7 @@ COMMANDS = [
         "doctor",
     ),
     *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
+    *("retention", "hold"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
     *("batch", "user", "token", "points", "audit", "bundle"),
 ]

@@ -152,6 +152,23 @@ class Archive:
             raise refusal(error, self.path(digest)) from error
         return True
 
+    def remove(self, digest: str) -> None:
+        """Remove the bytes of an instance, durably; what is not there is as good as removed.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive as a whole is not there, or its disk refuses.
+        """
+        if not self._instances.is_dir():
+            raise _away()
+        path = self.path(digest)
+        try:
+            path.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise refusal(error, path) from error
+
     def clear_incoming(self, older_than_seconds: float) -> int:
         """Remove what dead processes left half written, and return how many files it was.
 
@@ -182,7 +199,14 @@ class Archive:
         limit = time.time() - older_than_seconds
         for folder in sorted(self._instances.iterdir()):
             # The rename changed the time of the change, and nothing else does.
-            yield [path for path in folder.glob("[0-9a-f]*.dcm") if path.stat().st_ctime <= limit]
+            yield [path for path in folder.glob("[0-9a-f]*.dcm") if _changed_at(path) <= limit]
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:
+        return float("inf")  # a rule has just removed it
 
 
 def _away() -> ArchiveAwayError:

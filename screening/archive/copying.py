@@ -24,11 +24,19 @@ def copy_files(source: Archive, target: Archive) -> Iterator[bool]:
     """
     for paths in source.kept_files(0):
         for path in paths:
-            there = target.path(path.stem)
-            is_new = not there.is_file() or there.stat().st_size != path.stat().st_size
-            if is_new:
-                _copy(path, target.path(path.stem))
-            yield is_new
+            try:
+                yield _copy_new(path, target.path(path.stem))
+            except FileNotFoundError:
+                if path.exists():
+                    raise
+                yield False  # a rule removed it a moment ago
+
+
+def _copy_new(path: Path, target: Path) -> bool:
+    is_new = not target.is_file() or target.stat().st_size != path.stat().st_size
+    if is_new:
+        _copy(path, target)
+    return is_new
 
 
 def _copy(path: Path, target: Path) -> None:

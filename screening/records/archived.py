@@ -1,4 +1,4 @@
-"""Which files the archive must have, by the records."""
+"""Which files the archive must have, by the records: all but those that a rule removed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from screening.records.removals import is_gone
 from screening.records.schema import ConflictRow, InstanceRow
 
 
@@ -22,12 +23,15 @@ class Archived:
 
 def archived_files(session: Session) -> Iterator[Archived]:
     """Yield every one, in the order in which they came; conflicts at the end."""
-    instances = select(
-        InstanceRow.sop_instance_uid, InstanceRow.digest, InstanceRow.transfer_syntax_uid
-    ).order_by(InstanceRow.id)
+    instances = (
+        select(InstanceRow.sop_instance_uid, InstanceRow.digest, InstanceRow.transfer_syntax_uid)
+        .where(~is_gone(InstanceRow.digest))
+        .order_by(InstanceRow.id)
+    )
     conflicts = (
         select(InstanceRow.sop_instance_uid, ConflictRow.digest, ConflictRow.transfer_syntax_uid)
         .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
+        .where(~is_gone(ConflictRow.digest))
         .order_by(ConflictRow.id)
     )
     for query in (instances, conflicts):

@@ -45,6 +45,10 @@ class Event(StrEnum):
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the event's name
     POINTS_SET = "points_set"
     AUDIT_READ = "audit_read"
+    PIXELS_REMOVED = "pixels_removed"
+    RETENTION_RUN = "retention_run"
+    HELD = "held"
+    RELEASED = "released"
 
 
 @dataclass(frozen=True, slots=True)

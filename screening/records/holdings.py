@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from screening.records.removals import is_gone
 from screening.records.schema import ConflictRow, InstanceRow, SeriesRow, StudyRow
 
 _AT_ONCE = 500  # values of a query
@@ -15,10 +16,11 @@ _AT_ONCE = 500  # values of a query
 
 @dataclass(frozen=True, slots=True)
 class HeldInstance:
-    """Class and digest of an instance that has a row."""
+    """Class and digest of an instance that has a row, and whether a rule removed its file."""
 
     sop_class_uid: str
     digest: str
+    is_gone: bool = False
 
 
 def held_instances(session: Session, sop_instance_uids: Sequence[str]) -> dict[str, HeldInstance]:
@@ -27,10 +29,13 @@ def held_instances(session: Session, sop_instance_uids: Sequence[str]) -> dict[s
     for part in _in_parts(sop_instance_uids):
         rows = session.execute(
             select(
-                InstanceRow.sop_instance_uid, InstanceRow.sop_class_uid, InstanceRow.digest
+                InstanceRow.sop_instance_uid,
+                InstanceRow.sop_class_uid,
+                InstanceRow.digest,
+                is_gone(InstanceRow.digest),
             ).where(InstanceRow.sop_instance_uid.in_(part))
         )
-        found |= {row.sop_instance_uid: HeldInstance(row.sop_class_uid, row.digest) for row in rows}
+        found |= {uid: HeldInstance(kind, digest, bool(gone)) for uid, kind, digest, gone in rows}
     return found
 
 
