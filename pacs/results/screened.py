@@ -132,7 +132,7 @@ class ScreenedStudy:
     def removal(self) -> Removal | None:
         """That a rule removed the pixels of every image; ``None`` where there are any left."""
         found = [image.record.removal for image in self.images]
-        return found[0] if all(each is not None for each in found) else None
+        return found[0] if found and None not in found else None
 
     @property
     def uid(self) -> str:

@@ -62,8 +62,8 @@ class Image:
     less trust; its quality is ``None`` where it was not seen,
     and the view spread, how far its mirror image scores otherwise, where it has no score.
     The patient is the one whom its own header names. What a shadow model said stands apart from
-    the scores and is behind no verdict. The removal is ``None`` unless a rule removed its pixels, or
-    is about to.
+    the scores and is behind no verdict. The removal is ``None`` unless a rule removed its pixels,
+    or is about to.
     """
 
     sop_instance_uid: str
