@@ -14,8 +14,7 @@ from night.retention_outlook import Outlook, look_ahead
 from night.retention_run import Gone, RetentionRun
 from screening.archive.archive import Archive
 from screening.domain.account import Actor, Role
-from screening.domain.observation import KeptHeatmap, Observation
-from screening.domain.quality import Quality
+from screening.domain.observation import KeptHeatmap
 from screening.domain.retention import Policy, Rule
 from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
@@ -30,7 +29,6 @@ FLAGGED = Rule("flagged", 300, frozenset({Verdict.SUSPECTED, Verdict.DOUBTFUL}))
 DISPUTED = Rule("disputed", None, frozenset(), frozenset({Opinion.DISAGREE}))
 POLICY = Policy((CLEAR, FLAGGED, DISPUTED), "d" * 64)
 LATER = NOW + dt.timedelta(days=31)
-QUALITY = Quality(0.1, 0.0, 0.8, 0.9, 400)
 
 
 def digest_of(uid: str, number: int = 1) -> str:
@@ -47,6 +45,7 @@ class Shelf:
     policy: Policy = POLICY
     places: list[str] | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
+    due: set[str] = field(default_factory=set)
 
     def file(self, uid: str, *results: Result | None, now: dt.datetime = NOW) -> None:
         """File a study with a file behind each image."""
@@ -102,6 +101,3 @@ class Shelf:
             session.add(
                 HeatmapRow(score_row=score, picture=heat.picture, outside_share=heat.outside_share)
             )
-
-
-SEEN = Observation(QUALITY)

@@ -110,7 +110,7 @@ def _shown(image: Image) -> dict[str, object]:
         "view": image.view_position,
         "number": image.instance_number,
         "has_frame": image.removal is None and None not in (image.rows, image.columns),
-        "removal": str(image.removal).capitalize() if image.removal else None,
+        "removal": f"{image.removal}" if image.removal else None,
         "waiting": image.state is InstanceState.WAITING,
     }
 

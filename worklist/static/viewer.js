@@ -197,7 +197,7 @@ class View {
     this.turnedOver = false;
     this.line = null;
     this.heatmap = false;
-    if (image.removal) return this.say(`${image.removal}. The PACS may send them again.`);
+    if (image.removal) return this.say(`Its ${image.removal}. The PACS may send them again.`);
     if (!this.gl) return this.fallBack(image, "this browser has no WebGL 2, so the file's own window is shown");
     try {
       const frame = await fetchFrame(image.uid);
