@@ -99,6 +99,7 @@ class Keeper(threading.Thread):
         moment = self._moment(retention)
         if moment is not None:
             gone = self._new_run(policy).run()
+            log.info("retention_run", files=gone.files, whole=gone.is_whole)
             if gone.is_whole:
                 self._begun_at = moment
             return gone

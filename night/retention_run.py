@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-import structlog
-
 from night.retention_outlook import Count, each_over
 from screening.archive.archive import Archive
 from screening.domain.account import Actor
@@ -19,8 +17,6 @@ from screening.records.engine import Records
 from screening.records.forgetting import decide, finish, unfinished
 from screening.records.retention import Judged
 from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
-
-log = structlog.get_logger(__name__)
 
 # While they are removed others wait for these studies, and on SQLite for the database.
 _AT_ONCE = 10
@@ -190,4 +186,3 @@ class RetentionRun:
         detail = f"{state}{self._gone}; rules {self._policy.digest[:16]}"
         with self._records.begin() as session:
             audit.note(session, self._actor, audit.Event.RETENTION_RUN, self._now(), detail=detail)
-        log.info("retention_run", files=self._gone.files, whole=self._gone.is_whole)

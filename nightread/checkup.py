@@ -11,6 +11,7 @@ from nightread.check_libraries import check_libraries, check_platform, check_str
 from nightread.check_model import check_decoders, check_model, check_shadow
 from nightread.check_packages import check_packages
 from nightread.check_records import check_records
+from nightread.check_retention import check_retention
 from nightread.check_services import check_redis
 from nightread.check_sources import check_sources
 from nightread.check_worklist import check_worklist
@@ -31,6 +32,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_worklist(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
+    yield from check_retention(settings)
     yield check_model(settings)
     yield from check_shadow(settings)
     yield check_decoders()

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 def hold(
     study: Annotated[str, typer.Argument(help="Study Instance UID; without one, list.")] = "",
     why: Annotated[str, typer.Option(help="Why it must stay; it stays on record.")] = "",
-    release: Annotated[int, typer.Option(min=1, help="Release the hold of this number.")] = 0,
+    release: Annotated[
+        int | None, typer.Option(min=1, help="Release the hold of this number.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="List released ones too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
