@@ -10,7 +10,7 @@ from screening.domain.retention import Hindrance, Policy
 from screening.records.engine import Records
 from screening.records.retention import Judged, Place, count_kept, studies_over
 
-_PAGE = 200
+_PAGE = 50
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
 
 # While they are removed others wait for these studies, and on SQLite for the database.
 _AT_ONCE = 10
+_DECIDED_AT_ONCE = 100
 _LONGEST_REST = 1.0
 
 
@@ -137,8 +138,26 @@ class RetentionRun:
             self._finish(digests)
 
     def _remove(self, study: Judged) -> None:
-        started = time.monotonic()
-        decided = self._records.repeat(
+        is_first = True
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            decided = self._decide(study)
+            if not decided.is_due:
+                return
+            assert decided.rule is not None, "without a rule nothing is due"
+            self._gone.of(decided.rule.name).studies += is_first
+            is_first = False
+            digests = sorted(decided.files)
+            for start in range(0, len(digests), _AT_ONCE):
+                if not self._stopped.is_set():
+                    self._finish(digests[start : start + _AT_ONCE])
+            # At most half of the time is ours: images come in meanwhile.
+            self._stopped.wait(min(time.monotonic() - started, _LONGEST_REST))
+            if len(digests) < _DECIDED_AT_ONCE:
+                return
+
+    def _decide(self, study: Judged) -> Judged:
+        return self._records.repeat(
             lambda session: decide(
                 session,
                 self._policy,
@@ -147,19 +166,9 @@ class RetentionRun:
                 study.row,
                 self._archive.holds,
                 self._actor,
+                _DECIDED_AT_ONCE,
             )
         )
-        if not decided.is_due:
-            return
-        assert decided.rule is not None, "without a rule nothing is due"
-        self._gone.of(decided.rule.name).studies += 1
-        digests = sorted(decided.files)
-        for start in range(0, len(digests), _AT_ONCE):
-            if self._stopped.is_set():
-                return
-            self._finish(digests[start : start + _AT_ONCE])
-        # At most half of the time is ours: images come in meanwhile.
-        self._stopped.wait(min(time.monotonic() - started, _LONGEST_REST))
 
     def _finish(self, digests: Collection[str]) -> None:
         gone = self._records.repeat(

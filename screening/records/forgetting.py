@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -42,6 +43,7 @@ def decide(
     row: int,
     is_there: IsThere,
     actor: Actor,
+    most: int = 100,
 ) -> Judged:
     """Decide that the pixels of a study go, if that is so at this moment.
 
@@ -57,6 +59,8 @@ def decide(
         Says of a file whether it is in the archive: one that is missing is not removed on purpose.
     actor
         Who asked for it, for the audit.
+    most
+        Files that are decided of at once: others wait for the transaction.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def decide(
     study = judge(session, policy, places, now, [row])[row]
     if not study.is_due:
         return study
-    files = {digest: size for digest, size in study.files.items() if is_there(digest)}
+    there = (item for item in sorted(study.files.items()) if is_there(item[0]))
+    files = dict(islice(there, most))
     assert study.rule is not None, "a study without a rule is not due"
     for digest, size in files.items():
         values = {

@@ -21,6 +21,7 @@ from screening.domain.retention import Removal
 from screening.errors import ArchiveError
 from screening.records.dialect import Insert
 from screening.records.keeping_schema import RemovalRow
+from screening.records.parts import in_parts
 from screening.records.prepared import Prepared
 from screening.records.schema import InstanceRow, StudyRow
 
@@ -35,12 +36,14 @@ def is_gone(digest: InstrumentedAttribute[str]) -> ColumnElement[bool]:
 
 def removals_of(session: Session, digests: Collection[str]) -> dict[str, Removal]:
     """Return what was removed of some digests."""
-    found = session.execute(
-        select(RemovalRow.digest, RemovalRow.decided_at, RemovalRow.rule).where(
-            RemovalRow.digest.in_(digests), RemovalRow.returned_at.is_(None)
-        )
+    gone = select(RemovalRow.digest, RemovalRow.decided_at, RemovalRow.rule).where(
+        RemovalRow.returned_at.is_(None)
     )
-    return {digest: Removal(at, rule) for digest, at, rule in found}
+    return {
+        digest: Removal(at, rule)
+        for part in in_parts(digests)
+        for digest, at, rule in session.execute(gone.where(RemovalRow.digest.in_(part)))
+    }
 
 
 def is_any_gone(session: Session, study_instance_uid: str) -> bool:

@@ -33,6 +33,7 @@ from screening.records.delivery_schema import ChangedStudyRow, DeliveryRow
 from screening.records.desk_schema import ReviewRow
 from screening.records.keeping_schema import HoldRow, RemovalRow
 from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.parts import in_parts
 from screening.records.removals import is_gone
 from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow, StudyRow
 
@@ -181,15 +182,15 @@ def users_of(session: Session, digests: Collection[str]) -> dict[str, set[int]]:
     named = select(ConflictRow.digest, StudyRow.id).join(
         StudyRow, StudyRow.study_instance_uid == ConflictRow.study_instance_uid
     )
-    queries = (
-        select(InstanceRow.digest, InstanceRow.study_row).where(InstanceRow.digest.in_(digests)),
-        held.where(ConflictRow.digest.in_(digests)),
-        named.where(ConflictRow.digest.in_(digests)),
-    )
     found: dict[str, set[int]] = {digest: set() for digest in digests}
-    for query in queries:
-        for digest, row in session.execute(query):
-            found[digest].add(row)
+    for part in in_parts(digests):
+        for query in (
+            select(InstanceRow.digest, InstanceRow.study_row).where(InstanceRow.digest.in_(part)),
+            held.where(ConflictRow.digest.in_(part)),
+            named.where(ConflictRow.digest.in_(part)),
+        ):
+            for digest, row in session.execute(query):
+                found[digest].add(row)
     return found
 
 
