@@ -19,7 +19,9 @@ def hold(
     everything: Annotated[bool, typer.Option("--all", help="List released ones too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Keep a study's pixels whatever the rules say, until it is released; or list such studies.
+    """Keep a study's pixels until it is released, or list such studies.
+
+    The retention rules do not concern it meanwhile.
 
     nightread hold 1.2.840.1 --why "court, file 17/2026"; nightread hold --release 1
     """

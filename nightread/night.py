@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def night(parent: Parent = 0) -> None:
-    """Fetch what belongs to batches, and remove what the rules let go, until stopped."""
+    """Fetch what batches name, and run retention rules.
+
+    Until stopped. Batches are of studies from PACS: docs/night.md; the rules: docs/keeping.md.
+    """
     tie_to(parent)
     import structlog
 

@@ -431,11 +431,11 @@ def test_a_run_ends_where_it_is_told_and_goes_on_there(shelf: Shelf) -> None:
 
 
 def test_a_study_of_many_images_goes_as_a_whole(shelf: Shelf) -> None:
-    shelf.file("1.1", *[Prediction(0.1)] * 203)
+    shelf.file("1.1", *[Prediction(0.1)] * 103)
     gone = shelf.run()
-    assert str(gone) == "clear: 1 studies, 203 files, 203000 bytes"
+    assert str(gone) == "clear: 1 studies, 103 files, 103000 bytes"
     assert shelf.files() == set()
-    assert len([1 for image in dossier(shelf, "1.1").images if image.removal]) == 203
+    assert len([1 for image in dossier(shelf, "1.1").images if image.removal]) == 103
 
 
 def test_a_removal_of_one_is_not_counted_as_two(shelf: Shelf) -> None:
