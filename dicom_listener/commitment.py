@@ -245,7 +245,7 @@ class Commitments:
         )
 
     def _reason(self, reference: Reference, held: HeldInstance | None) -> FailureReason | None:
-        if held is None or not self._archive.holds(held.digest):
+        if held is None or held.is_gone or not self._archive.holds(held.digest):
             return FailureReason.NO_SUCH_INSTANCE
         if held.sop_class_uid != reference.sop_class_uid:
             return FailureReason.CLASS_CONFLICT

@@ -73,7 +73,7 @@ class InstanceStore:
         on_orphan: Callable[[], None],
     ) -> None:
         self._archive = archive
-        self._register = Register(records)
+        self._register = Register(records, archive.holds)
         self._quiet = quiet
         self._lanes = lanes
         self._on_orphan = on_orphan

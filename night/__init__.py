@@ -10,4 +10,8 @@
     visit.py      one study: ask what the PACS has, fetch what is not here, compare
     folder.py     a folder of files as a batch
     morning.py    the report, by e-mail
+    retention_rules.py    how long pixels are kept: the file of rules
+    retention_outlook.py  what the rules would remove now, and what is held back
+    retention_run.py      what they let go goes
+    keeper.py     has them run at their hour, or while the disk is low
 """

@@ -17,6 +17,7 @@ from nightread.check_model import (
 )
 from nightread.check_packages import check_packages
 from nightread.check_records import check_records
+from nightread.check_retention import check_retention
 from nightread.check_secrets import check_secrets
 from nightread.check_services import check_redis
 from nightread.check_sources import check_sources
@@ -40,6 +41,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_worklist(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
+    yield from check_retention(settings)
     appointed = appointed_here(settings)
     yield check_model(settings, appointed)
     yield from check_shadow(settings, appointed)

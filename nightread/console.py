@@ -26,6 +26,7 @@ from nightread.doctor import doctor
 from nightread.drift import drift
 from nightread.evaluate import evaluate
 from nightread.explain import explain
+from nightread.hold import hold
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
@@ -34,6 +35,7 @@ from nightread.night import night
 from nightread.points import points
 from nightread.report import report
 from nightread.restore import restore
+from nightread.retention import retention
 from nightread.retry import retry
 from nightread.send import send
 from nightread.serve import serve
@@ -78,6 +80,8 @@ _COMMANDS = (
     restore,
     verify,
     support,
+    retention,
+    hold,
     dataset,
     train,
     evaluate,

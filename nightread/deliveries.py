@@ -78,6 +78,7 @@ def resend(
     from screening.records.cases import find_case
     from screening.records.deliveries import hasten
     from screening.records.deliveries import resend as send_again
+    from screening.records.removals import is_any_gone
     from screening.settings_source import load_settings
 
     settings = load_settings()
@@ -96,6 +97,11 @@ def resend(
             case = find_case(session, uid)
             if case is None:
                 raise DeliveryError(f"no image of study {uid} was received")
+            if is_any_gone(session, uid):
+                raise DeliveryError(
+                    f"pixels of study {uid} were removed by a rule, and its results cannot be made "
+                    "without them: have the PACS send it again first"
+                )
             chosen = destination or [
                 each.name
                 for each in known.destination

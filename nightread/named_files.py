@@ -6,7 +6,7 @@ from screening.settings import Settings
 
 
 def require_files(settings: Settings) -> None:
-    """Refuse to start with a file of destinations or sources that cannot be meant.
+    """Refuse to start with a file of destinations, sources or rules that cannot be meant.
 
     Raises
     ------
@@ -21,3 +21,7 @@ def require_files(settings: Settings) -> None:
         from nightread.sources import configured_sources
 
         configured_sources(settings)
+    if settings.retention_file is not None:
+        from night.retention_rules import read_retention
+
+        read_retention(settings.retention_file)

@@ -10,6 +10,7 @@ from nightread.tether import Parent
 from screening.tether import tie_to
 
 if TYPE_CHECKING:
+    from night.keeper import Keeper
     from night.morning import Compose
     from night.runner import Runner
     from night.sources import Sources
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def night(parent: Parent = 0) -> None:
-    """Fetch what belongs to batches from PACS, until stopped."""
+    """Fetch what batches name, and run retention rules.
+
+    Until stopped. Batches are of studies from PACS: docs/night.md; the rules: docs/keeping.md.
+    """
     tie_to(parent)
     import structlog
 
@@ -50,14 +54,16 @@ def night(parent: Parent = 0) -> None:
         watch = WatchedFile(settings.sources_file, lambda: configured_sources(settings), stop)
     records = Records(settings.records_url)
     records.check_schema()
+    archive = open_archive(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     if watch is not None:
         watch.start()
+    keeper = _keeper(settings, records, archive)
     log = structlog.get_logger(__name__)
-    archive = open_archive(settings)
     checks = {"records": records.check_schema, "archive": archive.require_space}
     with watched(settings, settings.night_watch_port, records, checks):
+        keeper.start()
         while not ended.is_set():
             found = watch.found if watch is not None else Sources()
             runner = _runner(settings, records, archive, found)
@@ -70,6 +76,7 @@ def night(parent: Parent = 0) -> None:
                 schedules=[each.name for each in found.schedule],
             )
             runner.run()
+        keeper.stop()
     records.close()
     log.info("night_stopped")
 
@@ -96,6 +103,28 @@ def _runner(settings: Settings, records: Records, archive: Archive, sources: Sou
         settings.outgoing_dir,
         lease=dt.timedelta(seconds=settings.lease_seconds),
         compose=_compose(settings, records, sources),
+    )
+
+
+def _keeper(settings: Settings, records: Records, archive: Archive) -> Keeper:
+    from night.keeper import Keeper
+    from night.retention_rules import read_retention
+    from nightread.destination_names import destination_names
+    from screening.archive.free_space import free_if_low
+
+    # What is removed from a store makes no room on this host.
+    is_store = settings.archive_url.startswith("s3://")
+
+    def is_low() -> bool:
+        low = free_if_low(settings.archive_dir, settings.low_free_bytes) is not None
+        return low and not is_store
+
+    return Keeper(
+        records,
+        archive,
+        lambda: read_retention(settings.retention_file),
+        lambda: destination_names(settings),
+        is_low,
     )
 
 

@@ -39,7 +39,7 @@ def _thumbnails(found: NightReport, records: Records, settings: Settings) -> dic
         for case in bar.track(found.cases[:_MOST_THUMBNAILS], description="drawing"):
             with records.read() as session:
                 image = hottest_image(session, case.study_instance_uid)
-            if image is None:
+            if image is None or image.removal is not None:
                 continue
             try:
                 picture = decoders.run(picture_bytes, archive.open_path(image.digest), 2 * SIDE)

@@ -67,7 +67,8 @@ class Supervisor:
         self._listener = child("listen", "listener")
         self._worklist = child("serve", "worklist") if settings.worklist_port else None
         self._courier = child("deliver", "courier") if settings.destinations_file else None
-        self._night = child("night", "night") if settings.sources_file else None
+        needs_night = settings.sources_file or settings.retention_file
+        self._night = child("night", "night") if needs_night else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.

@@ -30,7 +30,8 @@ def verify(
 
     After a restore, or where a disk is not trusted. The exit code is 1 if a file is missing or
     damaged: have the PACS send these again, and they take their place. A file without a record came
-    after the backup from which the records are; the listener adopts it when it starts.
+    after the backup from which the records are; the listener adopts it when it starts. What a
+    retention rule removed is not missing; where it is there again, from a backup, it is listed.
     For instance: nightread verify --digests --missing-csv again.csv
     """
     from nightread.database import opened
@@ -40,6 +41,7 @@ def verify(
     from screening.errors import ArchiveError
     from screening.records.archived import archived_files
     from screening.records.holdings import held_digests
+    from screening.records.removals import removals_of
     from screening.records.snapshot import count_instances
     from screening.settings_source import load_settings
     from worklist.plain_text import plain
@@ -51,6 +53,7 @@ def verify(
     troubles: list[dict[str, str]] = []
     strangers: list[str] = []
     studies: Counter[tuple[str, str]] = Counter()
+    again: list[str] = []
     files = 0
     with opened(settings) as records, progress(remarks()) as bar:
         task = bar.add_task("files", total=count_instances(records))
@@ -73,17 +76,26 @@ def verify(
             found = [file.digest for file in kept]
             with records.read() as session:
                 known = held_digests(session, found)
+                again += sorted(removals_of(session, found))
             strangers += [digest for digest in found if digest not in known]
     if missing_csv is not None:
         _write_studies(missing_csv, studies)
     if as_json:
-        write_json({"files": files, "troubles": troubles, "without_record": strangers})
+        write_json(
+            {
+                "files": files,
+                "troubles": troubles,
+                "without_record": strangers,
+                "removed_and_there": again,
+            }
+        )
     else:
         lines = [
             f"{plain(each['sop_instance_uid'])}: {each['why']} ({each['file']})"
             for each in troubles
         ]
         lines += [f"without a record: {digest}" for digest in strangers]
+        lines += [f"removed by a rule, and there: {digest}" for digest in again]
         lines.append(
             f"{files} files on record: {len(troubles)} missing or damaged; {len(strangers)} files "
             "without a record"

@@ -103,6 +103,8 @@ class Storage:
         study = self._study(delivery)
         if study is None or not study.images:
             return []
+        if removed := study.removal:
+            return [Refusal(f"{removed}: results cannot be made without them", is_for_good=True)]
         if study.dossier.case.patients > 1:
             why = f"its images name {study.dossier.case.patients} patients: settle that first"
             return [Refusal(why, is_for_good=True)]

@@ -19,6 +19,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── BundleError              a model bundle is refused
     ├── TrainingError            a training set or a recipe cannot be used
     ├── AccountError             a user or a token cannot be made or changed
+    ├── HoldError                a study cannot be put on hold or released
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
     ├── AppointmentError         a model cannot be made champion or shadow
@@ -111,6 +112,10 @@ class ContradictionError(ReviewError):
 
 class RevisedError(ReviewError):
     """The verdict that was reviewed is not the one that stands."""
+
+
+class HoldError(NightreadError):
+    """A study cannot be put on hold, or a hold cannot be released."""
 
 
 class PointsError(NightreadError):

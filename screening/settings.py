@@ -163,6 +163,15 @@ class Settings(BaseSettings):
     minimum_free_gigabytes: float = Field(default=1.0, ge=0, le=1e6)
     """Free space below which images are refused (0xA700) before a byte is kept, in 10^9 bytes."""
 
+    low_free_gigabytes: float = Field(default=0.0, ge=0, le=1e6)
+    """Free space below which the disk is said to be low: the worklist and a monitor say so, and
+    what retention rules let go may go. In 10^9 bytes. 0: three times the free space below which
+    images are refused."""
+
+    retention_file: Path | None = None
+    """TOML file of the rules by which pixels are removed (docs/keeping.md). Empty: everything is
+    kept."""
+
     watch_host: str = "127.0.0.1"
     """Address at which processes answer a monitor (docs/watching.md): to anybody who reaches it."""
 
@@ -353,6 +362,7 @@ class Settings(BaseSettings):
         "archive_credentials_file",
         "models_dir",
         "destinations_file",
+        "retention_file",
         mode="before",
     )
     @classmethod
@@ -530,3 +540,9 @@ class Settings(BaseSettings):
     def minimum_free_bytes(self) -> int:
         """`minimum_free_gigabytes` in bytes."""
         return int(self.minimum_free_gigabytes * 1e9)
+
+    @property
+    def low_free_bytes(self) -> int:
+        """`low_free_gigabytes` in bytes, and never below `minimum_free_bytes`."""
+        chosen = int(self.low_free_gigabytes * 1e9) or 3 * self.minimum_free_bytes
+        return max(chosen, self.minimum_free_bytes)

@@ -42,6 +42,7 @@ COMMANDS = [
         "verify",
         "support",
     ),
+    *("retention", "hold"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
     *("archive", "batch", "user", "token", "points", "model", "audit", "bundle"),
 ]

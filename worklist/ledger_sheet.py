@@ -46,6 +46,10 @@ def _images(ledger: Ledger) -> Iterator[Text]:
     yield _line(1, "waiting", images.waiting)
     if ledger.waiting_earlier:
         yield _line(0, "Waiting since before", ledger.waiting_earlier)
+    if ledger.removed:
+        yield _line(0, "Pixels still here", images.received - sum(ledger.removed.values()))
+        for rule, count in sorted(ledger.removed.items()):
+            yield _line(1, f"removed by rule {rule}"[: _LABEL - 3], count)
     if images.conflicts:
         yield _line(0, "In conflict, kept apart", images.conflicts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from screening.domain.retention import Removal
 from screening.errors import NightreadError
 
 
@@ -19,3 +20,8 @@ class RefusalError(NightreadError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def removed(removal: Removal) -> RefusalError:
+    """Return the refusal of pixels that a rule removed."""
+    return RefusalError(410, f"{removal}; the PACS may send them again")

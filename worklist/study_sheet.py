@@ -77,10 +77,11 @@ def _images(images: tuple[Image, ...]) -> Table:
 
 
 def _why(image: Image) -> str:
+    removal = [str(image.removal)] if image.removal else []
     if image.exclusion:
-        return str(image.exclusion)
+        return "; ".join([str(image.exclusion), *removal])
     error = [f"last error: {image.last_error}"] if image.last_error else []
-    return "; ".join([*image.doubts, *error])
+    return "; ".join([*image.doubts, *error, *removal])
 
 
 def _state(state: InstanceState) -> Text:

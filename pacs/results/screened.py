@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from screening.archive.archive import Archive
 from screening.domain.prediction import ModelIdentity
 from screening.domain.reason import Reason
+from screening.domain.retention import Removal
 from screening.domain.review import Review
 from screening.domain.verdict import FLAGGED, Verdict, weight
 from screening.errors import ArchiveError
@@ -128,6 +129,12 @@ class ScreenedStudy:
         raise ArchiveError("no file of the study is in the archive any more: restore it")
 
     @property
+    def removal(self) -> Removal | None:
+        """That a rule removed the pixels of every image; ``None`` where there are any left."""
+        found = [image.record.removal for image in self.images]
+        return found[0] if found and None not in found else None
+
+    @property
     def uid(self) -> str:
         """Study Instance UID."""
         return self.dossier.case.study_instance_uid
@@ -217,7 +224,7 @@ def open_screened(
 
 
 def _open(study_instance_uid: str, record: Image, archive: Archive) -> ScreenedImage:
-    if not archive.holds(record.digest):
+    if record.removal is not None or not archive.holds(record.digest):
         return ScreenedImage(study_instance_uid, record, Dataset(), None)
     path = archive.open_path(record.digest)
     header = dcmread(path, stop_before_pixels=True, force=True)

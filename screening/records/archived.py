@@ -1,4 +1,4 @@
-"""Which files the archive must have, by the records."""
+"""Which files the archive must have, by the records: all but those that a rule removed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from screening.records.removals import is_gone
 from screening.records.schema import ConflictRow, InstanceRow, StudyRow
 
 
@@ -33,6 +34,7 @@ def archived_files(session: Session) -> Iterator[Archived]:
             *study,
         )
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .where(~is_gone(InstanceRow.digest))
         .order_by(InstanceRow.id)
     )
     conflicts = (
@@ -44,6 +46,7 @@ def archived_files(session: Session) -> Iterator[Archived]:
         )
         .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
+        .where(~is_gone(ConflictRow.digest))
         .order_by(ConflictRow.id)
     )
     for query in (instances, conflicts):

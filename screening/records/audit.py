@@ -48,6 +48,10 @@ class Event(StrEnum):
     MODEL_ROLLED_BACK = "model_rolled_back"
     SHADOW_APPOINTED = "shadow_appointed"
     AUDIT_READ = "audit_read"
+    PIXELS_REMOVED = "pixels_removed"
+    RETENTION_RUN = "retention_run"
+    HELD = "held"
+    RELEASED = "released"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from screening.domain.instance import InstanceState
 from screening.domain.observation import KeptHeatmap
 from screening.domain.quality import Circumstances, Quality
 from screening.domain.reason import Exclusion, Reason
+from screening.domain.retention import Removal
 from screening.domain.verdict import Verdict
 from screening.records.cases import Case, find_case
+from screening.records.removals import removals_of
 from screening.records.schema import (
     AssociationRow,
     ConflictRow,
@@ -60,7 +62,8 @@ class Image:
     less trust; its quality is ``None`` where it was not seen,
     and the view spread, how far its mirror image scores otherwise, where it has no score.
     The patient is the one whom its own header names. What a shadow model said stands apart from
-    the scores and is behind no verdict.
+    the scores and is behind no verdict. The removal is ``None`` unless a rule removed its pixels,
+    or is about to.
     """
 
     sop_instance_uid: str
@@ -90,6 +93,7 @@ class Image:
     doubts: tuple[str, ...]
     scores: tuple[Score, ...]
     shadow_scores: tuple[ShadowScore, ...]
+    removal: Removal | None = None
 
     @property
     def score(self) -> Score | None:
@@ -171,7 +175,8 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
         .where(InstanceRow.study_row == study)
         .order_by(SeriesRow.series_number, InstanceRow.instance_number, InstanceRow.id)
     ).all()
-    scores, shadows = _scores(session, study), shadow_scores(session, study)
+    (scores, shares), shadows = _scores(session, study), shadow_scores(session, study)
+    removals = removals_of(session, [row.digest for row, *_ in found])
     return tuple(
         Image(
             sop_instance_uid=row.sop_instance_uid,
@@ -198,9 +203,10 @@ def _images(session: Session, study: int) -> tuple[Image, ...]:
             exclusion=Exclusion(Reason(out.reason), out.detail) if out else None,
             quality=_quality(seen),
             view_spread=seen.view_spread if seen else None,
-            doubts=_doubts(seen, scores.get(row.id, []) if out is None else []),
+            doubts=_doubts(seen, scores.get(row.id, []) if out is None else [], shares.get(row.id)),
             scores=tuple(scores.get(row.id, ())),
             shadow_scores=tuple(shadows.get(row.id, ())),
+            removal=removals.get(row.digest),
         )
         for row, series, patient, calling, out, seen in found
     )
@@ -218,7 +224,9 @@ def _quality(row: QualityRow | None) -> Quality | None:
     )
 
 
-def _doubts(row: QualityRow | None, scores: list[Score]) -> tuple[str, ...]:
+def _doubts(
+    row: QualityRow | None, scores: list[Score], outside_share: float | None
+) -> tuple[str, ...]:
     quality = _quality(row)
     if row is None or quality is None or not scores:
         return ()
@@ -226,13 +234,14 @@ def _doubts(row: QualityRow | None, scores: list[Score]) -> tuple[str, ...]:
     return Circumstances(
         quality,
         view_spread=row.view_spread or 0.0,
-        outside_share=newest.heatmap.outside_share if newest.heatmap else None,
+        outside_share=outside_share,
         strangeness=newest.strangeness,
         strangeness_limit=newest.strangeness_limit,
     ).doubts()
 
 
-def _scores(session: Session, study: int) -> dict[int, list[Score]]:
+def _scores(session: Session, study: int) -> tuple[dict[int, list[Score]], dict[int, float | None]]:
+    """Return the scores of each image, and how much of the newest one's heat is outside."""
     found = session.execute(
         select(ScoreRow, HeatmapRow)
         .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
@@ -241,7 +250,9 @@ def _scores(session: Session, study: int) -> dict[int, list[Score]]:
         .order_by(ScoreRow.id)
     )
     scores: dict[int, list[Score]] = {}
+    shares: dict[int, float | None] = {}
     for row, heat in found:
+        shares[row.instance_row] = heat.outside_share if heat else None
         scores.setdefault(row.instance_row, []).append(
             Score(
                 model=row.model_name,
@@ -256,10 +267,13 @@ def _scores(session: Session, study: int) -> dict[int, list[Score]]:
                 strangeness=row.strangeness,
                 strangeness_limit=row.strangeness_limit,
                 scored_at=row.scored_at,
-                heatmap=KeptHeatmap(heat.picture, heat.outside_share) if heat else None,
+                # Emptied where a rule removed the pixels.
+                heatmap=KeptHeatmap(heat.picture, heat.outside_share)
+                if heat and heat.picture
+                else None,
             )
         )
-    return scores
+    return scores, shares
 
 
 def _conflicts(session: Session, study: int, study_instance_uid: str) -> tuple[Conflict, ...]:

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from screening.records.parts import in_parts
+from screening.records.removals import is_gone
 from screening.records.schema import ConflictRow, InstanceRow, SeriesRow, StudyRow
-
-_AT_ONCE = 500  # values of a query
 
 
 @dataclass(frozen=True, slots=True)
 class HeldInstance:
-    """Class and digest of an instance that has a row."""
+    """Class and digest of an instance that has a row, and whether a rule removed its file."""
 
     sop_class_uid: str
     digest: str
+    is_gone: bool = False
 
 
 def held_instances(session: Session, sop_instance_uids: Sequence[str]) -> dict[str, HeldInstance]:
     """Return those of the instances that have a row, by SOP Instance UID."""
     found: dict[str, HeldInstance] = {}
-    for part in _in_parts(sop_instance_uids):
+    for part in in_parts(sop_instance_uids):
         rows = session.execute(
             select(
-                InstanceRow.sop_instance_uid, InstanceRow.sop_class_uid, InstanceRow.digest
+                InstanceRow.sop_instance_uid,
+                InstanceRow.sop_class_uid,
+                InstanceRow.digest,
+                is_gone(InstanceRow.digest),
             ).where(InstanceRow.sop_instance_uid.in_(part))
         )
-        found |= {row.sop_instance_uid: HeldInstance(row.sop_class_uid, row.digest) for row in rows}
+        found |= {uid: HeldInstance(kind, digest, bool(gone)) for uid, kind, digest, gone in rows}
     return found
 
 
@@ -51,12 +55,7 @@ def held_by_series(session: Session, study_instance_uid: str) -> dict[str, froze
 def held_digests(session: Session, digests: Sequence[str]) -> set[str]:
     """Return those of the digests that an instance or a conflict has."""
     found: set[str] = set()
-    for part in _in_parts(digests):
+    for part in in_parts(digests):
         for table in (InstanceRow, ConflictRow):
             found.update(session.scalars(select(table.digest).where(table.digest.in_(part))))
     return found
-
-
-def _in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for at in range(0, len(values), _AT_ONCE):
-        yield values[at : at + _AT_ONCE]

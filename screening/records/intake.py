@@ -22,6 +22,7 @@ from screening.records.filing import (
 )
 from screening.records.outbox import postpone
 from screening.records.prepared import Prepared
+from screening.records.removals import IsThere, come_back
 from screening.records.retry import wait_again
 from screening.records.schema import ConflictRow, InstanceRow
 
@@ -70,6 +71,7 @@ def take_in(
     announce_at: dt.datetime,
     lane: Lane = Lane.STAT,
     calling_ae_title: str | None = None,
+    is_there: IsThere | None = None,
 ) -> Intake:
     """Record one instance whose bytes are safely in the archive.
 
@@ -89,6 +91,9 @@ def take_in(
         In which it waits.
     calling_ae_title
         Who sent it.
+    is_there
+        Asked of bytes that a rule had removed, while nobody can remove them again; ``None`` where
+        nothing is removed meanwhile.
 
     Returns
     -------
@@ -96,13 +101,18 @@ def take_in(
         ``DUPLICATE`` where the same data set came before, which changes nothing, unless it had
         failed at every attempt: then it is tried again. ``CONFLICT`` where other bytes hold this
         SOP Instance UID, which are kept and stay as they are.
+
+    Raises
+    ------
+    ArchiveError
+        If a rule removed the bytes after they had come, and before this.
     """
-    intake = _repeated(connection, header, kept, association_row, now)
+    intake = _repeated(connection, header, kept, association_row, now, is_there)
     if intake is None:
         intake = _new(connection, header, kept, association_row, now, lane, calling_ae_title)
     if intake is None:
         # Another association committed the same UID between our look and our insert.
-        intake = _repeated(connection, header, kept, association_row, now)
+        intake = _repeated(connection, header, kept, association_row, now, is_there)
         assert intake is not None
     if intake.announce:
         postpone(connection, intake.study_row, announce_at)
@@ -191,12 +201,14 @@ def _repeated(
     kept: KeptFile,
     association_row: int,
     now: dt.datetime,
+    is_there: IsThere | None,
 ) -> Intake | None:
     """Recognise an instance that we hold: a no-op, or a conflict that is kept apart."""
     held = _find_instance.run(connection, uid=header.sop_instance_uid)
     if not held:
         return None
     ((row, digest, study_row),) = held
+    come_back(connection, kept.digest, now, is_there)
     if digest == kept.digest:
         # The file has been replaced; what stands before its data set may be another sender's.
         _set_size.run(connection, row=row, size=kept.size_bytes)

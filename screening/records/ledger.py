@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, func, not_, or_, select, true
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from screening.domain.reason import Reason
 from screening.records.association import Outcome
 from screening.records.calls import open_since
 from screening.records.cases import Tally, tally
+from screening.records.removals import count_removed, is_gone
 from screening.records.schema import (
     AssociationRow,
     ConflictRow,
@@ -68,6 +69,9 @@ class Ledger:
         How many were open since then, by their outcome.
     answers
         What these associations' C-STOREs were answered.
+    removed
+        Of how many images the pixels were removed, by the name of the rule: these are among
+        ``images``, and have their scores or reasons still.
     stored_earlier
         How many of ``answers.stored`` were before, on an association that was open then.
     discrepancies
@@ -82,6 +86,7 @@ class Ledger:
     answers: Answers
     stored_earlier: int
     discrepancies: tuple[str, ...]
+    removed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:
@@ -127,7 +132,9 @@ def read_ledger(session: Session, now: dt.datetime, since: dt.datetime | None = 
             *_contradictions(session, since),
             *_miscounted(session, since),
             *_unannounced(session),
+            *_removed_before_their_result(session),
         ),
+        removed=count_removed(session, since),
     )
 
 
@@ -262,3 +269,14 @@ def _unannounced(session: Session) -> Iterator[str]:
     )
     if count:
         yield f"{count} images wait, and no worker was or will be told of their studies"
+
+
+def _removed_before_their_result(session: Session) -> Iterator[str]:
+    """Look whether pixels were removed that a worker is still to read."""
+    count = session.scalar(
+        select(func.count())
+        .select_from(InstanceRow)
+        .where(InstanceRow.state == InstanceState.WAITING.value, is_gone(InstanceRow.digest))
+    )
+    if count:
+        yield f"{count} images wait whose pixels were removed by a rule"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import case, exists, select
 from sqlalchemy.orm import Session, aliased
 
+from screening.domain.retention import Removal
 from screening.domain.verdict import URGENCY
+from screening.records.removals import removals_of
 from screening.records.results import score_stands
 from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
 
@@ -21,10 +23,14 @@ _URGENCY = case(
 
 @dataclass(frozen=True, slots=True)
 class LocatedImage:
-    """An image that we hold: its study, and the digest under which the archive has it."""
+    """An image that we hold: its study, and the digest under which the archive has it.
+
+    The removal is ``None`` unless a rule removed its pixels, or is about to.
+    """
 
     study_instance_uid: str
     digest: str
+    removal: Removal | None = None
 
 
 def locate_image(session: Session, sop_instance_uid: str) -> LocatedImage | None:
@@ -34,7 +40,10 @@ def locate_image(session: Session, sop_instance_uid: str) -> LocatedImage | None
         .join(StudyRow, StudyRow.id == InstanceRow.study_row)
         .where(InstanceRow.sop_instance_uid == sop_instance_uid)
     ).one_or_none()
-    return None if found is None else LocatedImage(*found)
+    if found is None:
+        return None
+    uid, digest = found
+    return LocatedImage(uid, digest, removals_of(session, [digest]).get(digest))
 
 
 def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
@@ -47,15 +56,20 @@ def newest_heatmap(session: Session, sop_instance_uid: str) -> bytes | None:
         .limit(1)
         .scalar_subquery()
     )
-    return session.scalar(select(HeatmapRow.picture).where(HeatmapRow.score_row == newest))
+    # Emptied where a rule removed the pixels.
+    return session.scalar(select(HeatmapRow.picture).where(HeatmapRow.score_row == newest)) or None
 
 
 @dataclass(frozen=True, slots=True)
 class HottestImage:
-    """The image whose score is its study's, and its heatmap as PNG where it has one."""
+    """The image whose score is its study's, and its heatmap as PNG where it has one.
+
+    The removal is ``None`` unless a rule removed its pixels, or is about to.
+    """
 
     digest: str
     heat: bytes | None
+    removal: Removal | None = None
 
 
 def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | None:
@@ -73,4 +87,7 @@ def hottest_image(session: Session, study_instance_uid: str) -> HottestImage | N
         .order_by(_URGENCY, ScoreRow.probability.desc(), ScoreRow.id.desc())
         .limit(1)
     ).one_or_none()
-    return None if found is None else HottestImage(*found)
+    if found is None:
+        return None
+    digest, heat = found
+    return HottestImage(digest, heat or None, removals_of(session, [digest]).get(digest))

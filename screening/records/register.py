@@ -13,6 +13,7 @@ from screening.domain.lane import Lane
 from screening.errors import DeadlockError, RecordsError, UnrecordableError
 from screening.records.engine import Records, repeat
 from screening.records.intake import Intake, take_in
+from screening.records.removals import IsThere
 
 
 @dataclass(slots=True)
@@ -40,10 +41,13 @@ class Register:
     ----------
     records
         Where they are written.
+    is_there
+        As for :func:`screening.records.intake.take_in`.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, is_there: IsThere | None = None) -> None:
         self._records = records
+        self._is_there = is_there
         self._writing = threading.Lock()
         self._waiting: deque[_Entry] = deque()
 
@@ -69,6 +73,8 @@ class Register:
         ------
         RecordsError
             If the database refuses this instance or does not answer.
+        ArchiveError
+            If a rule removed its bytes at this moment.
         """
         entry = _Entry(header, kept, association_row, now, announce_at, lane, calling_ae_title)
         self._waiting.append(entry)
@@ -114,6 +120,7 @@ class Register:
                     announce_at=entry.announce_at,
                     lane=entry.lane,
                     calling_ae_title=entry.calling_ae_title,
+                    is_there=self._is_there,
                 )
                 for entry in entries
             ]

@@ -27,6 +27,7 @@ from screening.records.night_batches import Batch
 from screening.records.night_schema import BatchStudyRow
 from screening.records.night_studies import BatchStudy, settle_study
 from screening.records.outbox import postpone
+from screening.records.removals import is_gone
 from screening.records.schema import ExclusionRow, InstanceRow, ScoreRow, StudyRow
 
 Model = tuple[str, str]
@@ -177,7 +178,7 @@ def _lacks(model: Model) -> ColumnElement[bool]:
     """Say of an instance whether a model may have something to say of it that it has not said.
 
     That is what others have scored, what others abstained from, and what failed when it was to be
-    scored anew.
+    scored anew. An image whose pixels were removed nobody can read.
     """
     name, version = model
     any_score = exists().where(ScoreRow.instance_row == InstanceRow.id)
@@ -195,8 +196,9 @@ def _lacks(model: Model) -> ColumnElement[bool]:
     failed = exists().where(
         ExclusionRow.instance_row == InstanceRow.id, ExclusionRow.reason == Reason.ERROR.value
     )
-    return or_(
+    unsaid = or_(
         and_(InstanceRow.state == InstanceState.SCORED.value, ~own_score),
         abstained,
         and_(failed, any_score, ~own_score),
     )
+    return and_(unsaid, ~is_gone(InstanceRow.digest))

@@ -13,6 +13,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.reason import Exclusion, Reason
 from screening.records.filing import reopen_study
 from screening.records.outbox import postpone
+from screening.records.removals import is_gone
 from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
 
@@ -94,7 +95,9 @@ def wait_again(
     instance_row: int | None = None,
 ) -> int:
     """Take back the reasons of a study's images, or of one of them, and return how many it was."""
-    images = select(InstanceRow.id).where(InstanceRow.study_row == study_row)
+    images = select(InstanceRow.id).where(
+        InstanceRow.study_row == study_row, ~is_gone(InstanceRow.digest)
+    )
     if instance_row is not None:
         images = images.where(InstanceRow.id == instance_row)
     excluded = (
@@ -123,7 +126,9 @@ def _wanted(
     reasons: Collection[Reason], study_instance_uid: str | None
 ) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = [
-        ExclusionRow.reason.in_([reason.value for reason in reasons])
+        ExclusionRow.reason.in_([reason.value for reason in reasons]),
+        # Nobody can read what a rule removed.
+        ~is_gone(InstanceRow.digest),
     ]
     if study_instance_uid is not None:
         wanted.append(StudyRow.study_instance_uid == study_instance_uid)

@@ -30,3 +30,7 @@ DELIVERIES = Counter(
     ["destination", "outcome"],
 )
 REVIEWS = Counter("nightread_reviews_total", "Reviews of studies, by opinion.", ["opinion"])
+REMOVED_FILES = Counter(
+    "nightread_removed_files_total", "Files that a retention rule removed, by rule.", ["rule"]
+)
+REMOVED_BYTES = Counter("nightread_removed_bytes_total", "Bytes of files that rules removed.")

@@ -58,6 +58,11 @@ class State(Collector):
             "Free space below which images are refused.",
             self._settings.minimum_free_bytes,
         )
+        yield _gauge(
+            "nightread_disk_low_free_bytes",
+            "Free space below which the disk is low.",
+            self._settings.low_free_bytes,
+        )
 
     def _recorded(self) -> Iterator[Metric]:
         now = dt.datetime.now(dt.UTC)

@@ -13,7 +13,7 @@ from screening.records.audit import Event
 from screening.records.located import LocatedImage, locate_image, newest_heatmap
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk, Desk
-from worklist.refusal import RefusalError
+from worklist.refusal import RefusalError, removed
 from worklist.uid import Uid
 from worklist.visitor import Looks, Visitor
 
@@ -21,7 +21,10 @@ _PIECE = 1 << 18
 
 router = APIRouter(
     tags=["images"],
-    responses={415: {"model": Problem, "description": "It has no picture, or a damaged one."}},
+    responses={
+        410: {"model": Problem, "description": "A retention rule removed its pixels."},
+        415: {"model": Problem, "description": "It has no picture, or a damaged one."},
+    },
 )
 
 
@@ -31,6 +34,8 @@ def _located(desk: Desk, visitor: Visitor, uid: str, what: str) -> LocatedImage:
         image = locate_image(session, uid)
     if image is None:
         raise RefusalError(404, "no such image was received")
+    if image.removal is not None:
+        raise removed(image.removal)
     detail = f"{what} of {uid}"
     desk.note(visitor.actor, Event.IMAGE_SHOWN, study=image.study_instance_uid, detail=detail)
     return image

@@ -18,7 +18,7 @@ from screening.records.reviews import reviews_of
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import case_object, dossier_object, review_object
-from worklist.refusal import RefusalError
+from worklist.refusal import RefusalError, removed
 from worklist.thumbnail import SIDE, thumbnail
 from worklist.uid import Uid
 from worklist.visitor import Looks
@@ -57,6 +57,7 @@ def read_study(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Respons
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {}}, "description": "A small picture."},
+        410: {"model": Problem, "description": "A retention rule removed its pixels."},
         415: {"model": Problem, "description": "It has no picture, or a damaged one."},
     },
 )
@@ -66,6 +67,8 @@ def read_thumbnail(desk: AtDesk, visitor: Looks, study_instance_uid: Uid) -> Res
         image = hottest_image(session, study_instance_uid)
     if image is None:
         raise RefusalError(404, "no image of this study has a score")
+    if image.removal is not None:
+        raise removed(image.removal)
     desk.note(visitor.actor, Event.IMAGE_SHOWN, study=study_instance_uid, detail="thumbnail")
     try:
         picture = desk.frames.picture(desk.file(image.digest), 2 * SIDE)

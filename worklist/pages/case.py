@@ -109,7 +109,8 @@ def _shown(image: Image) -> dict[str, object]:
         "laterality": image.laterality,
         "view": image.view_position,
         "number": image.instance_number,
-        "has_frame": image.rows is not None and image.columns is not None,
+        "has_frame": image.removal is None and None not in (image.rows, image.columns),
+        "removal": f"{image.removal}" if image.removal else None,
         "waiting": image.state is InstanceState.WAITING,
     }
 
@@ -122,4 +123,5 @@ def _first_images(desk: AtDesk, case: Case | None) -> list[str]:
         dossier: Dossier | None = open_dossier(session, case.study_instance_uid)
     if dossier is None:
         return []
-    return [image.sop_instance_uid for image in dossier.images if image.rows is not None][:2]
+    there = [image for image in dossier.images if image.rows is not None and not image.removal]
+    return [image.sop_instance_uid for image in there][:2]

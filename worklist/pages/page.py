@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from screening.archive.free_space import free_if_low
 from worklist.desk import Desk
 from worklist.visitor import Visitor
 
@@ -18,5 +19,10 @@ def render(
     **values: Any,  # noqa: ANN401
 ) -> Response:
     """Return a page for somebody who is signed in."""
-    common = {"visitor": visitor, "now": desk.clock(), "settings": desk.settings}
+    common = {
+        "visitor": visitor,
+        "now": desk.clock(),
+        "settings": desk.settings,
+        "free_if_low": free_if_low(desk.settings.archive_dir, desk.settings.low_free_bytes),
+    }
     return desk.templates.TemplateResponse(request, template, {**common, **values})

@@ -197,6 +197,7 @@ class View {
     this.turnedOver = false;
     this.line = null;
     this.heatmap = false;
+    if (image.removal) return this.say(`Its ${image.removal}. The PACS may send them again.`);
     if (!this.gl) return this.fallBack(image, "this browser has no WebGL 2, so the file's own window is shown");
     try {
       const frame = await fetchFrame(image.uid);
@@ -247,9 +248,13 @@ class View {
   }
 
   complain(why) {
+    return this.say(`This image cannot be shown in full: ${why}.`);
+  }
+
+  say(sentence) {
     const box = document.createElement("p");
     box.className = "problem";
-    box.textContent = `This image cannot be shown in full: ${why}.`;
+    box.textContent = sentence;
     this.element.append(box);
     return box;
   }

@@ -1,0 +1,197 @@
+"""What the rules let go goes: study by study, a few files at a time; killed, it goes on there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from night.retention_outlook import Count, each_over
+from screening.archive.archive import Archive
+from screening.domain.account import Actor
+from screening.domain.retention import Policy
+from screening.records import audit
+from screening.records.engine import Records
+from screening.records.forgetting import decide, finish, unfinished
+from screening.records.retention import Judged
+from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
+
+# While they are removed others wait for these studies, and on SQLite for the database.
+_AT_ONCE = 10
+_DECIDED_AT_ONCE = 100
+_LONGEST_REST = 1.0
+
+
+@dataclass(slots=True)
+class Gone:
+    """What a run removed, by rule.
+
+    Attributes
+    ----------
+    by_rule
+        What went; files that an earlier run had decided of are counted without a study.
+    kept_after_all
+        Files that stay though it was decided: something had come of their study.
+    is_whole
+        Whether the run came to its end.
+    """
+
+    by_rule: dict[str, Count] = field(default_factory=dict)
+    kept_after_all: int = 0
+    is_whole: bool = False
+
+    def of(self, rule: str) -> Count:
+        """Return the count of a rule."""
+        return self.by_rule.setdefault(rule, Count())
+
+    @property
+    def files(self) -> int:
+        """That were removed."""
+        return sum(each.files for each in self.by_rule.values())
+
+    def __str__(self) -> str:
+        parts = [
+            f"{rule}: {count.studies} studies, {count.files} files, {count.size_bytes} bytes"
+            for rule, count in sorted(self.by_rule.items())
+        ]
+        kept = [f"{self.kept_after_all} files kept after all"] if self.kept_after_all else []
+        return "; ".join([*parts, *kept]) or "nothing was due"
+
+
+class RetentionRun:
+    """Removes what is due.
+
+    Parameters
+    ----------
+    records, archive
+        Whose pixels go.
+    policy
+        The rules.
+    places
+        Names of the destinations; ``None`` where none are configured.
+    actor
+        Who asked for it, for the audit.
+    stopped
+        Ends it between two files when set.
+    enough
+        Asked before each study: whether no more is to go.
+    progress
+        Called with each study that is done.
+    now
+        The clock.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        archive: Archive,
+        policy: Policy,
+        places: Collection[str] | None,
+        actor: Actor,
+        stopped: threading.Event,
+        *,
+        enough: Callable[[], bool] = lambda: False,
+        progress: Callable[[Judged], None] = lambda study: None,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self._records = records
+        self._archive = archive
+        self._policy = policy
+        self._places = places
+        self._actor = actor
+        self._stopped = stopped
+        self._enough = enough
+        self._progress = progress
+        self._now = now
+        self._gone = Gone()
+
+    def run(self) -> Gone:
+        """Finish what was decided before, and then remove what is due, the oldest first.
+
+        Raises
+        ------
+        NightreadError
+            If the database or the archive does not answer: run again, it goes on there.
+        """
+        self.finish()
+        for study in each_over(self._records, self._policy, self._places, self._now()):
+            if self._stopped.is_set() or self._enough():
+                break
+            if study.is_due:
+                self._remove(study)
+            self._progress(study)
+        else:
+            self._gone.is_whole = True
+        if self._gone.by_rule or self._gone.kept_after_all:
+            self._note_end()
+        return self._gone
+
+    def finish(self) -> None:
+        """Finish what a killed run had decided."""
+        while not self._stopped.is_set():
+            with self._records.read() as session:
+                digests = unfinished(session, _AT_ONCE)
+            if not digests:
+                return
+            self._finish(digests)
+
+    def _remove(self, study: Judged) -> None:
+        is_first = True
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            decided = self._decide(study)
+            if not decided.is_due:
+                return
+            assert decided.rule is not None, "without a rule nothing is due"
+            self._gone.of(decided.rule.name).studies += is_first
+            is_first = False
+            digests = sorted(decided.files)
+            for start in range(0, len(digests), _AT_ONCE):
+                if not self._stopped.is_set():
+                    self._finish(digests[start : start + _AT_ONCE])
+            # At most half of the time is ours: images come in meanwhile.
+            self._stopped.wait(min(time.monotonic() - started, _LONGEST_REST))
+            if len(digests) < _DECIDED_AT_ONCE:
+                return
+
+    def _decide(self, study: Judged) -> Judged:
+        return self._records.repeat(
+            lambda session: decide(
+                session,
+                self._policy,
+                self._places,
+                self._now(),
+                study.row,
+                self._archive.holds,
+                self._actor,
+                _DECIDED_AT_ONCE,
+            )
+        )
+
+    def _finish(self, digests: Collection[str]) -> None:
+        gone = self._records.repeat(
+            lambda session: finish(
+                session,
+                self._policy,
+                self._places,
+                self._now(),
+                digests,
+                self._archive.holds,
+                self._archive.remove,
+            )
+        )
+        self._gone.kept_after_all += len(digests) - len(gone)
+        for each in gone:
+            count = self._gone.of(each.rule)
+            count.files += 1
+            count.size_bytes += each.size_bytes
+            REMOVED_FILES.labels(each.rule).inc()
+            REMOVED_BYTES.inc(each.size_bytes)
+
+    def _note_end(self) -> None:
+        state = "" if self._gone.is_whole else "not at its end: "
+        detail = f"{state}{self._gone}; rules {self._policy.digest[:16]}"
+        with self._records.begin() as session:
+            audit.note(session, self._actor, audit.Event.RETENTION_RUN, self._now(), detail=detail)

@@ -1,0 +1,182 @@
+"""Pixels go in two steps: it is decided, and then each file is removed.
+
+The decision is committed before a file is touched. From then on nobody opens the file, and whoever
+is killed leaves a decision that the next one finishes. The file goes while its row and those of its
+studies are held: what came of a study since is seen, and so is the same file coming again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from screening.domain.account import Actor
+from screening.domain.retention import Hindrance, Policy
+from screening.records import audit
+from screening.records.dialect import insert_for
+from screening.records.keeping_schema import RemovalRow
+from screening.records.removals import IsThere
+from screening.records.retention import Judged, judge, judge_alone, users_of
+from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A file that is not there any more: by which rule, and how large it was."""
+
+    digest: str
+    rule: str
+    size_bytes: int
+
+
+def decide(
+    session: Session,
+    policy: Policy,
+    places: Collection[str] | None,
+    now: dt.datetime,
+    row: int,
+    is_there: IsThere,
+    actor: Actor,
+    most: int = 100,
+) -> Judged:
+    """Decide that the pixels of a study go, if that is so at this moment.
+
+    Parameters
+    ----------
+    session
+        An open transaction that writes.
+    places
+        Names of the destinations; ``None`` where none are configured.
+    row
+        Of the study.
+    is_there
+        Says of a file whether it is in the archive: one that is missing is not removed on purpose.
+    actor
+        Who asked for it, for the audit.
+    most
+        Files that are decided of at once: others wait for the transaction.
+
+    Returns
+    -------
+    Judged
+        With the files that it was decided of, or with what held them back.
+    """
+    before = judge(session, policy, places, now, [row])[row]
+    _hold(session, users_of(session, before.files.keys()), row)
+    study = judge(session, policy, places, now, [row])[row]
+    if not study.is_due:
+        return study
+    there = (item for item in sorted(study.files.items()) if is_there(item[0]))
+    files = dict(islice(there, most))
+    assert study.rule is not None, "a study without a rule is not due"
+    for digest, size in files.items():
+        values = {
+            "rule": study.rule.name,
+            "policy": policy.digest,
+            "size_bytes": size,
+            "decided_at": now,
+            "removed_at": None,
+            "returned_at": None,
+        }
+        session.execute(
+            insert_for(session, RemovalRow)
+            .values(digest=digest, **values)
+            .on_conflict_do_update(
+                index_elements=["digest"], set_=values, where=RemovalRow.returned_at.is_not(None)
+            )
+        )
+    if not files:
+        return dataclasses.replace(study, hindrances=(Hindrance.MISSING,))
+    decided = dataclasses.replace(study, files=files)
+    detail = f"{len(files)} files, {decided.size_bytes} bytes by rule {study.rule}"
+    audit.note(
+        session,
+        actor,
+        audit.Event.PIXELS_REMOVED,
+        now,
+        study_instance_uid=study.study_instance_uid,
+        detail=f"{detail}; rules {policy.digest[:16]}",
+    )
+    return decided
+
+
+def unfinished(session: Session, limit: int) -> list[str]:
+    """Return files of which it was decided that they go, and which may be there still."""
+    query = select(RemovalRow.digest).where(
+        RemovalRow.removed_at.is_(None), RemovalRow.returned_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(RemovalRow.digest).limit(limit)))
+
+
+def finish(
+    session: Session,
+    policy: Policy,
+    places: Collection[str] | None,
+    now: dt.datetime,
+    digests: Collection[str],
+    is_there: IsThere,
+    remove: Callable[[str], None],
+) -> list[Removed]:
+    """Remove files of which it was decided, and take the decision back where it holds no more.
+
+    Parameters
+    ----------
+    session
+        An open transaction that writes: a few files at a time, since others wait for it.
+    remove
+        Removes a file durably, or raises an error.
+
+    Returns
+    -------
+    list of Removed
+        Those that went.
+    """
+    users = users_of(session, digests)
+    _hold(session, users)
+    studies = judge_alone(session, policy, places, now, sorted(set().union(*users.values())))
+    decided = session.scalars(
+        select(RemovalRow)
+        .where(
+            RemovalRow.digest.in_(digests),
+            RemovalRow.removed_at.is_(None),
+            RemovalRow.returned_at.is_(None),
+        )
+        .order_by(RemovalRow.digest)
+        .with_for_update()
+    ).all()
+    gone = []
+    for row in decided:
+        if is_there(row.digest):
+            if not all(studies[user].is_due for user in users[row.digest]):
+                session.delete(row)
+                continue
+            remove(row.digest)
+        row.removed_at = now
+        _blank_heatmaps(session, row.digest)
+        gone.append(Removed(row.digest, row.rule, row.size_bytes))
+    session.flush()
+    return gone
+
+
+def _hold(session: Session, users: dict[str, set[int]], *rows: int) -> None:
+    """Let nobody change studies until the end of the transaction: always in the same order."""
+    wanted = set(rows).union(*users.values())
+    session.execute(
+        select(StudyRow.id).where(StudyRow.id.in_(wanted)).order_by(StudyRow.id).with_for_update()
+    )
+
+
+def _blank_heatmaps(session: Session, digest: str) -> None:
+    """Forget the pictures drawn over an image; where its heat lay is on record in figures."""
+    scores = (
+        select(ScoreRow.id)
+        .join(InstanceRow, InstanceRow.id == ScoreRow.instance_row)
+        .where(InstanceRow.digest == digest)
+    )
+    session.execute(update(HeatmapRow).where(HeatmapRow.score_row.in_(scores)).values(picture=b""))
