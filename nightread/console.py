@@ -24,6 +24,7 @@ from nightread.demo import demo
 from nightread.doctor import doctor
 from nightread.evaluate import evaluate
 from nightread.explain import explain
+from nightread.export import export
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
@@ -70,6 +71,7 @@ _COMMANDS = (
     backup,
     restore,
     verify,
+    export,
     dataset,
     train,
     evaluate,

@@ -417,6 +417,11 @@ class Settings(BaseSettings):
         return self.data_dir / "archive"
 
     @property
+    def export_key(self) -> Path:
+        """File of the key by which exported cases get their pseudonyms."""
+        return self.data_dir / "export.key"
+
+    @property
     def outgoing_dir(self) -> Path:
         """Folder of what is on its way to a PACS."""
         return self.data_dir / "outgoing"

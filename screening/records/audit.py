@@ -45,6 +45,10 @@ class Event(StrEnum):
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the event's name
     POINTS_SET = "points_set"
     AUDIT_READ = "audit_read"
+    DEIDENTIFIED = "deidentified"
+    PATIENTS_MERGED = "patients_merged"
+    IDENTITY_ADOPTED = "identity_adopted"
+    IDENTITY_UNDONE = "identity_undone"
 
 
 @dataclass(frozen=True, slots=True)
