@@ -29,6 +29,7 @@ from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.night import night
+from nightread.patient import patient
 from nightread.points import points
 from nightread.report import report
 from nightread.restore import restore
@@ -86,6 +87,7 @@ _GROUPS = (
     ("user", user),
     ("token", token),
     ("points", points),
+    ("patient", patient),
     ("audit", audit),
     ("bundle", bundle),
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import json
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from console import nightread
 from desk import TestDesk
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table_e_1_1
 from PIL import Image
@@ -19,20 +19,23 @@ from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
+from typer.testing import CliRunner
 
 from models.dataset import read_split
 from models.input_settings import InputSettings
 from models.optimisation import Cycle, OptimisationSettings
 from models.recipe import Recipe
 from models.training import train
+from nightread.console import make_console
 from phantoms.load import small_study
+from phantoms.samples import write_samples
 from phantoms.study import save
 from screening.dicom.pixels import read_pixels
 from screening.domain.account import User
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.review import Finding, Opinion
-from screening.errors import ExportError
+from screening.errors import ExportError, NightreadError
 from screening.records.audit import read_audit
 from screening.records.reviews import add_review, take_back
 from screening.settings import Settings
@@ -189,17 +192,12 @@ def test_the_copy_says_how_it_was_made(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", range(10))
-def test_a_copy_shows_what_its_original_shows(tmp_path: Path, number: int) -> None:
-    from phantoms.samples import write_samples
-
-    study = write_samples(tmp_path / "samples")[number]
-    for path, expected in zip(study.paths, study.expected, strict=True):
-        if expected != "scored":
-            continue
-        target = tmp_path / f"{path.name}.anew.dcm"
-        write_anew(path, target, Place("P1", 1), PSEUDONYMS, Choices())
-        assert np.array_equal(read_pixels(path), read_pixels(target))
+def test_a_copy_shows_what_its_original_shows(tmp_path: Path) -> None:
+    for study in write_samples(tmp_path / "samples"):
+        path, target = study.paths[0], tmp_path / "anew.dcm"
+        if study.expected[0] == "scored":
+            write_anew(path, target, Place("P1", 1), PSEUDONYMS, Choices())
+            assert np.array_equal(read_pixels(path), read_pixels(target)), study.description
 
 
 def test_text_in_unused_bits_and_behind_the_pixels_does_not_leave(tmp_path: Path) -> None:
@@ -252,7 +250,7 @@ def test_dates_move_by_the_patients_own_days_so_that_their_distance_stays(tmp_pa
     ("said", "known"),
     [
         ("LT HAND, MR SMITH", "HAND"),
-        ("Fuß", ""),
+        ("Fuß", "FOOT"),
         ("SMITH", ""),
         (None, ""),
         ("UPPER ARM", "HUMERUS"),
@@ -313,8 +311,12 @@ def review(
 
 
 def run(desk: TestDesk, *arguments: object, folder: Path) -> tuple[int, str, str]:
-    ran = nightread("export", *arguments, cwd=folder, data_dir=desk.settings.data_dir)
-    return ran.returncode, ran.stdout, ran.stderr
+    """Run the command in this process: it would take longer to start than to do its work."""
+    settings = {"NIGHTREAD_DATA_DIR": str(desk.settings.data_dir)}
+    with contextlib.chdir(folder):
+        ran = CliRunner().invoke(make_console(), ["export", *map(str, arguments)], env=settings)
+    failed = isinstance(ran.exception, NightreadError)
+    return ran.exit_code, ran.stdout, str(ran.exception) if failed else ran.stderr
 
 
 def rows(path: Path) -> list[dict[str, str]]:

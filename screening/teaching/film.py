@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from screening.dicom.values import parse_number
 from screening.domain.instance import InstanceHeader
 from screening.errors import NoPixelDataError
 
+_PATIENT_ORIENTATION = 0x00200020
 _BURNED_IN_ANNOTATION = 0x00280301
 _LOSSY_IMAGE_COMPRESSION = 0x00282110
 _PIXEL_INTENSITY_RELATIONSHIP = 0x00281040
@@ -29,6 +31,7 @@ _TAGS = frozenset(
         *GRAYSCALE_TAGS,
         IMAGER_PIXEL_SPACING,
         PIXEL_SPACING,
+        _PATIENT_ORIENTATION,
         _BURNED_IN_ANNOTATION,
         _LOSSY_IMAGE_COMPRESSION,
         _PIXEL_INTENSITY_RELATIONSHIP,
@@ -48,8 +51,11 @@ class Film:
         segments of a codestream or behind the last pixel has no part in them.
     spacing, detector_spacing
         Between rows and between columns, in mm; ``None`` where not said.
-    lossy, relationship
-        Lossy Image Compression and Pixel Intensity Relationship as they stand, in capitals.
+    orientation
+        Patient Orientation: where rows and columns point to, by letters; empty where not said.
+    annotation, lossy, relationship
+        Burned In Annotation, Lossy Image Compression and Pixel Intensity Relationship as they
+        stand, in capitals.
     """
 
     header: InstanceHeader
@@ -58,6 +64,8 @@ class Film:
     values: NDArray[np.int32]
     spacing: tuple[float, float] | None
     detector_spacing: tuple[float, float] | None
+    orientation: tuple[str, ...]
+    annotation: str
     lossy: str
     relationship: str
 
@@ -85,6 +93,8 @@ def read_film(path: Path) -> Film:
             values,
             _pair(data_set, PIXEL_SPACING),
             _pair(data_set, IMAGER_PIXEL_SPACING),
+            _orientation(data_set),
+            _word(data_set, _BURNED_IN_ANNOTATION),
             _word(data_set, _LOSSY_IMAGE_COMPRESSION),
             _word(data_set, _PIXEL_INTENSITY_RELATIONSHIP),
         )
@@ -112,6 +122,14 @@ def tags_of(path: Path) -> tuple[int, ...]:
 def _word(data_set: DataSet, tag: int) -> str:
     value = data_set.value(tag, 64).decode("ascii", "replace")
     return value.split("\\")[0].strip(" \0").upper()
+
+
+def _orientation(data_set: DataSet) -> tuple[str, ...]:
+    """Return the two directions, PS3.3 C.7.6.1.1.1, in which nothing but their letters can be."""
+    texts = data_set.value(_PATIENT_ORIENTATION, 64).decode("ascii", "replace").split("\\")
+    found = tuple(text.strip(" \0").upper() for text in texts)
+    legal = len(found) == 2 and all(re.fullmatch("[APLRHF]{1,3}", each) for each in found)
+    return found if legal else ()
 
 
 def _pair(data_set: DataSet, tag: int) -> tuple[float, float] | None:

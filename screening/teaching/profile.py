@@ -36,7 +36,7 @@ _RELATIONSHIPS = frozenset({"LIN", "LOG"})
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 81, 91, 203))
 _EMPTY = (
     *("StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyID"),
-    *("PatientBirthDate", "PatientSex", "Manufacturer", "PatientOrientation"),
+    *("PatientBirthDate", "PatientSex", "Manufacturer"),
 )
 EMPTIED_OR_REPLACED = (
     *_EMPTY,
@@ -73,7 +73,7 @@ class Place:
 def deidentified(film: Film, place: Place, pseudonyms: Pseudonyms, choices: Choices) -> Dataset:
     """Return a film's data set, with file meta, Explicit VR Little Endian and native pixels."""
     ds = Dataset()
-    for keyword in _EMPTY:
+    for keyword in (*_EMPTY, "PatientOrientation"):
         setattr(ds, keyword, "")
     _add_identity(ds, film, place, pseudonyms)
     if choices.keep_characteristics:
@@ -142,9 +142,14 @@ def _add_description(ds: Dataset, film: Film) -> None:
         ds.PresentationIntentType = "FOR PRESENTATION"
         ds.AnatomicRegionSequence = _region_of(ds.BodyPartExamined)
         ds.AcquisitionContextSequence = []
-        ds.DetectorType = ""
+        ds.DetectorType = ds.PositionerType = ""
     else:
         ds.Laterality = side if side in ("L", "R") else ""
+    if film.orientation:
+        ds.PatientOrientation = list(film.orientation)
+    # DX must say it (PS3.3 C.8.11.3); where nobody did, nobody has looked.
+    if is_dx or film.annotation in ("YES", "NO"):
+        ds.BurnedInAnnotation = "NO" if film.annotation == "NO" else "YES"
     if film.spacing:
         ds.PixelSpacing = [_decimal(each) for each in film.spacing]
     if film.detector_spacing:
