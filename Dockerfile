@@ -11,7 +11,7 @@ COPY constraints.txt ./
 RUN /opt/nightread/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
     "$(grep '^torch==' constraints.txt)"
 COPY . .
-RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,night,embedded,postgres]'
+RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,night,adt,embedded,postgres]'
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin nightread \

@@ -66,6 +66,7 @@ LIBRARIES = {
         "pynetdicom",
     ),
     "night": ("cronsim", "dicomweb-client", "jinja2", "pillow", "pynetdicom", "tzdata"),
+    "adt": ("hl7",),
     "postgres": ("psycopg",),
 }
 _STRANGERS = ("torchvision", "timm")
@@ -90,6 +91,8 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
         if extra == "courier" and settings.destinations_file is None:
             continue
         if extra == "night" and settings.sources_file is None:
+            continue
+        if extra == "adt" and not settings.hl7_port:
             continue
         for name in names:
             if name not in known:

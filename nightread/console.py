@@ -9,6 +9,7 @@ import warnings
 
 import typer
 
+from nightread.adt import adt
 from nightread.associations import associations
 from nightread.audit import audit
 from nightread.backup import backup
@@ -68,6 +69,7 @@ _COMMANDS = (
     serve,
     deliver,
     night,
+    adt,
     migrate,
     backup,
     restore,

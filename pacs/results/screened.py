@@ -175,7 +175,7 @@ class ScreenedStudy:
 
 
 def present(header: Dataset, patient: Reidentified | None) -> Dataset:
-    """Return a header with its patient as they are by now, in UTF-8; as it is where nothing changed.
+    """Return a header with its patient as they are by now, in UTF-8; itself if nothing changed.
 
     The issuer's qualifiers and other identifiers were those of the identifier before.
     """

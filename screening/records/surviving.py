@@ -1,4 +1,4 @@
-"""Who a patient is by now: along the merges that stand, from an identifier to the one that survived.
+"""Who a patient is by now: along the merges that stand, to the identifier that survived.
 
 A study's row names the patient who survived, so that every list, page and search has them; its
 images' rows name whom their own headers name, for ever. So a merge can be undone.
@@ -143,8 +143,7 @@ def patients_of(session: Session, studies: Sequence[int]) -> Iterator[tuple[int,
         .join(PatientRow, PatientRow.id == named.c.patient_row)
         .order_by(named.c.study_row, PatientRow.id)
     )
-    for study, patient in found:
-        yield study, patient
+    yield from ((study, patient) for study, patient in found)
 
 
 def count_patients(session: Session, studies: Sequence[int]) -> dict[int, int]:
