@@ -42,7 +42,7 @@ from screening.settings import Settings
 FEED = Feed(("HIS",), "HOSP")
 
 
-def message(  # noqa: PLR0913 - the parts of a message
+def message(
     old: str = "A^^^HOSP^MR",
     new: str = "B^^^HOSP^MR",
     *,
@@ -308,13 +308,16 @@ def test_a_message_in_pieces_is_one_message() -> None:
     "sent", [b"MSH|^~\\&|", b"\x0b" + message()[:40], b"\x0b" + b"x" * 400_000, b"\x00"]
 )
 def test_a_frame_that_is_none_too_long_or_too_slow_ends_its_line_alone(sent: bytes) -> None:
-    with served(_acknowledge, message_seconds=0.3) as port:
-        with _line(port) as line, _line(port) as other:
-            with contextlib.suppress(ConnectionError):  # it may be closed before all was sent
-                line.sendall(sent)
-                assert line.recv(4096) == b""
-            other.sendall(b"\x0b" + message() + b"\x1c\r")
-            assert b"MSA|AA" in other.recv(4096)
+    with (
+        served(_acknowledge, message_seconds=0.3) as port,
+        _line(port) as line,
+        _line(port) as other,
+    ):
+        with contextlib.suppress(ConnectionError):  # it may be closed before all was sent
+            line.sendall(sent)
+            assert line.recv(4096) == b""
+        other.sendall(b"\x0b" + message() + b"\x1c\r")
+        assert b"MSA|AA" in other.recv(4096)
 
 
 def test_a_line_from_elsewhere_is_closed() -> None:
@@ -337,7 +340,8 @@ def die(told):
     taker(records)(told)
     os.kill(os.getpid(), signal.SIGKILL)
 async def main():
-    await MllpServer(lambda content: answer(content, FEED, die)).serve("127.0.0.1", int(sys.argv[2]), asyncio.Event())
+    server = MllpServer(lambda content: answer(content, FEED, die))
+    await server.serve("127.0.0.1", int(sys.argv[2]), asyncio.Event())
 asyncio.run(main())
 """
 

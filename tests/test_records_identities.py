@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from filed_cases import NOW, file_study
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -336,6 +336,7 @@ def test_rows_of_patients_and_images_are_not_rewritten(records: Records) -> None
     assert rows() == before
 
 
+@settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.sampled_from("ABCD")), max_size=8))
 def test_no_merges_make_a_circle(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]

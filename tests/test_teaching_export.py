@@ -329,7 +329,7 @@ def test_labels_are_the_reviewers_and_of_the_image_before_the_study(
 ) -> None:
     reviewer = desk.add_user("r")
     pair = list(small_study(1, 2, side=96))
-    uid = [desk.file(ds, Prediction(0.9)) for ds in pair][0]
+    (uid,) = {desk.file(ds, Prediction(0.9)) for ds in pair}
     review(desk, uid, reviewer, Opinion.AGREE)
     normal = str(pair[1].SOPInstanceUID)
     review(desk, uid, reviewer, Opinion.DISAGREE, normal, finding=Finding.NO_FRACTURE)
@@ -434,7 +434,7 @@ def test_an_export_goes_on_where_it_was_stopped_and_ends_the_same(
     first.unlink()
     (tmp_path / "out" / "images.csv").unlink()
     (tmp_path / "out" / "images" / ".half.dcm.part").write_bytes(b"half")
-    code, said, _ = run(desk, "--flagged", "--to", "out", "--json", folder=tmp_path)
+    _, said, _ = run(desk, "--flagged", "--to", "out", "--json", folder=tmp_path)
     assert json.loads(said)["written"] == 1
     assert content == {
         path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()
@@ -494,7 +494,7 @@ def test_nightread_trains_on_what_was_exported(desk: TestDesk, tmp_path: Path) -
     desk.settings.export_key.chmod(0o600)
     for number in range(24):
         pair = list(small_study(number, 2, side=96))
-        uid = [desk.file(ds, Prediction(0.9)) for ds in pair][0]
+        (uid,) = {desk.file(ds, Prediction(0.9)) for ds in pair}
         review(desk, uid, reviewer, Opinion.AGREE if number % 2 else Opinion.DISAGREE)
     code, said, _ = run(
         desk, "--reviewed", "--to", "set", "--keep-characteristics", folder=tmp_path

@@ -1,4 +1,4 @@
-"""The way of chosen cases into a folder: judged one image at a time, written whole or not at all."""
+"""The way of chosen cases into a folder: each image is judged, and written whole or not at all."""
 
 from __future__ import annotations
 

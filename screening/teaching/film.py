@@ -116,7 +116,7 @@ def burned_in(path: Path) -> bool | None:
 
 def tags_of(path: Path) -> tuple[int, ...]:
     """Return the tags of the attributes of a file before its pixels, those of items left out."""
-    return tuple(int(tag) for tag in dcmread(path, stop_before_pixels=True, force=True).keys())
+    return tuple(map(int, dcmread(path, stop_before_pixels=True, force=True).keys()))
 
 
 def _word(data_set: DataSet, tag: int) -> str:

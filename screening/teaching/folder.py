@@ -3,7 +3,7 @@
 ::
 
     FOLDER/images/4be0….dcm    named by a keyed hash
-    FOLDER/index.csv           labelled images, as `nightread train` and `nightread dataset` read them
+    FOLDER/index.csv           labelled images, as train and dataset read them
     FOLDER/images.csv          all images
     FOLDER/export.json         choices, counts, what was removed and refused
 
@@ -100,7 +100,7 @@ class ExportFolder:
         return found if isinstance(found, dict) else None
 
     def strangers(self, names: Sequence[str]) -> list[str]:
-        """Return the images that lie there, as of an earlier export, and are not among ``names``."""
+        """Return the images that lie there, of an earlier export, and are not among ``names``."""
         if not self._images.is_dir():
             return []
         wanted = {f"{name}.dcm" for name in names}

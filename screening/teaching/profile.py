@@ -1,10 +1,10 @@
 """The de-identified data set of a film: made anew of values that are known to name nobody.
 
 PS3.15 Annex E, Basic Application Level Confidentiality Profile, lists attributes that must be
-removed, emptied or replaced (Table E.1-1). Here it is the other way round: what is not made below is
-not there. No element is copied. Of the original come numbers that describe pixels, and words of
-closed lists; texts, private attributes, overlays and nested items of its have no way in. What a data
-element of Table E.1-1 must have for the IOD's sake is a pseudonym, or empty.
+removed, emptied or replaced (Table E.1-1). Here it is the other way round: what is not made below
+is not there. No element is copied. Of the original come numbers that describe pixels, and words of
+closed lists; texts, private attributes, overlays and nested items of its have no way in. What the
+IOD asks for and Table E.1-1 forbids is a pseudonym, or empty.
 """
 
 from __future__ import annotations
