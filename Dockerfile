@@ -11,7 +11,7 @@ COPY constraints.txt ./
 RUN /opt/nightread/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} \
     "$(grep '^torch==' constraints.txt)"
 COPY . .
-RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,night,embedded,postgres,s3]'
+RUN /opt/nightread/bin/pip install -c constraints.txt '.[listener,worker,worklist,courier,night,adt,embedded,postgres,s3]'
 
 FROM python:3.11-slim-trixie
 # pg_dump and pg_restore, for nightread backup: of Debian 13, version 17, which read what 16 serves.

@@ -8,6 +8,7 @@ from screening.records import (  # noqa: F401 - declare tables
     canary_schema,
     delivery_schema,
     desk_schema,
+    identity_schema,
     keeping_schema,
     list_schema,
     model_schema,

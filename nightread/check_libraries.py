@@ -66,6 +66,7 @@ LIBRARIES = {
         "pynetdicom",
     ),
     "night": ("cronsim", "dicomweb-client", "jinja2", "pillow", "pynetdicom", "tzdata"),
+    "adt": ("hl7",),
     "postgres": ("psycopg",),
     "s3": ("s3fs",),
 }
@@ -93,6 +94,8 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
         if extra == "night" and settings.sources_file is None:
             continue
         if extra == "s3" and not settings.archive_url.startswith("s3://"):
+            continue
+        if extra == "adt" and not settings.hl7_port:
             continue
         for name in names:
             if name not in known:

@@ -9,6 +9,7 @@ import warnings
 
 import typer
 
+from nightread.adt import adt
 from nightread.archive import archive
 from nightread.associations import associations
 from nightread.audit import audit
@@ -26,12 +27,14 @@ from nightread.doctor import doctor
 from nightread.drift import drift
 from nightread.evaluate import evaluate
 from nightread.explain import explain
+from nightread.export import export
 from nightread.hold import hold
 from nightread.ledger import ledger
 from nightread.listen import listen
 from nightread.migrate import migrate
 from nightread.model import model
 from nightread.night import night
+from nightread.patient import patient
 from nightread.points import points
 from nightread.report import report
 from nightread.restore import restore
@@ -75,6 +78,7 @@ _COMMANDS = (
     serve,
     deliver,
     night,
+    adt,
     migrate,
     backup,
     restore,
@@ -82,6 +86,7 @@ _COMMANDS = (
     support,
     retention,
     hold,
+    export,
     dataset,
     train,
     evaluate,
@@ -98,6 +103,7 @@ _GROUPS = (
     ("token", token),
     ("points", points),
     ("model", model),
+    ("patient", patient),
     ("audit", audit),
     ("bundle", bundle),
 )

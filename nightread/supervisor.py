@@ -23,6 +23,7 @@ _STOP_SECONDS = {
     "worklist": 10.0,
     "courier": 10.0,
     "night": 10.0,
+    "feed of patients": 10.0,
     "listener": 10.0,
     "worker": 30.0,
     "private Redis": 15.0,
@@ -69,6 +70,7 @@ class Supervisor:
         self._courier = child("deliver", "courier") if settings.destinations_file else None
         needs_night = settings.sources_file or settings.retention_file
         self._night = child("night", "night") if needs_night else None
+        self._adt = child("adt", "feed of patients") if settings.hl7_port else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -99,7 +101,7 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
-            for child in filter(None, (self._worklist, self._courier, self._night)):
+            for child in filter(None, (self._worklist, self._courier, self._night, self._adt)):
                 child.start()
             self._wait_for(self._listener, self._door_answers, wanted)
             if self._worklist is not None:
@@ -138,7 +140,7 @@ class Supervisor:
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
         wanted = (
-            *(self._worklist, self._courier, self._night),
+            *(self._worklist, self._courier, self._night, self._adt),
             *(self._listener, self._worker, self._redis),
         )
         return [child for child in wanted if child is not None]

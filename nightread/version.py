@@ -7,10 +7,18 @@ import typer
 
 def version() -> None:
     """Print the version of Nightread."""
+    found = installed_version()
+    typer.echo(
+        f"nightread {found}" if found else "nightread, from its source folder and not installed"
+    )
+
+
+def installed_version() -> str:
+    """Return which release is installed, empty where none is."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 
     try:
-        typer.echo(f"nightread {installed('nightread')}")
+        return installed("nightread")
     except PackageNotFoundError:
-        typer.echo("nightread, from its source folder and not installed")
+        return ""

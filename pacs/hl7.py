@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from pacs.hl7_text import escaped
 from pacs.host import Host
 from pacs.notice import Notice
 from pacs.notifier import Answer, NoticePlace, Notifier
@@ -26,8 +27,6 @@ from screening.web_address import is_loopback
 _BEGIN, _END = b"\x0b", b"\x1c\r"  # of a message, HL7 Minimal Lower Layer Protocol, release 1
 _SECONDS = 20.0
 _MOST_ANSWERED = 65_536
-# HL7 2.5.1, 2.7: how delimiters stand in a text.
-_ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
 _TAKEN = ("AA", "CA")
 
 
@@ -140,12 +139,6 @@ def oru(notice: Notice, number: str, application: str, facility: str) -> str:
         ),
     ]
     return "".join("|".join(segment) + "\r" for segment in segments)
-
-
-def escaped(text: str) -> str:
-    """Return a text in which nothing is taken for a delimiter or the end of a segment."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return "".join(_ESCAPES.get(character, character) for character in plain)
 
 
 def _name(case: Case) -> str:

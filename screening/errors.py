@@ -20,6 +20,8 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── TrainingError            a training set or a recipe cannot be used
     ├── AccountError             a user or a token cannot be made or changed
     ├── HoldError                a study cannot be put on hold or released
+    ├── IdentityError            patients cannot be merged, or a merge be undone
+    ├── ExportError              cases cannot leave without who they are
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
     ├── AppointmentError         a model cannot be made champion or shadow
@@ -100,6 +102,14 @@ class AccountError(NightreadError):
 
 class SignInError(NightreadError):
     """Somebody cannot be let in: what vouches for them does not hold."""
+
+
+class IdentityError(NightreadError):
+    """Two patients cannot be made one, or a changed identity be adopted or undone."""
+
+
+class ExportError(NightreadError):
+    """Cases cannot be exported without what names their patients."""
 
 
 class ReviewError(NightreadError):

@@ -42,7 +42,7 @@ def _header(dossier: Dossier) -> Table:
     moment = [value.isoformat() for value in (case.study_date, case.study_time) if value]
     rows = {
         "Patient": person(case.patient_name or ""),
-        "Patient ID": case.patient_id,
+        "Patient ID": _identifier(dossier),
         "Age, sex": ", ".join(part for part in (age, case.patient_sex or "-") if part),
         "Accession": case.accession_number,
         "Body part": case.body_part,
@@ -57,6 +57,12 @@ def _header(dossier: Dossier) -> Table:
     table.add_row("Images", f"{counts}, {case.images_waiting} waiting")
     table.add_row("Received", f"{case.received_at:%Y-%m-%d %H:%M:%S} UTC")
     return table
+
+
+def _identifier(dossier: Dossier) -> str | None:
+    changed = dossier.reidentified
+    former = f", formerly {', '.join(changed.formerly)}" if changed else ""
+    return f"{dossier.case.patient_id or ''}{former}"
 
 
 def _images(images: tuple[Image, ...]) -> Table:
@@ -93,12 +99,13 @@ def _point(x: float | None, y: float | None) -> str:
 
 
 def _conflicts(conflicts: tuple[Conflict, ...]) -> Table:
-    table = _table("SOP Instance UID", "Held", "Also came", "From", "When (UTC)")
+    table = _table("SOP Instance UID", "Held", "Also came", "What", "From", "When (UTC)")
     for conflict in conflicts:
         table.add_row(
             _text(conflict.sop_instance_uid),
             conflict.held_digest[:12],
             conflict.digest[:12],
+            conflict.kind.value.replace("_", " "),
             _text(conflict.calling_ae_title),
             f"{conflict.received_at:%Y-%m-%d %H:%M:%S}",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -20,6 +22,7 @@ from screening.domain.review import Review
 from screening.domain.verdict import FLAGGED, Verdict, weight
 from screening.errors import ArchiveError
 from screening.records.dossier import Dossier, Image, Score
+from screening.records.surviving import Reidentified
 
 # What an object needs of an image to refer to it. Absent is as good as empty.
 _NEEDED = {
@@ -125,7 +128,7 @@ class ScreenedStudy:
         """
         for image in self.images:
             if image.path is not None:
-                return image.header
+                return present(image.header, self.dossier.reidentified)
         raise ArchiveError("no file of the study is in the archive any more: restore it")
 
     @property
@@ -161,11 +164,14 @@ class ScreenedStudy:
     @property
     def version(self) -> str:
         """SHA-256 over all that is told: the same where nothing has changed."""
-        told = [
+        told: list[object] = [
             self.verdict.value,
             [_told(image) for image in self.images],
             [self.review.opinion, self.review.finding, self.review.number] if self.review else [],
         ]
+        if self.dossier.reidentified is not None:
+            # Another patient is another object: under its UID a PACS may hold the one before.
+            told.append(dataclasses.astuple(self.dossier.reidentified))
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     @property
@@ -178,6 +184,26 @@ class ScreenedStudy:
         """When its newest score was found, UTC; when its first image came, where there is none."""
         found = [image.score.scored_at for image in self.images if image.score is not None]
         return max(found, default=self.dossier.case.received_at)
+
+
+def present(header: Dataset, patient: Reidentified | None) -> Dataset:
+    """Return a header with its patient as they are by now, in UTF-8; itself if nothing changed.
+
+    The issuer's qualifiers and other identifiers were those of the identifier before.
+    """
+    if patient is None:
+        return header
+    made = copy.deepcopy(header)
+    made.decode()
+    made.SpecificCharacterSet = "ISO_IR 192"
+    for name in ("IssuerOfPatientIDQualifiersSequence", "OtherPatientIDsSequence"):
+        made.pop(name, None)
+    made.PatientID, made.IssuerOfPatientID = patient.patient_id, patient.issuer_of_patient_id
+    made.PatientName, made.PatientSex = patient.patient_name, patient.patient_sex
+    made.PatientBirthDate = (patient.patient_birth_date or "").replace("-", "")
+    if not patient.issuer_of_patient_id:
+        del made.IssuerOfPatientID
+    return made
 
 
 def _told(image: ScreenedImage) -> list[object]:

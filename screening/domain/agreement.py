@@ -70,11 +70,7 @@ class ReviewedCase:
     @property
     def fractured(self) -> bool | None:
         """Whether the reviewer holds that there is a fracture; ``None`` where that is not said."""
-        if self.finding is not None:
-            return _SAID[self.finding]
-        if self.opinion is Opinion.UNCERTAIN or self.verdict not in SCORED:
-            return None
-        return (self.verdict in FLAGGED) is (self.opinion is Opinion.AGREE)
+        return says_fractured(self.verdict, self.opinion, self.finding)
 
     @property
     def is_discordant(self) -> bool:
@@ -88,6 +84,15 @@ _SAID: Mapping[Finding, bool | None] = {
     Finding.OTHER: False,
     Finding.INADEQUATE: None,
 }
+
+
+def says_fractured(verdict: Verdict, opinion: Opinion, finding: Finding | None) -> bool | None:
+    """Say whether a review of a verdict holds that there is a fracture; ``None`` where not said."""
+    if finding is not None:
+        return _SAID[finding]
+    if opinion is Opinion.UNCERTAIN or verdict not in SCORED:
+        return None
+    return (verdict in FLAGGED) is (opinion is Opinion.AGREE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class Event(StrEnum):
     RETENTION_RUN = "retention_run"
     HELD = "held"
     RELEASED = "released"
+    DEIDENTIFIED = "deidentified"
+    PATIENTS_MERGED = "patients_merged"
+    IDENTITY_ADOPTED = "identity_adopted"
+    IDENTITY_UNDONE = "identity_undone"
 
 
 @dataclass(frozen=True, slots=True)

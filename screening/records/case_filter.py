@@ -12,6 +12,7 @@ from screening.domain.reason import Reason
 from screening.domain.triage import places
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.records.desk_schema import ReviewRow
+from screening.records.identity_schema import IdentityRow
 from screening.records.schema import InstanceRow, RevisionRow, StudyRow
 
 _RECENT = 200
@@ -104,6 +105,9 @@ def state_of_list(session: Session) -> str:
     # Rows are not committed in the order of their numbers: the last of them are counted as well.
     recent = select(func.count()).where(RevisionRow.id > newest[1] - _RECENT)
     newest.append(session.scalar(recent) or 0)
+    # Patients who became one, and those who are two again.
+    for changed in (func.count(IdentityRow.id), func.count(IdentityRow.undone_at)):
+        newest.append(session.scalar(select(changed)) or 0)
     # A study that is let wait again, or ends as before, has no new revision.
     ((first, last),) = places([Verdict.WAITING])
     waiting = select(func.count()).where(StudyRow.place.between(first, last))

@@ -28,6 +28,7 @@ from screening.records.schema import (
     RevisionRow,
     StudyRow,
 )
+from screening.records.surviving import count_patients
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Case:
     conflicts
         How many data sets in conflict name this study or hold the UID of one of its images.
     patients
-        How many different patients its images name; more than one is a mix-up to look into.
+        How many different patients its images name, those who became one counted once; more than
+        one is a mix-up to look into.
     model, model_version
         Behind the newest revision of the verdict; ``None`` before the first.
     lane
@@ -238,7 +240,12 @@ def _cases(
     reasons = _reasons(session, [row.id for row in found if row.images_not_scored])
     any_conflict = bool(found) and found[0][-1]
     conflicts = _conflicts(session, [row.id for row in found]) if any_conflict else {}
-    return [_case(row, reasons.get(row[0], {}), conflicts.get(row[0], 0)) for row in found]
+    # Two patients who became one are one. Mostly a study has one anyway.
+    patients = count_patients(session, [row.id for row in found if row[-2] > 1])
+    return [
+        _case(row, reasons.get(row[0], {}), conflicts.get(row[0], 0), patients.get(row[0], 1))
+        for row in found
+    ]
 
 
 def _reasons(session: Session, studies: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -278,12 +285,17 @@ _LANES = {lane.value: lane for lane in Lane}
 _OPINIONS = {opinion.value: opinion for opinion in Opinion}
 
 
-def _case(row: Any, reasons: Mapping[str, int], conflicts: int) -> Case:  # noqa: ANN401 - a row
+def _case(
+    row: Any,  # noqa: ANN401 - a row
+    reasons: Mapping[str, int],
+    conflicts: int,
+    patients: int,
+) -> Case:
     # By place, as `_COLUMNS` has them: by name a page takes twice as long.
     (
         number, place, uid, verdict, score, name, patient_id, sex, age, accession, body_part,
         date, time, description, received, scored, not_scored, model, version, revision,
-        received_at, decided_at, lane, calling, review, patients, _,
+        received_at, decided_at, lane, calling, review, _, _,
     ) = row  # fmt: skip
     return Case(
         study_instance_uid=uid,
@@ -304,7 +316,7 @@ def _case(row: Any, reasons: Mapping[str, int], conflicts: int) -> Case:  # noqa
         images_waiting=received - scored - not_scored,
         reasons=reasons,
         conflicts=conflicts,
-        patients=patients or 1,
+        patients=patients,
         model=model,
         model_version=version,
         revision=revision,

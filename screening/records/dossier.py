@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +15,9 @@ from screening.domain.quality import Circumstances, Quality
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.retention import Removal
 from screening.domain.verdict import Verdict
+from screening.records.adoption import is_settled
 from screening.records.cases import Case, find_case
+from screening.records.identity_schema import ConflictPatientRow
 from screening.records.removals import removals_of
 from screening.records.schema import (
     AssociationRow,
@@ -30,6 +33,7 @@ from screening.records.schema import (
     StudyRow,
 )
 from screening.records.shadow import ShadowScore, shadow_scores
+from screening.records.surviving import Reidentified, reidentified
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,21 @@ class Image:
         return self.scores[-1] if stands and self.scores else None
 
 
+class ConflictKind(StrEnum):
+    """What other bytes are: another image, or the same one with its patient corrected."""
+
+    OTHER_BYTES = "other_bytes"
+    OTHER_PATIENT = "other_patient"
+    ADOPTED = "adopted"
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Other bytes that came under the SOP Instance UID of an image that we hold."""
+    """Other bytes that came under the SOP Instance UID of an image that we hold.
+
+    The patient is whom they name, the kind ``other_patient`` where that is not the image's, and
+    ``adopted`` where the study is theirs by now.
+    """
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -113,6 +129,8 @@ class Conflict:
     size_bytes: int
     received_at: dt.datetime
     calling_ae_title: str
+    kind: ConflictKind
+    patient_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +151,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A study, whole."""
+    """A study, whole; who its patient is by now stands apart where its images name another."""
 
     case: Case
+    reidentified: Reidentified | None
     images: tuple[Image, ...]
     conflicts: tuple[Conflict, ...]
     revisions: tuple[Revision, ...]
@@ -151,6 +170,7 @@ def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
     ).one()
     return Dossier(
         case=case,
+        reidentified=reidentified(session, study),
         images=_images(session, study),
         conflicts=_conflicts(session, study, study_instance_uid),
         revisions=_revisions(session, study),
@@ -279,15 +299,18 @@ def _scores(session: Session, study: int) -> tuple[dict[int, list[Score]], dict[
 def _conflicts(session: Session, study: int, study_instance_uid: str) -> tuple[Conflict, ...]:
     """Return conflicts over this study's images and those whose other bytes name this study."""
     found = session.execute(
-        select(ConflictRow, InstanceRow, AssociationRow.calling_ae_title)
+        select(ConflictRow, InstanceRow, AssociationRow.calling_ae_title, PatientRow)
         .join(InstanceRow, InstanceRow.id == ConflictRow.instance_row)
         .join(AssociationRow, AssociationRow.id == ConflictRow.association_row)
+        .outerjoin(ConflictPatientRow, ConflictPatientRow.conflict_row == ConflictRow.id)
+        .outerjoin(PatientRow, PatientRow.id == ConflictPatientRow.patient_row)
         .where(
             (InstanceRow.study_row == study)
             | (ConflictRow.study_instance_uid == study_instance_uid)
         )
         .order_by(ConflictRow.id)
     ).all()
+    settled = bool(found) and is_settled(session, study_instance_uid)
     return tuple(
         Conflict(
             sop_instance_uid=held.sop_instance_uid,
@@ -297,9 +320,17 @@ def _conflicts(session: Session, study: int, study_instance_uid: str) -> tuple[C
             size_bytes=row.size_bytes,
             received_at=row.received_at,
             calling_ae_title=calling,
+            kind=_kind(held, patient, settled=settled),
+            patient_id=patient.patient_id if patient else None,
         )
-        for row, held, calling in found
+        for row, held, calling, patient in found
     )
+
+
+def _kind(held: InstanceRow, named: PatientRow | None, *, settled: bool) -> ConflictKind:
+    if named is None or named.id == held.patient_row:
+        return ConflictKind.OTHER_BYTES
+    return ConflictKind.ADOPTED if settled else ConflictKind.OTHER_PATIENT
 
 
 def _revisions(session: Session, study: int) -> tuple[Revision, ...]:

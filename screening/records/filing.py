@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import Connection, Executable, ScalarSelect, bindparam, case, func, select, update
@@ -18,6 +19,7 @@ from screening.records.list_schema import StudyReasonRow, StudyWordRow
 from screening.records.prepared import Prepared
 from screening.records.reasons import settle_reasons
 from screening.records.schema import InstanceRow, PatientRow, SeriesRow, StudyRow
+from screening.records.surviving import share_identities, walk, was_merged
 
 
 @Prepared
@@ -31,25 +33,43 @@ def _find_patient(_: Insert) -> Executable:
     return select(PatientRow.id).where(PatientRow.identity_digest == bindparam("digest"))
 
 
+@dataclass(frozen=True, slots=True)
+class Demographics:
+    """How a patient is described besides the identifier."""
+
+    patient_name: str | None = None
+    patient_birth_date: dt.date | None = None
+    patient_sex: str | None = None
+
+
 def file_patient(connection: Connection, header: InstanceHeader) -> int:
     """Find or file the patient as this header describes them, and return the row."""
+    known = Demographics(header.patient_name, header.patient_birth_date, header.patient_sex)
+    return file_identity(connection, header.patient_id, header.issuer_of_patient_id, known)
+
+
+def file_identity(
+    connection: Connection, patient_id: str | None, issuer: str | None, known: Demographics
+) -> int:
+    """Find or file a patient as somebody describes them, and return the row."""
+    born = known.patient_birth_date
     identity = (
-        header.patient_id,
-        header.issuer_of_patient_id,
-        header.patient_name,
-        header.patient_birth_date.isoformat() if header.patient_birth_date else None,
-        header.patient_sex,
+        patient_id,
+        issuer,
+        known.patient_name,
+        born.isoformat() if born else None,
+        known.patient_sex,
     )
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     found = _find_patient.scalar(connection, digest=digest)
     if found is None:
         values = {
             "identity_digest": digest,
-            "patient_id": header.patient_id,
-            "issuer_of_patient_id": header.issuer_of_patient_id,
-            "patient_name": header.patient_name,
-            "patient_birth_date": header.patient_birth_date,
-            "patient_sex": header.patient_sex,
+            "patient_id": patient_id,
+            "issuer_of_patient_id": issuer,
+            "patient_name": known.patient_name,
+            "patient_birth_date": born,
+            "patient_sex": known.patient_sex,
         }
         found = _add_patient.scalar(connection, **values)
         # Another association may have filed the same one a moment ago.
@@ -142,9 +162,23 @@ def file_study(
         words |= words_of(header.patient_name, header.patient_id)
         # Whole: its pieces, as 1 and 840, are those of every study.
         words.add(normal(header.study_instance_uid)[:LONGEST])
+        words |= _survived(connection, row, patient_row)
     for word in words:
         _add_word.run(connection, study_row=row, word=word)
     return cast(int, row)
+
+
+def _survived(connection: Connection, study_row: int, patient_row: int) -> set[str]:
+    """Have a new study name who its patient became, and return what it is found by for that."""
+    share_identities(connection)
+    if not was_merged(connection, patient_row):
+        return set()
+    survivor = walk(connection, patient_row).row
+    connection.execute(
+        update(StudyRow).where(StudyRow.id == study_row).values(patient_row=survivor)
+    )
+    query = select(PatientRow.patient_name, PatientRow.patient_id)
+    return words_of(*connection.execute(query.where(PatientRow.id == survivor)).one())
 
 
 @Prepared

@@ -13,13 +13,14 @@ from screening.domain.kept_file import KeptFile
 from screening.domain.lane import Lane
 from screening.domain.reason import Reason
 from screening.records.association import StoreCount, count_store
-from screening.records.dialect import Insert
+from screening.records.dialect import Insert, insert_of
 from screening.records.filing import (
     file_patient,
     file_series,
     file_study,
     file_study_of_conflict,
 )
+from screening.records.identity_schema import ConflictPatientRow
 from screening.records.outbox import postpone
 from screening.records.prepared import Prepared
 from screening.records.removals import IsThere, come_back
@@ -226,4 +227,15 @@ def _repeated(
         "received_at": now,
     }
     _add_conflict.run(connection, **values)
+    _name_patient(connection, row, kept.digest, file_patient(connection, header))
     return Intake(Arrival.CONFLICT, study_row, announce=False)
+
+
+def _name_patient(connection: Connection, instance: int, digest: str, patient: int) -> None:
+    """Note whom other bytes name: a PACS that corrects a patient sends its images again."""
+    conflict = select(ConflictRow.id).where(
+        ConflictRow.instance_row == instance, ConflictRow.digest == digest
+    )
+    values = {"conflict_row": connection.scalar(conflict), "patient_row": patient}
+    adding = insert_of(connection.dialect)(ConflictPatientRow).values(**values)
+    connection.execute(adding.on_conflict_do_nothing(index_elements=["conflict_row"]))
