@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nightread.check_audit import check_audit
 from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
 from nightread.check_folder import check_folder
@@ -31,6 +32,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_worklist(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
+    yield from check_audit(settings)
     yield check_model(settings)
     yield from check_shadow(settings)
     yield check_decoders()

@@ -6,7 +6,7 @@ from screening.settings import Settings
 
 
 def require_files(settings: Settings) -> None:
-    """Refuse to start with a file of destinations or sources that cannot be meant.
+    """Refuse to start with a file or a certificate that cannot be meant.
 
     Raises
     ------
@@ -21,3 +21,7 @@ def require_files(settings: Settings) -> None:
         from nightread.sources import configured_sources
 
         configured_sources(settings)
+    if settings.audit_syslog:
+        from screening.auditing.syslog import tls_context
+
+        tls_context(settings)

@@ -23,6 +23,7 @@ _STOP_SECONDS = {
     "worklist": 10.0,
     "courier": 10.0,
     "night": 10.0,
+    "audit relay": 10.0,
     "listener": 10.0,
     "worker": 30.0,
     "private Redis": 15.0,
@@ -60,7 +61,8 @@ class Supervisor:
         chosen = os.environ if environment is None else environment
 
         def child(command: str, name: str) -> Child:
-            return Child(command, name, chosen, logs / f"{command}.log" if logs else None)
+            log = f"{command.replace(' ', '-')}.log"
+            return Child(command, name, chosen, logs / log if logs else None)
 
         self._redis = None if settings.redis_url else child("broker", "private Redis")
         self._worker = child("work", "worker")
@@ -68,6 +70,7 @@ class Supervisor:
         self._worklist = child("serve", "worklist") if settings.worklist_port else None
         self._courier = child("deliver", "courier") if settings.destinations_file else None
         self._night = child("night", "night") if settings.sources_file else None
+        self._relay = child("audit relay", "audit relay") if settings.audit_syslog else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -98,7 +101,7 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
-            for child in filter(None, (self._worklist, self._courier, self._night)):
+            for child in filter(None, (self._worklist, self._courier, self._night, self._relay)):
                 child.start()
             self._wait_for(self._listener, self._door_answers, wanted)
             if self._worklist is not None:
@@ -137,7 +140,7 @@ class Supervisor:
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
         wanted = (
-            *(self._worklist, self._courier, self._night),
+            *(self._worklist, self._courier, self._night, self._relay),
             *(self._listener, self._worker, self._redis),
         )
         return [child for child in wanted if child is not None]

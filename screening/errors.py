@@ -19,6 +19,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── BundleError              a model bundle is refused
     ├── TrainingError            a training set or a recipe cannot be used
     ├── AccountError             a user or a token cannot be made or changed
+    ├── RelayError               the hospital's audit repository does not take what is audited
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
     ├── QueryError               a PACS refused a query, or did not answer it
@@ -97,6 +98,10 @@ class AccountError(NightreadError):
 
 class SignInError(NightreadError):
     """Somebody cannot be let in: what vouches for them does not hold."""
+
+
+class RelayError(NightreadError):
+    """The hospital's audit repository does not take what is audited here."""
 
 
 class ReviewError(NightreadError):

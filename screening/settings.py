@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     night_watch_port: int = Field(default=0, ge=0, le=65535)
     """The same for the night."""
 
+    relay_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the relay of the audit."""
+
     sources_file: Path | None = None
     """File of PACS that images are fetched from, and of what is fetched night after night
     (docs/night.md). Empty: nothing is fetched."""
@@ -242,6 +245,19 @@ class Settings(BaseSettings):
     delivery_quiet_seconds: float = Field(default=10.0, ge=0, le=3600)
     """For how long nothing new may have come of a study before its results are sent."""
 
+    audit_syslog: str = ""
+    """Audit repository of the hospital that audit messages are sent to over TLS (docs/security.md),
+    as ``audit.hospital:6514``; 6514 where no port is named. Empty: none is sent."""
+
+    audit_syslog_authorities: Path | None = None
+    """Certificates, as PEM, of those who sign the repository's. Empty: those of the system."""
+
+    audit_syslog_certificate: Path | None = None
+    """Our certificate, as PEM, where the repository asks for one."""
+
+    audit_syslog_key: Path | None = None
+    """The certificate's key, as unencrypted PEM, readable by us alone."""
+
     viewer_links: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     """Links to the PACS's own viewers, as ``OHIF=https://pacs/viewer?StudyInstanceUIDs={study}``,
     separated by blanks. ``{study}``, ``{accession}`` and ``{patient}`` are filled in."""
@@ -303,7 +319,14 @@ class Settings(BaseSettings):
         return found
 
     @field_validator(
-        "tls_certificate", "tls_key", "tls_authorities", "destinations_file", mode="before"
+        "tls_certificate",
+        "tls_key",
+        "tls_authorities",
+        "destinations_file",
+        "audit_syslog_authorities",
+        "audit_syslog_certificate",
+        "audit_syslog_key",
+        mode="before",
     )
     @classmethod
     def _no_path(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
@@ -340,6 +363,25 @@ class Settings(BaseSettings):
             raise ValueError("redis://, rediss:// or redis+socket:// is needed")
         require_port(value)
         return value
+
+    @field_validator("audit_syslog")
+    @classmethod
+    def _is_host_and_port(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(f"//{value}")
+            require_port(f"//{value}")
+            if not parts.hostname or parts.netloc != value or "@" in value:
+                raise ValueError("host or host:port is needed, as audit.hospital:6514")
+        return value
+
+    @model_validator(mode="after")
+    def _repository_is_shown_a_pair(self) -> Settings:
+        if (self.audit_syslog_certificate is None) != (self.audit_syslog_key is None):
+            raise ValueError(
+                "NIGHTREAD_AUDIT_SYSLOG_CERTIFICATE and NIGHTREAD_AUDIT_SYSLOG_KEY go together: "
+                "set both or neither"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lease_outlives_sweep(self) -> Settings:
