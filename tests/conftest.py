@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from patient_watch import (  # noqa: F401 - pytest finds them here
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_runtest_teardown,
+)
 
 import migrations
 from benchmarks.apparatus.postgresql import PostgreSQL, find_programs
