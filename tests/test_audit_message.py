@@ -217,6 +217,10 @@ def test_turns_are_taken_on_both_databases(records: Records) -> None:
         assert audit_relay.take_turn(session, "b", later + dt.timedelta(seconds=1), later)
         assert not audit_relay.note_sent(session, "a", 5, AT)
         assert audit_relay.note_sent(session, "b", 5, AT)
+        audit.note(session, Actor("anna", Role.VIEWER, "here"), Event.LISTED, AT)
+        assert audit_relay.read_lag(session) == audit_relay.Lag(0, None)
+        assert audit_relay.note_sent(session, "b", 0, AT)
+        assert audit_relay.read_lag(session) == audit_relay.Lag(1, AT)
 
 
 def test_a_frame_begins_with_its_length() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
 import signal
 import subprocess
@@ -20,7 +19,9 @@ from console import environment, nightread
 
 import migrations
 from nightread.check_audit import check_audit
+from nightread.child import Child
 from nightread.finding import Level
+from nightread.supervisor import Supervisor
 from screening.auditing.relay import Relay
 from screening.auditing.syslog import Repository
 from screening.domain.account import Actor, Role
@@ -376,18 +377,22 @@ def test_the_command_sends_once_or_says_why_not(
     assert "NIGHTREAD_AUDIT_SYSLOG names no audit repository" in ran.stderr
 
 
+def test_up_starts_it_where_a_repository_is_set(settings: Settings) -> None:
+    def started(chosen: Settings) -> list[str]:
+        return [child.name for child in Supervisor(chosen, print)._children()]
+
+    assert "audit relay" not in started(settings)
+    assert "audit relay" in started(settings.model_copy(update={"audit_syslog": "here"}))
+
+
 def test_it_runs_with_the_other_processes_and_ends_when_asked(
     told: Settings, book: Records, repository: AuditRepository, relay: Relays
 ) -> None:
     port = free_port()
     look(book, range(1))
     chosen = process_settings(told.model_copy(update={"relay_watch_port": port}))
-    sender = subprocess.Popen(
-        [sys.executable, "-P", "-m", "nightread", "audit", "relay", "--parent", str(os.getpid())],
-        env=chosen,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    sender = Child("audit relay", "audit relay", chosen, told.data_dir / "audit-relay.log")
+    sender.start()
     try:
         wait_until(repository.messages, 30, "the first came")
         look(book, range(1, 2))
@@ -395,8 +400,8 @@ def test_it_runs_with_the_other_processes_and_ends_when_asked(
         assert asked(port)["repository"] == "ok"
     finally:
         sender.terminate()
-        _, said = sender.communicate(timeout=20)
-    assert sender.returncode == 0, said
+        assert sender.wait(20)
+    said = (told.data_dir / "audit-relay.log").read_text()
     assert '"event": "relay_stopped"' in said
     assert "number 0" not in said
     assert relay(told, book).send_all() == 0, "it gave its turn back, and nothing is left"
