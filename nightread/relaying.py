@@ -25,7 +25,8 @@ def relay_audit(*, once: bool) -> None:
     from nightread.terminal import remark
     from screening import logs
     from screening.auditing.relay import Relay
-    from screening.auditing.syslog import Repository, require_repository
+    from screening.auditing.syslog import Repository
+    from screening.records.audit_relay import read_lag
     from screening.records.engine import Records
     from screening.settings_source import load_settings
     from screening.watching.port import watched
@@ -38,14 +39,15 @@ def relay_audit(*, once: bool) -> None:
     relay = Relay(settings, records, repository)
     try:
         if once:
-            remark(f"{relay.send_all()} entries of the audit sent to {repository.name}")
+            sent = relay.send_all()
+            with records.read() as session:
+                left = read_lag(session).entries
+            others = f"; {left} wait: another relay is at it" if left else ""
+            remark(f"{sent} entries of the audit sent to {repository.name}{others}")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: relay.stop())
-        checks = {
-            "records": records.check_schema,
-            "repository": lambda: require_repository(settings),
-        }
+        checks = {"records": records.check_schema, "repository": relay.check}
         with watched(settings, settings.relay_watch_port, records, checks):
             log = structlog.get_logger(__name__)
             log.info("relay_ready", repository=repository.name)

@@ -153,8 +153,12 @@ def test_a_repository_that_is_away_gets_everything_when_it_is_back(
     repository.start()
     look(book, range(5, 6))
     assert sender.send_all() == 4
-    wait_until(lambda: len(repository.messages()) == 6, 10, "the others came")
-    assert numbers(repository) == list(range(6))
+    repository.stop()
+    repository.start()
+    look(book, range(6, 7))
+    assert sender.send_all() == 1, "a restart in between is noticed before anything is sent"
+    wait_until(lambda: len(repository.messages()) == 7, 10, "the others came")
+    assert numbers(repository) == list(range(7))
 
 
 def test_what_was_sent_and_not_noted_is_sent_again_and_is_the_same(
@@ -397,7 +401,13 @@ def test_it_runs_with_the_other_processes_and_ends_when_asked(
         wait_until(repository.messages, 30, "the first came")
         look(book, range(1, 2))
         wait_until(lambda: len(repository.messages()) == 2, 20, "the second came")
+        wait_until(lambda: lag(book) == 0, 10, "the second is noted: it is not sent again")
         assert asked(port)["repository"] == "ok"
+        repository.stop()
+        look(book, range(2, 3))
+        wait_until(lambda: asked(port)["repository"] != "ok", 20, "it says that it cannot send")
+        repository.start()
+        wait_until(lambda: len(repository.messages()) == 3, 40, "the third came")
     finally:
         sender.terminate()
         assert sender.wait(20)
@@ -409,10 +419,14 @@ def test_it_runs_with_the_other_processes_and_ends_when_asked(
 
 def asked(port: int) -> dict[str, str]:
     import json
+    import urllib.error
     import urllib.request
 
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
-        return dict(json.load(answer))
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as error:
+        return dict(json.load(error))
 
 
 @pytest.mark.parametrize(

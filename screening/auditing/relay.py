@@ -52,6 +52,7 @@ class Relay:
         self._source = Source(settings.ae_title, host)
         self._who = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
         self._stopped = threading.Event()
+        self._trouble: NightreadError | None = None
 
     def run(self) -> None:
         """Send what is audited until `stop`; after a failure, again after growing pauses."""
@@ -59,10 +60,22 @@ class Relay:
         while not self._stopped.wait(pause):
             try:
                 self.send_all()
-                pause = _EVERY_SECONDS
+                pause, self._trouble = _EVERY_SECONDS, None
             except NightreadError as error:
+                self._trouble = error
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 log.warning("audit_not_sent", error=str(error), again_after_seconds=pause)
+
+    def check(self) -> None:
+        """Raise what went wrong the last time that `run` had something to send.
+
+        Raises
+        ------
+        NightreadError
+            If anything did.
+        """
+        if self._trouble is not None:
+            raise self._trouble
 
     def stop(self) -> None:
         """Have `run` end after what is on its way."""

@@ -115,20 +115,19 @@ class Repository:
         return f"{self._host}:{self._port}"
 
     def connect(self) -> None:
-        """Connect, unless there is a connection that lives.
+        """Connect, unless there is a connection that lives: a repository may have been restarted.
 
         Raises
         ------
         RelayError
             If it does not answer, or is not the one that it should be.
         """
+        if self._line is not None and _lives(self._line):
+            return
+        self.close()
         try:
-            if self._line is not None:
-                _require_alive(self._line)
-                return
             self._line = self._open()
         except OSError as error:
-            self.close()
             raise RelayError(self._why(error)) from None
 
     def send(self, messages: Iterable[bytes]) -> None:
@@ -207,6 +206,14 @@ def require_repository(settings: Settings) -> None:
         repository.connect()
     finally:
         repository.close()
+
+
+def _lives(line: ssl.SSLSocket) -> bool:
+    try:
+        _require_alive(line)
+    except OSError:
+        return False
+    return True
 
 
 def _require_alive(line: ssl.SSLSocket) -> None:
