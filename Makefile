@@ -51,7 +51,7 @@ bench: $(VENV)/.dev servers
 soak: $(VENV)/.dev servers
 	$(BIN)/python -m pytest -m soak --timeout 0 $(PYTEST)
 
-# Redis, PostgreSQL, DCMTK, Orthanc and Chromium, which the tests start and stop themselves.
+# Redis, PostgreSQL, DCMTK, Orthanc, Chromium and rsyslog, which the tests start and stop themselves.
 servers:
 	@sh .ci/install-servers
 
