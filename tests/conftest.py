@@ -1,4 +1,4 @@
-"""Real servers for the tests: Redis, PostgreSQL, DCMTK, Orthanc; browser and audit tests have theirs.
+"""Real servers for the tests: Redis, PostgreSQL, DCMTK, Orthanc; others stand with their tests.
 
 On a person's machine a test whose server is missing skips with the reason; with CI=true it fails.
 """
