@@ -154,5 +154,9 @@ class Settling:
             associations.close_association(
                 session, row, outcome=Outcome.LOST, now=now, explanation=_EXPLANATION
             )
-        log.info("orphan_adopted", sop_instance_uid=header.sop_instance_uid)
+        log.info(
+            "orphan_adopted",
+            study_instance_uid=header.study_instance_uid,
+            sop_instance_uid=header.sop_instance_uid,
+        )
         return True

@@ -153,7 +153,11 @@ class InstanceStore:
             calling_ae_title=sender,
         )
         if intake.arrival is Arrival.CONFLICT:
-            log.warning("conflicting_duplicate", sop_instance_uid=header.sop_instance_uid)
+            log.warning(
+                "conflicting_duplicate",
+                study_instance_uid=header.study_instance_uid,
+                sop_instance_uid=header.sop_instance_uid,
+            )
         return intake
 
 

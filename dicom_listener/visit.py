@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
 
 import structlog
@@ -99,7 +100,7 @@ class Visit:
             self._turn_to(outcome.study_row)
             return Status.SUCCESS, ""
         STORES.labels(f"0x{outcome.status:04X}").inc()
-        self._count_refusals(outcome)
+        self._count_refusals(outcome, command)
         return outcome.status, outcome.why
 
     def _request_commitment(
@@ -165,9 +166,15 @@ class Visit:
             data_set.discard()
             return Refused(Status.PROCESSING_FAILURE, f"{type(error).__name__} in the listener")
 
-    def _count_refusals(self, refused: Refused) -> None:
+    def _count_refusals(self, refused: Refused, command: Command) -> None:
         refusal = f"0x{refused.status:04X} {refused.why}"
-        log.warning("store_refused", address=self._caller.peer_address, why=refusal)
+        log.warning(
+            "store_refused",
+            address=self._caller.peer_address,
+            why=refusal,
+            # Whatever a sender may have put there: what is no UID could be a patient's ID.
+            sop_instance_uid=command.sop_instance_uid if _is_uid(command) else "not a UID",
+        )
         self._uncounted.append(refusal)
         if not refused.by_database:
             self._write_refusals()
@@ -213,4 +220,11 @@ class Visit:
             with self._records.begin() as session:
                 row = associations.open_association(session, self._caller, self._since)
             self._row = row  # only now is it there
+            # A connection has a thread of its own: its lines are of this association.
+            structlog.contextvars.bind_contextvars(association=row)
         return self._row
+
+
+def _is_uid(command: Command) -> bool:
+    """Say whether what the command names is of the form that PS3.5 9.1 gives a UID."""
+    return re.fullmatch(r"[0-9.]{1,64}", command.sop_instance_uid) is not None

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from nightread.tether import Parent
+
 audit = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show the audit, and prove that nobody altered it.",
+    help="Show the audit, prove that it is whole, send it on.",
 )
 
 
@@ -74,3 +76,22 @@ def verify(
     else:
         write(f"Whole: {state.entries} entries, the last with digest {state.digest}\n")
     raise typer.Exit(0 if state.is_whole and holds else 1)
+
+
+@audit.command()
+def relay(
+    once: Annotated[
+        bool, typer.Option("--once", help="Send what has not been sent, and end.")
+    ] = False,
+    parent: Parent = 0,
+) -> None:
+    """Send the audit to the repository that NIGHTREAD_AUDIT_SYSLOG names, until stopped.
+
+    Each entry becomes a DICOM audit message (PS3.15 A.5) over syslog and TLS, in order, at least
+    once. nightread up starts it where a repository is set.
+    """
+    from nightread.relaying import relay_audit
+    from screening.tether import tie_to
+
+    tie_to(parent)
+    relay_audit(once=once)

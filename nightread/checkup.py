@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nightread.check_archive import check_archive
+from nightread.check_audit import check_audit
 from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
 from nightread.check_folder import check_folder
@@ -41,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_worklist(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
+    yield from check_audit(settings)
     yield from check_retention(settings)
     appointed = appointed_here(settings)
     yield check_model(settings, appointed)

@@ -23,7 +23,7 @@ class Child:
     Parameters
     ----------
     command
-        The console's command, for instance ``listen``.
+        The console's command, for instance ``listen`` or ``audit relay``.
     name
         What it is called in messages.
     environment
@@ -53,7 +53,7 @@ class Child:
             # -P: a folder named models or dl where the operator stands must not become a package.
             us = [sys.executable, "-P", "-m", "nightread"]
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                [*us, self._command, "--parent", str(os.getpid())],
+                [*us, *self._command.split(), "--parent", str(os.getpid())],
                 env=dict(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr or sys.stderr.fileno(),

@@ -6,7 +6,7 @@ from screening.settings import Settings
 
 
 def require_files(settings: Settings) -> None:
-    """Refuse to start with a file of destinations, sources or rules that cannot be meant.
+    """Refuse to start with a file of settings or a certificate that cannot be meant.
 
     Raises
     ------
@@ -25,3 +25,7 @@ def require_files(settings: Settings) -> None:
         from night.retention_rules import read_retention
 
         read_retention(settings.retention_file)
+    if settings.audit_syslog:
+        from screening.auditing.syslog import tls_context
+
+        tls_context(settings)

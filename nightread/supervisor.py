@@ -24,6 +24,7 @@ _STOP_SECONDS = {
     "courier": 10.0,
     "night": 10.0,
     "feed of patients": 10.0,
+    "audit relay": 10.0,
     "listener": 10.0,
     "worker": 30.0,
     "private Redis": 15.0,
@@ -61,7 +62,8 @@ class Supervisor:
         chosen = os.environ if environment is None else environment
 
         def child(command: str, name: str) -> Child:
-            return Child(command, name, chosen, logs / f"{command}.log" if logs else None)
+            log = f"{command.replace(' ', '-')}.log"
+            return Child(command, name, chosen, logs / log if logs else None)
 
         self._redis = None if settings.redis_url else child("broker", "private Redis")
         self._worker = child("work", "worker")
@@ -71,6 +73,7 @@ class Supervisor:
         needs_night = settings.sources_file or settings.retention_file
         self._night = child("night", "night") if needs_night else None
         self._adt = child("adt", "feed of patients") if settings.hl7_port else None
+        self._relay = child("audit relay", "audit relay") if settings.audit_syslog else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.
@@ -101,7 +104,7 @@ class Supervisor:
                 self._wait_for(self._redis, self._redis_answers, wanted)
             self._worker.start()
             self._listener.start()
-            for child in filter(None, (self._worklist, self._courier, self._night, self._adt)):
+            for child in filter(None, self._others):
                 child.start()
             self._wait_for(self._listener, self._door_answers, wanted)
             if self._worklist is not None:
@@ -137,10 +140,14 @@ class Supervisor:
                     "was received waits for the next start"
                 )
 
+    @property
+    def _others(self) -> tuple[Child | None, ...]:
+        return (self._worklist, self._courier, self._night, self._adt, self._relay)
+
     def _children(self) -> list[Child]:
         """Return the processes in the order in which they are stopped."""
         wanted = (
-            *(self._worklist, self._courier, self._night, self._adt),
+            *self._others,
             *(self._listener, self._worker, self._redis),
         )
         return [child for child in wanted if child is not None]

@@ -22,6 +22,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── HoldError                a study cannot be put on hold or released
     ├── IdentityError            patients cannot be merged, or a merge be undone
     ├── ExportError              cases cannot leave without who they are
+    ├── RelayError               the hospital's audit repository does not take what is audited
     ├── ReviewError              a review cannot be recorded
     │   └── RevisedError         the verdict that was reviewed is not the one that stands
     ├── AppointmentError         a model cannot be made champion or shadow
@@ -110,6 +111,10 @@ class IdentityError(NightreadError):
 
 class ExportError(NightreadError):
     """Cases cannot be exported without what names their patients."""
+
+
+class RelayError(NightreadError):
+    """The hospital's audit repository does not take what is audited here."""
 
 
 class ReviewError(NightreadError):

@@ -211,6 +211,8 @@ class Settings(BaseSettings):
 
     hl7_watch_port: int = Field(default=0, ge=0, le=65535)
     """TCP port of the feed's ``/healthz``, ``/readyz`` and ``/metrics``. 0: none."""
+    relay_watch_port: int = Field(default=0, ge=0, le=65535)
+    """The same for the relay of the audit."""
 
     sources_file: Path | None = None
     """File of PACS that images are fetched from, and of what is fetched night after night
@@ -317,6 +319,19 @@ class Settings(BaseSettings):
     delivery_quiet_seconds: float = Field(default=10.0, ge=0, le=3600)
     """For how long nothing new may have come of a study before its results are sent."""
 
+    audit_syslog: str = ""
+    """Audit repository of the hospital that audit messages are sent to over TLS (docs/security.md),
+    as ``audit.hospital:6514``; 6514 where no port is named. Empty: none is sent."""
+
+    audit_syslog_authorities: Path | None = None
+    """Certificates, as PEM, of those who sign the repository's. Empty: those of the system."""
+
+    audit_syslog_certificate: Path | None = None
+    """Our certificate, as PEM, where the repository asks for one."""
+
+    audit_syslog_key: Path | None = None
+    """The certificate's key, as unencrypted PEM, readable by us alone."""
+
     viewer_links: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     """Links to the PACS's own viewers, as ``OHIF=https://pacs/viewer?StudyInstanceUIDs={study}``,
     separated by blanks. ``{study}``, ``{accession}`` and ``{patient}`` are filled in."""
@@ -387,6 +402,9 @@ class Settings(BaseSettings):
         "models_dir",
         "destinations_file",
         "retention_file",
+        "audit_syslog_authorities",
+        "audit_syslog_certificate",
+        "audit_syslog_key",
         mode="before",
     )
     @classmethod
@@ -438,6 +456,25 @@ class Settings(BaseSettings):
             raise ValueError("redis://, rediss:// or redis+socket:// is needed")
         require_port(value)
         return value
+
+    @field_validator("audit_syslog")
+    @classmethod
+    def _is_host_and_port(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(f"//{value}")
+            require_port(f"//{value}")
+            if not parts.hostname or parts.netloc != value or "@" in value:
+                raise ValueError("host or host:port is needed, as audit.hospital:6514")
+        return value
+
+    @model_validator(mode="after")
+    def _repository_is_shown_a_pair(self) -> Settings:
+        if (self.audit_syslog_certificate is None) != (self.audit_syslog_key is None):
+            raise ValueError(
+                "NIGHTREAD_AUDIT_SYSLOG_CERTIFICATE and NIGHTREAD_AUDIT_SYSLOG_KEY go together: "
+                "set both or neither"
+            )
+        return self
 
     @model_validator(mode="after")
     def _passwords_have_a_place(self) -> Settings:

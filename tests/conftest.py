@@ -1,4 +1,4 @@
-"""Real servers for the tests: Redis, PostgreSQL, DCMTK, Orthanc; Chromium is the browser tests'.
+"""Real servers for the tests: Redis, PostgreSQL, DCMTK, Orthanc; others stand with their tests.
 
 On a person's machine a test whose server is missing skips with the reason; with CI=true it fails.
 """
@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from patient_watch import (  # noqa: F401 - pytest finds them here
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_runtest_teardown,
+)
 
 import migrations
 from benchmarks.apparatus.postgresql import PostgreSQL, find_programs

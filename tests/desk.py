@@ -32,6 +32,7 @@ from screening.records.results import Scorer, record_results
 from screening.records.schema import InstanceRow
 from screening.settings import Settings
 from worklist.app import make_app
+from worklist.connection import Connection
 from worklist.desk import Desk
 from worklist.frames import Frames
 from worklist.openid import SignInService
@@ -156,7 +157,9 @@ class TestDesk:
     def served(self) -> Iterator[str]:
         """Serve it on loopback and yield its address."""
         port = free_port()
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=port, log_config=None, ws="none")
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, log_config=None, ws="none", http=Connection
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -236,7 +236,10 @@ class Pipeline:
         except NightreadError as error:
             return Failed(f"{error} while reading")
         uids = instance.sop_class_uid, instance.sop_instance_uid
-        return self._readers.read(Request(path, *uids, exact=exact))
+        with structlog.contextvars.bound_contextvars(
+            study_instance_uid=instance.study_instance_uid
+        ):
+            return self._readers.read(Request(path, *uids, exact=exact))
 
     def _settle(self, batch: Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
@@ -273,8 +276,7 @@ class Pipeline:
                     if quality is not None:
                         batch.seen[row] = Observation(quality)
                 case Failed():
-                    uid = batch.claimed[row].sop_instance_uid
-                    log.error("image_failed", sop_instance_uid=uid, error=reading.error)
+                    log.error("image_failed", **_uids(batch.claimed[row]), error=reading.error)
                     batch.outcomes[row] = reading
         return ready
 
@@ -340,6 +342,14 @@ class Pipeline:
                 record_shadow(session, results, shadow.scorer, _now(), shadow.seconds)
         except Exception:
             log.exception("shadow_not_recorded", images=len(prepared))
+
+
+def _uids(instance: ClaimedInstance) -> dict[str, str]:
+    """Return what a line of the log about an image names it by."""
+    return {
+        "study_instance_uid": instance.study_instance_uid,
+        "sop_instance_uid": instance.sop_instance_uid,
+    }
 
 
 def _now() -> dt.datetime:

@@ -7,6 +7,7 @@ did so has failed in this attempt, and no other has.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import os
 import queue
 import signal
@@ -62,7 +63,9 @@ class Readers:
 
     def read(self, request: Request) -> Future[Reading]:
         """Have an image read; the result is there when a reader is free and done with it."""
-        return self._threads.submit(self._with_free, lambda reader: reader.read(request))
+        # What the lines of the log are bound to goes along.
+        bound = contextvars.copy_context()
+        return self._threads.submit(bound.run, self._with_free, lambda reader: reader.read(request))
 
     def _with_free(self, do: Callable[[_Reader], _Result]) -> _Result:
         reader = self._free.get()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from celery import Celery
+from celery import Celery, Task
 
 from screening.archive.opening import open_archive
 from screening.errors import NightreadError
@@ -147,27 +147,33 @@ class ScoringProcess:
 def bind(app: Celery, process: ScoringProcess) -> None:
     """Register the tasks with an application."""
 
-    @app.task(name=SCREEN_STUDY)  # type: ignore[untyped-decorator]
-    def screen_study(study_row: int) -> None:
-        try:
-            settled = process.screen(study_row)
-        except NightreadError as error:
-            # What waits is found again by the sweep. Without a pause every message in the queue
-            # would be spent on a database that is away for a moment.
-            log.error("study_not_screened", study_row=study_row, error=str(error))
-            time.sleep(_OUTAGE_SECONDS)
-            return
-        if settled:
-            # With those of other studies that waited.
-            log.info("batch_screened", called_for=study_row, images=settled)
+    @app.task(name=SCREEN_STUDY, bind=True)  # type: ignore[untyped-decorator]
+    def screen_study(task: Task, study_row: int) -> None:
+        with structlog.contextvars.bound_contextvars(task_id=task.request.id):
+            _screen(process, study_row)
 
-    @app.task(name=SCORE_CANARIES)  # type: ignore[untyped-decorator]
-    def score_canaries(round_row: int) -> None:
-        try:
-            process.pipeline().score_canaries(round_row)
-        except NightreadError as error:
-            # The next sweep finds the round again.
-            log.error("canaries_not_scored", error=str(error))
+    @app.task(name=SCORE_CANARIES, bind=True)  # type: ignore[untyped-decorator]
+    def score_canaries(task: Task, round_row: int) -> None:
+        with structlog.contextvars.bound_contextvars(task_id=task.request.id):
+            try:
+                process.pipeline().score_canaries(round_row)
+            except NightreadError as error:
+                # The next sweep finds the round again.
+                log.error("canaries_not_scored", error=str(error))
+
+
+def _screen(process: ScoringProcess, study_row: int) -> None:
+    try:
+        settled = process.screen(study_row)
+    except NightreadError as error:
+        # What waits is found again by the sweep. Without a pause every message in the queue would
+        # be spent on a database that is away for a moment.
+        log.error("study_not_screened", study_row=study_row, error=str(error))
+        time.sleep(_OUTAGE_SECONDS)
+        return
+    if settled:
+        # With those of other studies that waited.
+        log.info("batch_screened", called_for=study_row, images=settled)
 
 
 def processes(settings: Settings) -> int:

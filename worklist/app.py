@@ -22,10 +22,12 @@ from worklist.frames import BusyError
 from worklist.pages import router as pages
 from worklist.pages.welcome import remember_way
 from worklist.refusal import RefusalError
+from worklist.visitor import Looks
 
 log = structlog.get_logger(__name__)
 
 API = "/api/v1"
+_DESCRIBED = f"{API}/openapi.json"
 MOST_BODY_BYTES = 65_536
 """Of a request: a review's note is the longest that anybody has to say."""
 
@@ -63,10 +65,13 @@ def make_app(desk: Desk) -> FastAPI:
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{API}/openapi.json",
+        openapi_url=None,
+        # It would send a browser to the host that the request names, which is anybody's.
+        redirect_slashes=False,
     )
     app.state.desk = desk
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    app.get(_DESCRIBED, include_in_schema=False)(_describe)
     app.include_router(api, prefix=API)
     app.include_router(pages, include_in_schema=False)
     static = StaticFiles(directory=Path(__file__).parent / "static")
@@ -78,6 +83,11 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(NightreadError, _failed)
     app.add_exception_handler(Exception, _crashed)
     return app
+
+
+def _describe(request: Request, visitor: Looks) -> Response:
+    """Return the description, to whoever may ask for what it describes."""
+    return JSONResponse(request.app.openapi())
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

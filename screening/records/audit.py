@@ -183,6 +183,21 @@ def read_audit(
     return [_entry(row) for row in session.scalars(query)]
 
 
+def read_onwards(session: Session, after: int, limit: int) -> list[AuditEntry]:
+    """Return entries in the order in which they were made.
+
+    Parameters
+    ----------
+    after
+        Only those with a greater number: they are numbered one after the other, so that none that
+        is committed later comes before one that was read.
+    limit
+        At most so many.
+    """
+    query = select(AuditRow).where(AuditRow.id > after).order_by(AuditRow.id).limit(limit)
+    return [_entry(row) for row in session.scalars(query)]
+
+
 def verify(session: Session) -> ChainState:
     """Follow the chain from its first entry to its last."""
     digest, entries = BEGINNING, 0

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, exists, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.records.schema import InstanceRow, OutboxRow
+from screening.records.schema import InstanceRow, OutboxRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ClaimedInstance:
 
     row: int
     study_row: int
+    study_instance_uid: str
     digest: str
     sop_instance_uid: str
     sop_class_uid: str
@@ -79,6 +80,7 @@ def claim(
     if claimed and claimed[0].attempts == 0:
         untried = candidates.where(InstanceRow.attempts == 0)
         claimed = session.scalars(untried.limit(limit)).all()
+    studies = _uids(session, {row.study_row for row in claimed})
     found = []
     for row in claimed:
         attempt = row.attempts + 1
@@ -89,6 +91,7 @@ def claim(
             ClaimedInstance(
                 row=row.id,
                 study_row=row.study_row,
+                study_instance_uid=studies[row.study_row],
                 digest=row.digest,
                 sop_instance_uid=row.sop_instance_uid,
                 sop_class_uid=row.sop_class_uid,
@@ -98,6 +101,11 @@ def claim(
         )
     session.flush()
     return found
+
+
+def _uids(session: Session, studies: Collection[int]) -> dict[int, str]:
+    query = select(StudyRow.id, StudyRow.study_instance_uid).where(StudyRow.id.in_(studies))
+    return {found.id: found.study_instance_uid for found in session.execute(query)}
 
 
 def _is_waiting() -> ColumnElement[bool]:

@@ -143,3 +143,18 @@ class AuditRow(Table):
     detail: Mapped[str]
     digest: Mapped[str] = mapped_column(String(64))
     """SHA-256 over the digest of the row before and this row's other columns."""
+
+
+class AuditRelayRow(Table):
+    """How far the audit has been sent to the hospital's audit repository, and who is at it."""
+
+    __tablename__ = "audit_relay"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    """There is one row, 1."""
+    sent: Mapped[int] = mapped_column(default=0)
+    """Number of the last entry that was sent; 0 before the first."""
+    sent_at: Mapped[dt.datetime | None]
+    held_by: Mapped[str | None]
+    held_until: Mapped[dt.datetime | None]
+    """Until then nobody else sends: two at once would mix up the order."""

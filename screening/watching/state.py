@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from screening.domain.delivery import DeliveryState
 from screening.errors import RecordsError
+from screening.records.audit_relay import Lag, read_lag
 from screening.records.backlog import newest_model, open_batches, read_backlog
 from screening.records.deliveries import count_deliveries
 from screening.records.engine import Records
@@ -71,6 +72,7 @@ class State(Collector):
             deliveries = count_deliveries(session)
             batches = open_batches(session)
             model = newest_model(session)
+            lag = read_lag(session) if self._settings.audit_syslog else None
         images = GaugeMetricFamily(
             "nightread_waiting_images", "Images that wait for a worker.", labels=["lane"]
         )
@@ -93,6 +95,8 @@ class State(Collector):
             if state is not DeliveryState.DELIVERED:
                 standing.add_metric([destination, state.value], count)
         yield standing
+        if lag is not None:
+            yield from _unsent(lag, now)
         yield _gauge("nightread_open_batches", "Batches that are at work.", batches)
         if model is not None:
             info = GaugeMetricFamily(
@@ -102,6 +106,20 @@ class State(Collector):
             )
             info.add_metric([model.name, model.version, model.digest[:16]], 1)
             yield info
+
+
+def _unsent(lag: Lag, now: dt.datetime) -> Iterator[Metric]:
+    age = (now - lag.since).total_seconds() if lag.since else 0.0
+    yield _gauge(
+        "nightread_audit_unsent",
+        "Entries that the audit repository has not been sent.",
+        lag.entries,
+    )
+    yield _gauge(
+        "nightread_audit_oldest_unsent_seconds",
+        "Since when the oldest stands there.",
+        max(0.0, age),
+    )
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:
