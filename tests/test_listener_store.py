@@ -42,6 +42,7 @@ from dicom_listener import listener as listener_module
 from dicom_listener.address import open_ports
 from dicom_listener.listener import Listener
 from pacs.answers import leave_answers
+from screening.archive.incoming_folder import IncomingFolder
 from screening.archive.opening import open_archive
 from screening.dicom.part10 import data_set_offset
 from screening.errors import DependencyError
@@ -370,7 +371,8 @@ def test_a_full_disk_refuses_and_service_resumes_without_a_restart(
     try:
         assert door.send(radiograph()) == [0xA700]
         assert kept_files(door) == []
-        monkeypatch.setattr(door.archive, "_minimum_free_bytes", 0)
+        roomy = IncomingFolder(door.archive.incoming)
+        monkeypatch.setattr(door.archive, "_incoming", roomy)
         assert door.send(radiograph()) == [0x0000]
     finally:
         door.close()

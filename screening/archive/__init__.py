@@ -1,5 +1,6 @@
-"""The archive: received bytes on disk, exactly as they came.
+"""The archive: received bytes in a folder or in a bucket of S3, exactly as they came.
 
-``archive`` keeps a file under the digest of its content and opens it again. A path is made of a
-digest and never of anything that a sender chose.
+``archive`` says what each kind promises, ``folder_archive`` and ``s3_archive`` are the two, and
+``opening`` takes the one of the settings. A name is made of a digest and never of anything that a
+sender chose.
 """
