@@ -46,6 +46,7 @@ class Event(StrEnum):
     POINTS_SET = "points_set"
     AUDIT_READ = "audit_read"
     PIXELS_REMOVED = "pixels_removed"
+    PIXELS_KEPT = "pixels_kept"
     RETENTION_RUN = "retention_run"
     HELD = "held"
     RELEASED = "released"
