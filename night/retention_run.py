@@ -171,7 +171,7 @@ class RetentionRun:
         )
 
     def _finish(self, digests: Collection[str]) -> None:
-        gone = self._records.repeat(
+        gone, kept = self._records.repeat(
             lambda session: finish(
                 session,
                 self._policy,
@@ -180,9 +180,10 @@ class RetentionRun:
                 digests,
                 self._archive.holds,
                 self._archive.remove,
+                self._actor,
             )
         )
-        self._gone.kept_after_all += len(digests) - len(gone)
+        self._gone.kept_after_all += kept
         for each in gone:
             count = self._gone.of(each.rule)
             count.files += 1

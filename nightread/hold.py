@@ -19,9 +19,9 @@ def hold(
     everything: Annotated[bool, typer.Option("--all", help="List released ones too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Keep a study's pixels until it is released, or list such studies.
+    """Keep a study's pixels, or list such studies.
 
-    The retention rules do not concern it meanwhile.
+    Until it is released no retention rule concerns it.
 
     nightread hold 1.2.840.1 --why "court, file 17/2026"; nightread hold --release 1
     """

@@ -25,7 +25,7 @@ def retention(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Show whose pixels may go by the rules; with --apply, remove them.
+    """Show whose pixels may go; with --apply, remove them.
 
     The rules stand in NIGHTREAD_RETENTION_FILE (docs/keeping.md). Patients, scores, verdicts and
     reviews stay on record. Stopped or killed, it goes on when it is run again.

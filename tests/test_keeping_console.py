@@ -153,6 +153,18 @@ def test_a_hold_keeps_a_study_until_it_is_released(
         assert event in audited
 
 
+def test_results_that_cannot_be_made_any_more_are_not_sent_again(
+    shelf: Shelf, chosen: dict[str, object], tmp_path: Path
+) -> None:
+    shelf.file("1.1", Prediction(0.1), now=OLD)
+    shelf.run(OLD + dt.timedelta(days=40))
+    file = tmp_path / "destinations.toml"
+    place = 'ae_title = "PACS"\nhost = "127.0.0.1"\nport = 104\n'
+    file.write_text(f'[[destination]]\nname = "pacs"\n{place}')
+    ran = run({**chosen, "destinations_file": file}, "resend", "1.1", "--destination", "pacs")
+    assert "have the PACS send it again first" in str(ran.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -405,6 +405,9 @@ def test_what_was_decided_is_not_done_where_something_has_come_since(shelf: Shel
     assert (gone.files, gone.kept_after_all) == (0, 2)
     assert shelf.gone() == set()
     assert all(shelf.has(uid) for uid in ("1.1", "1.2", "1.3"))
+    with shelf.records.read() as session:
+        noted = [(each.event, each.study_instance_uid) for each in audit.read_audit(session)]
+    assert {("pixels_kept", "1.1"), ("pixels_kept", "1.2")} <= set(noted)
 
 
 def test_an_archive_that_is_away_removes_nothing_and_marks_nothing(
@@ -443,10 +446,11 @@ def test_a_removal_of_one_is_not_counted_as_two(shelf: Shelf) -> None:
     with shelf.records.begin() as session:
         decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.archive.holds, ADMIN)
         assert unfinished(session, 10) == [digest_of("1.1")]
-    arguments = POLICY, None, LATER, [digest_of("1.1")], shelf.archive.holds, shelf.archive.remove
+    archive = shelf.archive
+    arguments = POLICY, None, LATER, [digest_of("1.1")], archive.holds, archive.remove, ADMIN
     with shelf.records.begin() as session:
-        assert len(finish(session, *arguments)) == 1
+        assert len(finish(session, *arguments)[0]) == 1
     with shelf.records.begin() as session:
-        assert finish(session, *arguments) == []
+        assert finish(session, *arguments) == ([], 0)
         session.execute(delete(ChangedStudyRow))
         assert session.scalars(select(RemovalRow.removed_at)).all() == [LATER]

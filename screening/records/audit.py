@@ -49,6 +49,7 @@ class Event(StrEnum):
     SHADOW_APPOINTED = "shadow_appointed"
     AUDIT_READ = "audit_read"
     PIXELS_REMOVED = "pixels_removed"
+    PIXELS_KEPT = "pixels_kept"
     RETENTION_RUN = "retention_run"
     HELD = "held"
     RELEASED = "released"

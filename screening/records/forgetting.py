@@ -122,7 +122,8 @@ def finish(
     digests: Collection[str],
     is_there: IsThere,
     remove: Callable[[str], None],
-) -> list[Removed]:
+    actor: Actor,
+) -> tuple[list[Removed], int]:
     """Remove files of which it was decided, and take the decision back where it holds no more.
 
     Parameters
@@ -131,15 +132,17 @@ def finish(
         An open transaction that writes: a few files at a time, since others wait for it.
     remove
         Removes a file durably, or raises an error.
+    actor
+        Who asked for it, for the audit.
 
     Returns
     -------
-    list of Removed
-        Those that went.
+    list of Removed, int
+        Those that went, and how many stay after all.
     """
     users = users_of(session, digests)
     _hold(session, users)
-    studies = judge_alone(session, policy, places, now, sorted(set().union(*users.values())))
+    studies = judge_alone(session, policy, places, now, _users(users, digests))
     decided = session.scalars(
         select(RemovalRow)
         .where(
@@ -150,10 +153,11 @@ def finish(
         .order_by(RemovalRow.digest)
         .with_for_update()
     ).all()
-    gone = []
+    gone, kept = [], []
     for row in decided:
         if is_there(row.digest):
             if not all(studies[user].is_due for user in users[row.digest]):
+                kept.append(row.digest)
                 session.delete(row)
                 continue
             remove(row.digest)
@@ -161,7 +165,26 @@ def finish(
         _blank_heatmaps(session, row.digest)
         gone.append(Removed(row.digest, row.rule, row.size_bytes))
     session.flush()
-    return gone
+    _note_kept(session, actor, [studies[user] for user in _users(users, kept)], now)
+    return gone, len(kept)
+
+
+def _users(users: dict[str, set[int]], digests: Collection[str]) -> list[int]:
+    return sorted(set().union(*(users[digest] for digest in digests)))
+
+
+def _note_kept(
+    session: Session, actor: Actor, studies: Collection[Judged], now: dt.datetime
+) -> None:
+    for study in studies:
+        audit.note(
+            session,
+            actor,
+            audit.Event.PIXELS_KEPT,
+            now,
+            study_instance_uid=study.study_instance_uid,
+            detail="decided before, and kept: something has come of the study since",
+        )
 
 
 def _hold(session: Session, users: dict[str, set[int]], *rows: int) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
     and_,
     exists,
     func,
@@ -22,20 +21,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from screening.domain.delivery import DeliveryState
-from screening.domain.instance import InstanceState
-from screening.domain.night_batch import BatchState
-from screening.domain.reason import Reason
 from screening.domain.retention import Hindrance, Policy, Rule
 from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
-from screening.records.delivery_schema import ChangedStudyRow, DeliveryRow
 from screening.records.desk_schema import ReviewRow
-from screening.records.keeping_schema import HoldRow, RemovalRow
-from screening.records.night_schema import BatchRow, BatchStudyRow
+from screening.records.hindrances import hindrances_of
+from screening.records.keeping_schema import RemovalRow
 from screening.records.parts import in_parts
 from screening.records.removals import is_gone
-from screening.records.schema import ConflictRow, ExclusionRow, InstanceRow, StudyRow
+from screening.records.schema import ConflictRow, InstanceRow, StudyRow
 
 Place = tuple[dt.datetime, int]
 """Of a study among all: when its last image came, and its row."""
@@ -203,7 +197,7 @@ def judge_alone(
 ) -> dict[int, Judged]:
     """Judge studies without a look at their files."""
     since = _since(session, rows)
-    hindered = _hindrances(session, rows, places)
+    hindered = hindrances_of(session, rows, places)
     found = {}
     for study in session.execute(
         select(StudyRow.id, StudyRow.study_instance_uid, StudyRow.verdict, StudyRow.review).where(
@@ -258,59 +252,6 @@ def _files(session: Session, rows: Sequence[int]) -> dict[int, dict[str, int]]:
     for row, digest, size in session.execute(union_all(images, others)):
         found.setdefault(row, {})[digest] = size
     return found
-
-
-def _hindrances(
-    session: Session, rows: Sequence[int], places: Collection[str] | None
-) -> dict[Hindrance, set[int]]:
-    """Return which of the studies are held back, by what."""
-    queries: dict[Hindrance, list[Select[int]]] = {
-        Hindrance.ON_HOLD: [
-            select(HoldRow.study_row).where(
-                HoldRow.study_row.in_(rows), HoldRow.released_at.is_(None)
-            )
-        ],
-        # A claim is a waiting image's.
-        Hindrance.WAITING: [
-            select(InstanceRow.study_row).where(
-                InstanceRow.study_row.in_(rows), InstanceRow.state == InstanceState.WAITING.value
-            )
-        ],
-        Hindrance.FAILED: [
-            select(InstanceRow.study_row)
-            .join(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
-            .where(InstanceRow.study_row.in_(rows), ExclusionRow.reason == Reason.ERROR.value)
-        ],
-        Hindrance.UNDELIVERED: _undelivered(rows, places),
-        Hindrance.IN_BATCH: [
-            select(StudyRow.id)
-            .join(BatchStudyRow, BatchStudyRow.study_instance_uid == StudyRow.study_instance_uid)
-            .join(BatchRow, BatchRow.id == BatchStudyRow.batch_row)
-            .where(
-                StudyRow.id.in_(rows),
-                BatchRow.state.in_([BatchState.RUNNING.value, BatchState.PAUSED.value]),
-            )
-        ],
-    }
-    return {
-        why: {row for query in parts for row in session.scalars(query)}
-        for why, parts in queries.items()
-    }
-
-
-def _undelivered(rows: Sequence[int], places: Collection[str] | None) -> list[Select[int]]:
-    """Return what finds studies of which somebody is still to be told.
-
-    What is due at a destination that the file does not name any more holds nothing back; without a
-    file nobody knows whether it is.
-    """
-    due = select(DeliveryRow.study_row).where(
-        DeliveryRow.study_row.in_(rows), DeliveryRow.state != DeliveryState.DELIVERED.value
-    )
-    if places is None:
-        return [due]
-    untold = select(ChangedStudyRow.study_row).where(ChangedStudyRow.study_row.in_(rows))
-    return [due.where(DeliveryRow.destination.in_(places)), untold]
 
 
 def count_kept(session: Session) -> tuple[int, int]:
