@@ -92,7 +92,7 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
             continue
         if extra == "night" and settings.sources_file is None:
             continue
-        if extra == "adt" and not settings.hl7_port:
+        if extra == "adt" and not settings.adt_port:
             continue
         for name in names:
             if name not in known:

@@ -69,7 +69,7 @@ class Supervisor:
         self._worklist = child("serve", "worklist") if settings.worklist_port else None
         self._courier = child("deliver", "courier") if settings.destinations_file else None
         self._night = child("night", "night") if settings.sources_file else None
-        self._adt = child("adt", "feed of patients") if settings.hl7_port else None
+        self._adt = child("adt", "feed of patients") if settings.adt_port else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Bring the database up to date, start everything and wait until all of it answers.

@@ -28,9 +28,10 @@ COMMANDS = [
         "wrap",
         "doctor",
     ),
-    *("listen", "work", "serve", "deliver", "night", "migrate", "backup", "restore", "verify"),
+    *("listen", "work", "serve", "deliver", "night", "adt"),
+    *("migrate", "backup", "restore", "verify", "export"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("batch", "user", "token", "points", "audit", "bundle"),
+    *("batch", "user", "token", "points", "patient", "audit", "bundle"),
 ]
 
 
