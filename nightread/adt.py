@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def adt(parent: Parent = 0) -> None:
-    """Take merged patients from an HL7 feed until stopped (ADT^A40, A47)."""
+    """Hear of merged patients (HL7 ADT) until stopped."""
     tie_to(parent)
     import asyncio
 
