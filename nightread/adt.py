@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def adt(parent: Parent = 0) -> None:
-    """Take merged patients from an HL7 feed until stopped (ADT^A40, A47)."""
+    """Hear of merged patients (HL7 ADT) until stopped."""
     tie_to(parent)
     import asyncio
 
@@ -29,18 +29,18 @@ def adt(parent: Parent = 0) -> None:
 
     settings = load_settings()
     logs.configure(settings)
-    if not settings.hl7_port:
-        raise SettingsError("NIGHTREAD_HL7_PORT is 0: name the port that the feed connects to")
+    if not settings.adt_port:
+        raise SettingsError("NIGHTREAD_ADT_PORT is 0: name the port that the feed connects to")
     records = Records(settings.records_url)
     records.check_schema()
     checks = {"records": records.check_schema}
     try:
-        with watched(settings, settings.hl7_watch_port, records, checks):
+        with watched(settings, settings.adt_watch_port, records, checks):
             asyncio.run(_serve(settings, records))
     except OSError as error:
-        where = f"{settings.hl7_host}:{settings.hl7_port}"
+        where = f"{settings.adt_host}:{settings.adt_port}"
         raise SettingsError(
-            f"nobody can listen at {where} ({error.strerror}): choose another NIGHTREAD_HL7_PORT"
+            f"nobody can listen at {where} ({error.strerror}): choose another NIGHTREAD_ADT_PORT"
         ) from None
     finally:
         records.close()
@@ -54,8 +54,8 @@ async def _serve(settings: Settings, records: Records) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    server = MllpServer(lambda content: _answer(settings, records, content), settings.hl7_networks)
-    await server.serve(settings.hl7_host, settings.hl7_port, ended, _tls(settings))
+    server = MllpServer(lambda content: _answer(settings, records, content), settings.adt_networks)
+    await server.serve(settings.adt_host, settings.adt_port, ended, _tls(settings))
 
 
 def _answer(settings: Settings, records: Records, content: bytes) -> Answer:
@@ -70,12 +70,12 @@ def _answer(settings: Settings, records: Records, content: bytes) -> Answer:
         now = dt.datetime.now(dt.UTC)
         return records.repeat(lambda session: take_message(session, message, actor, now))
 
-    return answer(content, Feed(settings.hl7_applications, settings.hl7_authority), take)
+    return answer(content, Feed(settings.adt_applications, settings.adt_authority), take)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     """Return how the feed's lines are secured, as those of the door are."""
-    if not settings.hl7_tls:
+    if not settings.adt_tls:
         return None
     from dicom_listener.tls import tls_context
 

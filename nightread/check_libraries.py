@@ -95,7 +95,7 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
             continue
         if extra == "s3" and not settings.archive_url.startswith("s3://"):
             continue
-        if extra == "adt" and not settings.hl7_port:
+        if extra == "adt" and not settings.adt_port:
             continue
         for name in names:
             if name not in known:

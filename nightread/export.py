@@ -63,11 +63,12 @@ def export(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Export cases as a de-identified, labelled set (PS3.15 Annex E).
+    """Export cases as a set in which nobody is named.
 
-    As: nightread export --reviewed --to teaching. Labels are the reviewers'. Run again with the
-    same choices it goes on where it was stopped. Pixels are not cleaned: look at them before you
-    give them away.
+    De-identified by PS3.15 Annex E, with the reviewers' labels.
+
+    As: nightread export --reviewed --to teaching. Run again with the same choices it goes on where
+    it was stopped. Pixels are not cleaned: look at them before you give them away.
     """
     from screening.records.teaching import Wanted
     from screening.settings_source import load_settings

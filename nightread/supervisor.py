@@ -72,7 +72,7 @@ class Supervisor:
         self._courier = child("deliver", "courier") if settings.destinations_file else None
         needs_night = settings.sources_file or settings.retention_file
         self._night = child("night", "night") if needs_night else None
-        self._adt = child("adt", "feed of patients") if settings.hl7_port else None
+        self._adt = child("adt", "feed of patients") if settings.adt_port else None
         self._relay = child("audit relay", "audit relay") if settings.audit_syslog else None
 
     def start(self, wanted: Callable[[], bool] = lambda: True) -> None:

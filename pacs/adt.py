@@ -158,7 +158,7 @@ def _told(message: hl7.Message, header: _Header, content: bytes, feed: Feed) -> 
     """Return what a message asks for, ``None`` where that is nothing to us."""
     if feed.applications and header.application not in feed.applications:
         raise _AnswerError(
-            "AR", _TYPE, "the sending application is not listed in NIGHTREAD_HL7_APPLICATIONS"
+            "AR", _TYPE, "the sending application is not listed in NIGHTREAD_ADT_APPLICATIONS"
         )
     if not header.control_id:
         raise _AnswerError("AR", _MISSING, "it has no control identifier, MSH-10")

@@ -74,7 +74,7 @@ class MllpServer:
         self._lines.add(line)
         try:
             if not self._may(peer):
-                log.warning("adt_line_refused", peer=peer, setting="NIGHTREAD_HL7_NETWORKS")
+                log.warning("adt_line_refused", peer=peer, setting="NIGHTREAD_ADT_NETWORKS")
             elif len(self._lines) > _MOST_CONNECTIONS:
                 log.warning("adt_line_refused", peer=peer, limit=_MOST_CONNECTIONS)
             else:

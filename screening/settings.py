@@ -190,26 +190,26 @@ class Settings(BaseSettings):
     night_watch_port: int = Field(default=0, ge=0, le=65535)
     """The same for the night."""
 
-    hl7_port: int = Field(default=0, ge=0, le=65535)
+    adt_port: int = Field(default=0, ge=0, le=65535)
     """TCP port for the hospital's HL7 feed of patients (docs/patients.md). 0: none."""
 
-    hl7_host: str = "127.0.0.1"
+    adt_host: str = "127.0.0.1"
     """Address of that port. Loopback by default: who reaches it can make two patients one."""
 
-    hl7_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    adt_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Addresses or networks that the feed may come from, separated by commas. Empty: any."""
 
-    hl7_applications: Annotated[tuple[str, ...], NoDecode] = ()
+    adt_applications: Annotated[tuple[str, ...], NoDecode] = ()
     """Sending applications (MSH-3) whose messages are taken, separated by commas. Empty: all."""
 
-    hl7_authority: str = ""
+    adt_authority: str = ""
     """Assigning authority, as PID-3.4 has it, of the identifiers that images carry without an
     issuer. Needed with the port: the same number of another authority is another patient."""
 
-    hl7_tls: bool = False
+    adt_tls: bool = False
     """Whether the feed speaks TLS, with the certificate, key and authorities of the door."""
 
-    hl7_watch_port: int = Field(default=0, ge=0, le=65535)
+    adt_watch_port: int = Field(default=0, ge=0, le=65535)
     """TCP port of the feed's ``/healthz``, ``/readyz`` and ``/metrics``. 0: none."""
     relay_watch_port: int = Field(default=0, ge=0, le=65535)
     """The same for the relay of the audit."""
@@ -339,7 +339,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """DEBUG, INFO, WARNING or ERROR."""
 
-    @field_validator("allowed_networks", "hl7_networks", mode="before")
+    @field_validator("allowed_networks", "adt_networks", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> Any:  # noqa: ANN401 - whatever the environment holds
         # Runs after the next one. Python's words are better than those for a union of two kinds.
@@ -350,8 +350,8 @@ class Settings(BaseSettings):
         "storing_ae_titles",
         "overnight_ae_titles",
         "allowed_networks",
-        "hl7_networks",
-        "hl7_applications",
+        "adt_networks",
+        "adt_applications",
         mode="before",
     )
     @classmethod
@@ -556,21 +556,21 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _feed_is_safe(self) -> Settings:
-        if not self.hl7_port:
+        if not self.adt_port:
             return self
-        if not self.hl7_authority:
+        if not self.adt_authority:
             raise ValueError(
-                "NIGHTREAD_HL7_PORT needs NIGHTREAD_HL7_AUTHORITY: whose numbers the images have"
+                "NIGHTREAD_ADT_PORT needs NIGHTREAD_ADT_AUTHORITY: whose numbers the images have"
             )
-        if self.hl7_tls and not (self.tls_certificate and self.tls_key):
+        if self.adt_tls and not (self.tls_certificate and self.tls_key):
             raise ValueError(
-                "NIGHTREAD_HL7_TLS needs NIGHTREAD_TLS_CERTIFICATE and NIGHTREAD_TLS_KEY"
+                "NIGHTREAD_ADT_TLS needs NIGHTREAD_TLS_CERTIFICATE and NIGHTREAD_TLS_KEY"
             )
-        certified = self.hl7_tls and self.tls_authorities
-        if not (is_loopback(self.hl7_host) or self.hl7_networks or certified):
+        certified = self.adt_tls and self.tls_authorities
+        if not (is_loopback(self.adt_host) or self.adt_networks or certified):
             raise ValueError(
-                f"NIGHTREAD_HL7_HOST={self.hl7_host} is reachable from other machines, and anybody "
-                "could merge patients: set NIGHTREAD_HL7_NETWORKS, or NIGHTREAD_HL7_TLS with "
+                f"NIGHTREAD_ADT_HOST={self.adt_host} is reachable from other machines, and anybody "
+                "could merge patients: set NIGHTREAD_ADT_NETWORKS, or NIGHTREAD_ADT_TLS with "
                 "NIGHTREAD_TLS_AUTHORITIES"
             )
         return self

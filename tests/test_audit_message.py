@@ -86,6 +86,17 @@ EXPECTED = {
     Event.USER_CHANGED: ("110113", "E", "110137", "0"),
     Event.TOKEN_CHANGED: ("110113", "E", "110137", "0"),
     Event.POINTS_SET: ("110113", "E", "110131", "0"),
+    Event.MODEL_PROMOTED: ("110113", "E", "110131", "0"),
+    Event.MODEL_ROLLED_BACK: ("110113", "E", "110131", "0"),
+    Event.SHADOW_APPOINTED: ("110113", "E", "110131", "0"),
+    Event.PIXELS_REMOVED: ("110105", "D", "pixels_removed", "0"),
+    Event.RETENTION_RUN: ("110113", "E", "110132", "0"),
+    Event.HELD: ("110103", "U", "held", "0"),
+    Event.RELEASED: ("110103", "U", "released", "0"),
+    Event.DEIDENTIFIED: ("110103", "R", "deidentified", "0"),
+    Event.PATIENTS_MERGED: ("110113", "E", "110132", "0"),
+    Event.IDENTITY_ADOPTED: ("110103", "U", "identity_adopted", "0"),
+    Event.IDENTITY_UNDONE: ("110113", "E", "110132", "0"),
     Event.AUDIT_READ: ("110101", "R", "audit_read", "0"),
 }
 

@@ -36,15 +36,16 @@ COMMANDS = [
         "serve",
         "deliver",
         "night",
+        "adt",
         "migrate",
         "backup",
         "restore",
         "verify",
         "support",
     ),
-    *("retention", "hold"),
+    *("retention", "hold", "export"),
     *("dataset", "train", "evaluate", "compare", "shortcuts", "explain", "version"),
-    *("archive", "batch", "user", "token", "points", "model", "audit", "bundle"),
+    *("archive", "batch", "user", "token", "points", "model", "patient", "audit", "bundle"),
 ]
 
 

@@ -36,7 +36,7 @@ def required(entries: list[str]) -> set[str]:
 
 @pytest.mark.parametrize("name", ["docker-compose.yml", "Dockerfile"])
 def test_containers_use_settings_that_exist(name: str) -> None:
-    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", read(name))) <= KNOWN
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z0-9_]+\b", read(name))) <= KNOWN
 
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
@@ -51,9 +51,18 @@ def test_units_run_commands_and_use_settings_that_exist() -> None:
         )
     ]
     relay = "audit relay"
-    assert sorted(started) == [relay, "deliver", "listen", "migrate", "night", "serve", "work"]
+    assert sorted(started) == [
+        "adt",
+        relay,
+        "deliver",
+        "listen",
+        "migrate",
+        "night",
+        "serve",
+        "work",
+    ]
     named = (ROOT / "deploy" / "systemd" / "settings.conf").read_text()
-    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", named)) <= KNOWN
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z0-9_]+\b", named)) <= KNOWN
 
 
 @pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
@@ -73,12 +82,12 @@ def test_documents_name_commands_and_settings_that_exist(path: Path) -> None:
     text = path.read_text()
     named = set(re.findall(r"^(?:\$ )?(?:NIGHTREAD_\S+ )*nightread ([a-z]+)", text, re.MULTILINE))
     assert named <= commands()
-    settings = set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", text)) - {"NIGHTREAD_TEST_DATA"}
+    settings = set(re.findall(r"\bNIGHTREAD_[A-Z0-9_]+\b", text)) - {"NIGHTREAD_TEST_DATA"}
     assert {name for name in settings if not name.endswith("_")} <= KNOWN
 
 
 def test_the_readme_names_every_setting() -> None:
-    assert set(re.findall(r"\bNIGHTREAD_[A-Z_]+\b", read("README.md"))) >= KNOWN
+    assert set(re.findall(r"\bNIGHTREAD_[A-Z0-9_]+\b", read("README.md"))) >= KNOWN
 
 
 def test_the_readme_names_the_two_commands() -> None:

@@ -376,17 +376,19 @@ def test_a_feed_by_tls_must_show_a_certificate(tmp_path: Path) -> None:
     signer = authority(tmp_path, "hospital")
     ours, theirs = signed_by(signer, "ours"), signed_by(signer, "theirs")
     chosen = Settings(
-        hl7_port=1,
-        hl7_authority="HOSP",
-        hl7_tls=True,
+        adt_port=1,
+        adt_authority="HOSP",
+        adt_tls=True,
         tls_certificate=ours.path,
         tls_key=ours.key,
         tls_authorities=signer.path,
     )
     client = ssl.create_default_context(cafile=str(signer.path))
     with served(_acknowledge, tls=tls_context(chosen)) as port:
-        with _line(port) as line, contextlib.suppress(ssl.SSLError, ConnectionError):
-            stranger = client.wrap_socket(line, server_hostname="localhost")
+        with (
+            contextlib.suppress(ssl.SSLError, ConnectionError),
+            client.wrap_socket(_line(port), server_hostname="localhost") as stranger,
+        ):
             stranger.sendall(b"\x0b" + message() + b"\x1c\r")
             assert stranger.recv(4096) == b""
         client.load_cert_chain(theirs.path, theirs.key)
@@ -396,11 +398,11 @@ def test_a_feed_by_tls_must_show_a_certificate(tmp_path: Path) -> None:
 
 
 def test_the_process_takes_a_feed_and_logs_no_patient(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"hl7_port": free_port(), "hl7_authority": "HOSP"})
+    settings = settings.model_copy(update={"adt_port": free_port(), "adt_authority": "HOSP"})
     records = Records(settings.records_url)
     migrations.upgrade(records)
     chosen = environment(
-        data_dir=settings.data_dir, hl7_port=settings.hl7_port, hl7_authority="HOSP"
+        data_dir=settings.data_dir, adt_port=settings.adt_port, adt_authority="HOSP"
     )
     log = tmp_path / "adt.log"
     with (
@@ -410,8 +412,8 @@ def test_the_process_takes_a_feed_and_logs_no_patient(settings: Settings, tmp_pa
         ) as child,
     ):
         try:
-            wait_until(lambda: _connects(settings.hl7_port), 60, "the feed listens", log.read_text)
-            with _line(settings.hl7_port) as line:
+            wait_until(lambda: _connects(settings.adt_port), 60, "the feed listens", log.read_text)
+            with _line(settings.adt_port) as line:
                 sent = message("SECRET1", "SECRET2", name="SECRET^NAME")
                 line.sendall(b"\x0b" + sent + b"\x1c\r")
                 assert b"MSA|AA|M1" in line.recv(4096)
@@ -430,9 +432,9 @@ def test_the_process_takes_a_feed_and_logs_no_patient(settings: Settings, tmp_pa
 @pytest.mark.parametrize(
     ("chosen", "named"),
     [
-        ({"hl7_port": 1}, "HL7_AUTHORITY"),
-        ({"hl7_port": 1, "hl7_authority": "H", "hl7_host": "0.0.0.0"}, "HL7_NETWORKS"),
-        ({"hl7_port": 1, "hl7_authority": "H", "hl7_tls": True}, "TLS_CERTIFICATE"),
+        ({"adt_port": 1}, "ADT_AUTHORITY"),
+        ({"adt_port": 1, "adt_authority": "H", "adt_host": "0.0.0.0"}, "ADT_NETWORKS"),
+        ({"adt_port": 1, "adt_authority": "H", "adt_tls": True}, "TLS_CERTIFICATE"),
     ],
 )
 def test_a_feed_that_anybody_could_send_is_refused(chosen: dict[str, object], named: str) -> None:

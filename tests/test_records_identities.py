@@ -72,10 +72,10 @@ def searched(records: Records, text: str) -> list[str]:
         return [each.study_instance_uid for each in list_cases(session, CaseFilter(text=text))]
 
 
-def came_again(records: Records, uid: str, patient: str, bytes_: str = "again") -> None:
-    """Have a study's first image come again with another header."""
+def came_again(records: Records, uid: str, patient: str, image: int = 1) -> None:
+    """Have an image of a study come again with another header."""
     header = InstanceHeader(
-        f"{uid}.1",
+        f"{uid}.{image}",
         "1.2.840.10008.5.1.4.1.1.1.1",
         uid,
         "1.2.840.10008.1.2.1",
@@ -84,7 +84,7 @@ def came_again(records: Records, uid: str, patient: str, bytes_: str = "again") 
     )
     with records.begin() as session:
         association = open_association(session, Caller("PACS", "N", "127.0.0.1", "h:1"), NOW)
-        digest = hashlib.sha256(f"{uid}{patient}{bytes_}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{uid}{patient}{image}".encode()).hexdigest()
         intake = take_in(
             session.connection(),
             header,
@@ -268,6 +268,8 @@ def test_an_adopted_study_is_the_others_and_no_other_study_is(records: Records) 
     with records.read() as session:
         assert changed_studies(session) == []
         assert read_audit(session)[0].study_instance_uid == "1.1"
+    with records.begin() as session, pytest.raises(IdentityError, match="already"):
+        adopt(session, "1.1", ADMIN, "once more", NOW)
     take_back(records, made.number)
     assert whose(records, "1.1", "1.2") == ["A", "A"]
 
@@ -300,6 +302,10 @@ def test_a_study_that_did_not_come_again_or_for_two_patients_is_not_adopted(
         adopt(session, "1.1", ADMIN, "why", NOW)
     with records.begin() as session, pytest.raises(IdentityError, match="received"):
         adopt(session, "9.9", ADMIN, "why", NOW)
+    came_again(records, "1.1", "B")
+    came_again(records, "1.1", "C", image=2)
+    with records.begin() as session, pytest.raises(IdentityError, match="2 patients"):
+        adopt(session, "1.1", ADMIN, "why", NOW)
 
 
 def test_studies_that_come_while_patients_are_merged_are_the_survivors(records: Records) -> None:

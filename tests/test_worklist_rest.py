@@ -131,7 +131,15 @@ def test_csv_is_what_is_filtered_and_no_formula(anna: TestClient, studies: list[
 
 def test_a_study_has_all_that_is_known(anna: TestClient, studies: list[str]) -> None:
     found = anna.get(f"/api/v1/studies/{studies[0]}").json()
-    assert list(found) == ["case", "images", "conflicts", "revisions", "reviews", "priors"]
+    assert list(found) == [
+        "case",
+        "reidentified",
+        "images",
+        "conflicts",
+        "revisions",
+        "reviews",
+        "priors",
+    ]
     assert found["images"][0]["scores"][0]["probability"] == 0.97
 
 

@@ -59,6 +59,7 @@ class Kind:
 _AUTHENTICATION = Code("110114", DCM, "User Authentication")
 _ACCESSED = Code("110103", DCM, "DICOM Instances Accessed")
 _QUERY = Code("110112", DCM, "Query")
+_DELETED = Code("110105", DCM, "DICOM Study Deleted")
 _EXPORT = Code("110106", DCM, "Export")
 _ALERT = Code("110113", DCM, "Security Alert")
 _AUDIT_LOG = Code("110101", DCM, "Audit Log Used")
@@ -97,6 +98,19 @@ KINDS = {
     Event.USER_CHANGED: _alert(_USER_CHANGED, "users"),
     Event.TOKEN_CHANGED: _alert(_USER_CHANGED, "tokens"),
     Event.POINTS_SET: _alert(_CONFIGURATION, "operating-points"),
+    Event.MODEL_PROMOTED: _alert(_CONFIGURATION, "models"),
+    Event.MODEL_ROLLED_BACK: _alert(_CONFIGURATION, "models"),
+    Event.SHADOW_APPOINTED: _alert(_CONFIGURATION, "models"),
+    # Its pixels; what was found stays.
+    Event.PIXELS_REMOVED: Kind(Family.ACCESS, _DELETED, "D"),
+    Event.RETENTION_RUN: _alert(_RESTRICTED, "retention"),
+    Event.HELD: _access("U"),
+    Event.RELEASED: _access("U"),
+    # Of one study, without who it is of.
+    Event.DEIDENTIFIED: _access("R"),
+    Event.PATIENTS_MERGED: _alert(_RESTRICTED, "patients"),
+    Event.IDENTITY_ADOPTED: _access("U"),
+    Event.IDENTITY_UNDONE: _alert(_RESTRICTED, "patients"),
     Event.AUDIT_READ: Kind(Family.AUDIT_LOG, _AUDIT_LOG, "R", subject="nightread:audit"),
 }
 """The kind of each event; a test holds that none is missing."""

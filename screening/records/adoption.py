@@ -37,6 +37,8 @@ def adopt(
     named = {each.patient_row for each in came_again(session, study_instance_uid)}
     if not named:
         raise IdentityError("no image of this study came again with another patient")
+    if is_settled(session, study_instance_uid):
+        raise IdentityError("the study is theirs already: nightread patient list names the change")
     if len(named) > 1:
         raise IdentityError(
             f"images of this study came again for {len(named)} patients: have the PACS send it "

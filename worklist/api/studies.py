@@ -15,6 +15,7 @@ from screening.records.dossier import Conflict, Image, Revision, open_dossier
 from screening.records.located import hottest_image
 from screening.records.priors import priors
 from screening.records.reviews import reviews_of
+from screening.records.surviving import Reidentified
 from worklist.api.problem import Problem
 from worklist.desk import AtDesk
 from worklist.objects import case_object, dossier_object, review_object
@@ -31,6 +32,7 @@ class Study:
     """A study, whole; heatmaps are PNG in base 64."""
 
     case: Case
+    reidentified: Reidentified | None
     images: tuple[Image, ...]
     conflicts: tuple[Conflict, ...]
     revisions: tuple[Revision, ...]
