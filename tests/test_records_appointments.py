@@ -273,7 +273,7 @@ def test_an_act_follows_the_one_that_was_looked_at_and_no_other(running: Records
     """On PostgreSQL another may commit between the look and the act."""
     act(running)
     told = {"at": NOW, "by": "ada", "why": "late"}
-    with running.begin() as session, pytest.raises(AppointmentChangedError, match="has just"):
+    with pytest.raises(AppointmentChangedError, match="has just"), running.begin() as session:
         append_act(session, 2, Act.PROMOTION, (THIRD, OLD), **told)  # type: ignore[arg-type]
     assert names(standing(running)) == ("densenet", "mobilenet_v2")
 
