@@ -42,5 +42,7 @@ class OwnWords:
 
     def _kept(self, match: re.Match[str]) -> str:
         word = match[0]
-        is_short = word.isdigit() and len(word) <= _LONGEST_NUMBER
-        return word if is_short or word.casefold() in self._known else _GONE
+        if word.isdigit():
+            # Whether or not it stands in our source: a longer one may be an identifier.
+            return word if len(word) <= _LONGEST_NUMBER else _GONE
+        return word if word.casefold() in self._known else _GONE

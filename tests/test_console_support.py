@@ -261,4 +261,4 @@ def test_of_a_text_our_own_words_are_left() -> None:
     assert own.only("patient Quillovar, 19470312, 4711") == "patient *, *, *"
     assert own.only("from 1947-03-12 or 12.03.1947") == "from * or *"
     assert own.only(f"study {UID} of ZZ88123477") == "study * of *"
-    assert own.only("127.0.0.1 port 11112") == "127.0.0.1 port 11112"
+    assert own.only("127.0.0.1 port 11112") == "127.0.0.1 port *"
