@@ -90,6 +90,7 @@ EXPECTED = {
     Event.MODEL_ROLLED_BACK: ("110113", "E", "110131", "0"),
     Event.SHADOW_APPOINTED: ("110113", "E", "110131", "0"),
     Event.PIXELS_REMOVED: ("110105", "D", "pixels_removed", "0"),
+    Event.PIXELS_KEPT: ("110103", "U", "pixels_kept", "0"),
     Event.RETENTION_RUN: ("110113", "E", "110132", "0"),
     Event.HELD: ("110103", "U", "held", "0"),
     Event.RELEASED: ("110103", "U", "released", "0"),

@@ -59,6 +59,10 @@ ROUTES = {
     ("GET", f"/cases/{STUDY}"): LOOK,
     ("GET", f"/cases/{STUDY}/reviews"): LOOK,
     ("GET", "/statistics"): LOOK,
+    ("GET", "/drift"): LOOK,
+    ("GET", "/models"): LOOK,
+    ("POST", "/models/promotion"): ADMINISTER,
+    ("POST", "/models/rollback"): ADMINISTER,
     ("GET", "/nights"): LOOK,
     ("GET", "/nights/batches"): LOOK,
     ("GET", "/nights/{night}"): LOOK,
@@ -78,6 +82,10 @@ ROUTES = {
     ("GET", f"{API}/images/{IMAGE}/picture"): LOOK,
     ("GET", f"{API}/images/{IMAGE}/heatmap"): LOOK,
     ("GET", f"{API}/statistics"): LOOK,
+    ("GET", f"{API}/drift"): LOOK,
+    ("GET", f"{API}/models"): LOOK,
+    ("POST", f"{API}/models/promotions"): ADMINISTER,
+    ("POST", f"{API}/models/rollbacks"): ADMINISTER,
     ("GET", f"{API}/operating-points"): LOOK,
     ("POST", f"{API}/operating-points"): ADMINISTER,
     ("GET", f"{API}/nights/{{night}}"): LOOK,
@@ -89,6 +97,12 @@ ROUTES = {
 
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"{API}/studies/{STUDY}/reviews"): {"json": {"opinion": "agree"}},
+    ("POST", f"{API}/models/promotions"): {"json": {"model": "none", "why": "walk"}},
+    ("POST", f"{API}/models/rollbacks"): {"json": {"why": "walk"}},
+    ("POST", "/models/promotion"): {
+        "data": {"model": "none", "version": "1", "digest": "0" * 64, "why": "walk", "seen": "0"}
+    },
+    ("POST", "/models/rollback"): {"data": {"why": "walk", "seen": "0"}},
     ("POST", f"{API}/operating-points"): {
         "json": {"high_sensitivity": 0.2, "high_specificity": 0.6, "note": "walk"}
     },

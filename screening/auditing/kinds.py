@@ -103,6 +103,8 @@ KINDS = {
     Event.SHADOW_APPOINTED: _alert(_CONFIGURATION, "models"),
     # Its pixels; what was found stays.
     Event.PIXELS_REMOVED: Kind(Family.ACCESS, _DELETED, "D"),
+    # A removal that was decided was taken back.
+    Event.PIXELS_KEPT: _access("U"),
     Event.RETENTION_RUN: _alert(_RESTRICTED, "retention"),
     Event.HELD: _access("U"),
     Event.RELEASED: _access("U"),

@@ -119,9 +119,16 @@ def prolong(session: Session, rows: Collection[int], *, worker: str, until: dt.d
 
     One whose lease had lapsed and that another has claimed stays the other's.
     """
+    # One that another transaction has in hand is being recorded: to wait for it, with others locked
+    # already, is how two transactions wait for each other.
+    free = (
+        select(InstanceRow.id)
+        .where(InstanceRow.id.in_(rows), _is_waiting(), InstanceRow.claimed_by == worker)
+        .with_for_update(skip_locked=True)
+    )
     held = session.scalars(
         update(InstanceRow)
-        .where(InstanceRow.id.in_(rows), _is_waiting(), InstanceRow.claimed_by == worker)
+        .where(InstanceRow.id.in_(free))
         .values(claimed_until=until)
         .returning(InstanceRow.id)
     )
