@@ -35,7 +35,10 @@ OURS = {
     "worklist": "serve",
     "courier": "deliver",
     "night": "night",
+    "relay": "audit relay",
+    "adt": "adt",
 }
+PROFILES = ("results", "night", "audit", "patients")
 SERVICES = ["postgres", "redis", *OURS]
 
 
@@ -46,7 +49,7 @@ def compose() -> dict[str, Any]:
     require(program, "no docker-compose: install Debian's docker-compose")
     assert program is not None
     ran = subprocess.run(
-        [program, "--profile", "results", "--profile", "night", "config"],
+        [program, *(word for name in PROFILES for word in ("--profile", name)), "config"],
         cwd=ROOT,
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         capture_output=True,
@@ -99,8 +102,9 @@ def test_all_of_ours_are_one_image(compose: dict[str, Any]) -> None:
 
 def test_they_run_commands_that_exist(compose: dict[str, Any]) -> None:
     started = {name: compose["services"][name]["command"] for name in OURS}
-    assert started == {name: [command] for name, command in OURS.items()}
-    assert {*OURS.values(), *image_command()} <= commands()
+    assert started == {name: command.split() for name, command in OURS.items()}
+    alone = {command for command in OURS.values() if " " not in command}
+    assert {*alone, *image_command()} <= commands()
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -154,6 +158,7 @@ def test_what_is_published_is_published_on_this_machine(compose: dict[str, Any])
     assert published == {
         "listener": [f"127.0.0.1:{standard.dicom_port}:{standard.dicom_port}/tcp"],
         "worklist": [f"127.0.0.1:{standard.worklist_port}:{standard.worklist_port}/tcp"],
+        "adt": ["127.0.0.1:2575:2575/tcp"],
     }
 
 
@@ -170,6 +175,8 @@ def test_each_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
         "worklist": migrated,
         "courier": migrated,
         "night": migrated,
+        "relay": migrated,
+        "adt": migrated,
     }
 
 

@@ -97,7 +97,9 @@ ROUTES = {
 
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"{API}/studies/{STUDY}/reviews"): {"json": {"opinion": "agree"}},
-    ("POST", f"{API}/models/promotions"): {"json": {"model": "none", "why": "walk"}},
+    ("POST", f"{API}/models/promotions"): {
+        "json": {"model": "none", "version": "1", "why": "walk"}
+    },
     ("POST", f"{API}/models/rollbacks"): {"json": {"why": "walk"}},
     ("POST", "/models/promotion"): {
         "data": {"model": "none", "version": "1", "digest": "0" * 64, "why": "walk", "seen": "0"}
