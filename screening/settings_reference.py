@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_settings import BaseSettings
 
 from screening.settings import PREFIX, Settings
 from screening.settings_source import PLACES
@@ -28,9 +29,7 @@ allowed.
 
 | where settings are | |
 |---|---|"""
-_MIDDLE = """
-| setting | takes | default | meaning |
-|---|---|---|---|"""
+_TABLE = "| setting | takes | default | meaning |\n|---|---|---|---|"
 
 # By the end of a setting's name.
 _UNITS = {
@@ -86,12 +85,23 @@ def entries() -> list[Entry]:
 
 def reference() -> str:
     """Return the page of all settings, in Markdown."""
-    places = [_row(f"`{name}`", meaning) for name, meaning in PLACES.items()]
-    rows = [
-        _row(f"`{each.name}`", each.takes, each.default and f"`{each.default}`", each.meaning)
+    lines = [_HEAD, *(_row(f"`{name}`", meaning) for name, meaning in PLACES.items())]
+    rows = {
+        each.field: _row(
+            f"`{each.name}`", each.takes, each.default and f"`{each.default}`", each.meaning
+        )
         for each in entries()
-    ]
-    return "\n".join((_HEAD, *places, _MIDDLE, *rows, ""))
+    }
+    for group in _groups():
+        own = [rows[name] for name in rows if name in inspect.get_annotations(group)]
+        if own:
+            lines += ["", f"## {inspect.getdoc(group)}".rstrip("."), "", _TABLE, *own]
+    return "\n".join((*lines, ""))
+
+
+def _groups() -> list[type]:
+    """Return the classes that the settings are made of, in the order of their settings."""
+    return [each for each in reversed(Settings.__mro__) if issubclass(each, BaseSettings)][1:]
 
 
 def _row(*cells: str) -> str:
@@ -127,16 +137,17 @@ def _pairs(value: Mapping[Any, Any]) -> str:
 
 def _meanings() -> dict[str, str]:
     """Return the text below each field: Python keeps it in the source alone."""
-    (settings,) = ast.parse(inspect.getsource(Settings)).body
-    assert isinstance(settings, ast.ClassDef)
     found = {}
-    for field, text in itertools.pairwise(settings.body):
-        match field, text:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(said))),
-            ):
-                found[name] = " ".join(said.split()).replace("``", "`")
+    for group in _groups():
+        (settings,) = ast.parse(inspect.getsource(group)).body
+        assert isinstance(settings, ast.ClassDef)
+        for field, text in itertools.pairwise(settings.body):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(said))),
+                ):
+                    found[name] = " ".join(said.split()).replace("``", "`")
     return found
 
 
