@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from screening.settings import Settings
 
 _SECONDS = 5
+_WATCH_PORT = "_watch_port"
 _LINES = 2000
-_PROCESSES = ("listener", "worker", "worklist", "courier", "night")
 _SAMPLE = re.compile(r"(# (?:HELP|TYPE) )?(?:nightread|process|python)_")
 _LABEL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 # Of a log's line: the moment, and what is a word of structlog's or ours.
@@ -69,10 +69,10 @@ def told_doctor(settings: Settings, own_words: OwnWords) -> list[dict[str, str]]
 def told_metrics(settings: Settings, own_words: OwnWords) -> dict[str, object]:
     """Return the figures of each process of this machine that has a port for a monitor."""
     found: dict[str, object] = {}
-    for process in _PROCESSES:
-        port = getattr(settings, f"{process}_watch_port")
-        if port:
-            found[process] = _ask(own_address(settings.watch_host), port, own_words)
+    for name, port in settings:
+        if name.endswith(_WATCH_PORT) and port:
+            address = own_address(settings.watch_host)
+            found[name.removesuffix(_WATCH_PORT)] = _ask(address, port, own_words)
     return found or {"none": "no process has a port for a monitor (docs/watching.md)"}
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 import migrations
 from screening.archive.folder_archive import FolderArchive
+from screening.archive.free_space import LowDisk
 from screening.domain.account import Role, User
 from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.prediction import ModelIdentity, Prediction
@@ -63,6 +64,7 @@ class TestDesk:
             self.records,
             self.archive,
             self.frames,
+            LowDisk(self.settings.archive_dir, self.settings.low_free_bytes),
             lambda: self.now,
             sign_in_service=self.sign_in_service,
         )

@@ -27,6 +27,8 @@ WORKLOADS = {
     "worklist": "serve",
     "courier": "deliver",
     "night": "night",
+    "relay": "audit relay",
+    "adt": "adt",
 }
 SERVERS = [name for name in WORKLOADS if name != "migrate"]
 
@@ -103,9 +105,16 @@ def read(name: str) -> str:
 
 def test_there_is_a_workload_for_each_process() -> None:
     assert {name: container(name)["args"] for name in WORK} == {
-        name: [command] for name, command in WORKLOADS.items()
+        name: command.split() for name, command in WORKLOADS.items()
     }
-    assert set(WORKLOADS.values()) <= commands()
+    assert {command for command in WORKLOADS.values() if " " not in command} <= commands()
+
+
+def test_the_archive_is_made_once_by_who_makes_the_schema() -> None:
+    (made,) = pod("migrate")["initContainers"]
+    assert made["args"] == ["archive", "create"]
+    assert {**made, "name": "migrate", "args": ["migrate"]} == container("migrate")
+    assert not any("initContainers" in pod(name) for name in SERVERS)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -134,6 +143,7 @@ def test_a_process_takes_its_settings(
 ) -> None:
     settings = settings_of(environment(name), tmp_path, monkeypatch)
     assert settings.open_to_all is False
+    assert settings.archive_dir.is_relative_to(settings.data_dir)
     assert settings.database_password.get_secret_value() == "hush"
     mounts = {each["mountPath"]: each["name"] for each in container(name)["volumeMounts"]}
     assert mounts[str(settings.data_dir)] == "archive"
@@ -182,6 +192,7 @@ def test_named_ports_are_those_of_the_settings() -> None:
     standard = Settings()
     assert ports("listener")["dicom"] == standard.dicom_port
     assert ports("worklist")["http"] == standard.worklist_port
+    assert str(ports("adt")["hl7"]) == environment("adt")["NIGHTREAD_ADT_PORT"]
 
 
 def test_selectors_find_their_pods() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import shutil
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from kept_studies import ADMIN, POLICY, Shelf
 from night.keeper import Keeper
 from night.retention_rules import Retention, read_retention
 from screening.archive.folder_archive import FolderArchive
-from screening.archive.free_space import free_if_low
+from screening.archive.free_space import LowDisk, free_if_low
 from screening.domain.prediction import Prediction
 from screening.domain.retention import Policy
 from screening.domain.review import Opinion
@@ -235,3 +238,23 @@ def test_the_lower_watermark_never_lies_below_the_one_at_which_images_are_refuse
     assert free_if_low(tmp_path, 0) is None
     assert free_if_low(tmp_path, 1 << 62) is not None
     assert free_if_low(tmp_path / "none", 1 << 62) is None
+
+
+def test_a_disk_that_does_not_answer_holds_up_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    usage = shutil.disk_usage(tmp_path)
+
+    def disk_usage(_: Path) -> object:
+        assert answers.wait(20)
+        return usage
+
+    disk = LowDisk(tmp_path, 1 << 62)
+    assert disk.free() is not None
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+    began = time.monotonic()
+    known = [disk.free() for _ in range(20)]
+    assert time.monotonic() - began < 5, "it waits once, and not for each page"
+    assert None not in known
+    answers.set()

@@ -195,3 +195,24 @@ def test_who_was_taken_for_lost_may_still_say_how_it_ended(records: Records) -> 
         )
     with records.read() as session:
         assert session.scalar(select(AssociationRow.outcome)) == "released"
+
+
+def test_a_connection_to_postgresql_is_given_up_when_its_other_end_is_silent(
+    postgresql_url: str,
+) -> None:
+    def shown(url: str) -> str:
+        records = Records(url)
+        with records.read() as session:
+            found = session.scalar(text("SHOW tcp_keepalives_idle"))
+        records.close()
+        return str(found)
+
+    url = postgresql_url.replace("postgresql://", "postgresql+psycopg://")
+    assert shown(url) == "15"
+    # As a pooler asks for that takes no options.
+    assert shown(f"{url}?options=%20") != "15"
+
+
+def test_the_clock_is_that_of_the_databases_host(records: Records) -> None:
+    apart = records.clock() - dt.datetime.now(dt.UTC)
+    assert abs(apart) < dt.timedelta(seconds=5)

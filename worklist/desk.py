@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.templating import Jinja2Templates
 
 from screening.archive.archive import Archive
+from screening.archive.free_space import LowDisk
 from screening.domain.account import Actor
 from screening.errors import ArchiveAwayError, ArchiveError, OutOfSpaceError
 from screening.records.audit import Event, note
@@ -44,7 +45,7 @@ class Desk:
 
     Attributes
     ----------
-    settings, records, archive, frames
+    settings, records, archive, frames, low_disk
         As their names say.
     clock
         Returns the present, UTC.
@@ -62,6 +63,7 @@ class Desk:
     records: Records
     archive: Archive
     frames: Frames
+    low_disk: LowDisk
     clock: Callable[[], dt.datetime] = _now
     sign_in_service: SignInService | None = None
     nights: NightPlan = field(default_factory=NightPlan)

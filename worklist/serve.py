@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from screening import logs
+from screening.archive.free_space import LowDisk
 from screening.archive.opening import open_archive
 from screening.errors import SettingsError
 from screening.records.engine import Records
@@ -47,7 +48,10 @@ def run(settings: Settings, nights: NightPlan) -> None:
     service = SignInService(settings) if settings.openid_issuer else None
     archive = open_archive(settings)
     archive.require_there()
-    desk = Desk(settings, records, archive, frames, sign_in_service=service, nights=nights)
+    low_disk = LowDisk(settings.archive_dir, settings.low_free_bytes)
+    desk = Desk(
+        settings, records, archive, frames, low_disk, sign_in_service=service, nights=nights
+    )
     app = make_app(desk)
     config = uvicorn.Config(
         app,

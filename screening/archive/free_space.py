@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
+
+# A disk answers within a millisecond, and a share whose server is gone perhaps never.
+_PATIENCE_SECONDS = 0.5
 
 
 def free_if_low(folder: Path, low_bytes: int) -> int | None:
@@ -19,3 +23,29 @@ def free_if_low(folder: Path, low_bytes: int) -> int | None:
     except OSError:
         return None
     return free if free < low_bytes else None
+
+
+class LowDisk:
+    """The same for who must not wait: a page, whatever becomes of the disk.
+
+    Parameters
+    ----------
+    folder, low_bytes
+        As for `free_if_low`.
+    """
+
+    def __init__(self, folder: Path, low_bytes: int) -> None:
+        self._folder, self._low_bytes = folder, low_bytes
+        self._free: int | None = None
+        self._asking: threading.Thread | None = None
+
+    def free(self) -> int | None:
+        """Return what `free_if_low` does, or what it did last where the disk does not answer."""
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._ask, name="low-disk", daemon=True)
+            self._asking.start()
+            self._asking.join(_PATIENCE_SECONDS)
+        return self._free
+
+    def _ask(self) -> None:
+        self._free = free_if_low(self._folder, self._low_bytes)

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.night_batch import BatchState
-from screening.domain.prediction import ModelIdentity
 from screening.records.night_schema import BatchRow
-from screening.records.schema import InstanceRow, ScoreRow
+from screening.records.schema import InstanceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,3 @@ def open_batches(session: Session) -> int:
     """Count the batches that somebody is at work on."""
     at_work = BatchRow.state == BatchState.RUNNING.value
     return session.scalar(select(func.count()).select_from(BatchRow).where(at_work)) or 0
-
-
-def newest_model(session: Session) -> ModelIdentity | None:
-    """Return the model behind the newest score; ``None`` before the first."""
-    row = session.scalars(select(ScoreRow).order_by(ScoreRow.id.desc()).limit(1)).first()
-    return (
-        None if row is None else ModelIdentity(row.model_name, row.model_version, row.model_digest)
-    )

@@ -13,6 +13,7 @@ from screening.domain.appointment import Judge, Standing
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.records.appointments import read_acts
+from screening.records.champion import judge_of, newest_score
 from screening.records.operating_points import find_points
 from screening.records.schema import ScoreRow, ShadowScoreRow
 
@@ -37,7 +38,7 @@ def read_standing(session: Session) -> Standing:
 
 
 def _by_scores(session: Session) -> Standing:
-    score = session.scalars(select(ScoreRow).order_by(ScoreRow.id.desc()).limit(1)).first()
+    score = newest_score(session)
     if score is None:
         return Standing()
     beside = session.scalars(
@@ -45,13 +46,8 @@ def _by_scores(session: Session) -> Standing:
     ).first()
     stands = beside is not None and score.scored_at - beside.scored_at < _STILL
     return Standing(
-        champion=_judge(score), shadow=_judge(beside) if beside is not None and stands else None
+        champion=judge_of(score), shadow=judge_of(beside) if beside is not None and stands else None
     )
-
-
-def _judge(row: ScoreRow | ShadowScoreRow) -> Judge:
-    identity = ModelIdentity(row.model_name, row.model_version, row.model_digest)
-    return Judge(identity, OperatingPoints(row.high_sensitivity, row.high_specificity))
 
 
 def _at_work(session: Session, judge: Judge | None) -> Judge | None:
@@ -73,7 +69,7 @@ def find_models(session: Session, name: str, version: str | None = None) -> list
 
 
 def _named(session: Session, name: str) -> Iterator[Judge]:
-    """Yield models by what tells their own points best: as a shadow nobody sets others."""
+    """Yield models by the points of their newest scores, as champion and as shadow."""
     for table in _TABLES:
         newest = (
             select(func.max(table.id))

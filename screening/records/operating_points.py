@@ -15,13 +15,11 @@ from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from screening.domain.appointment import Judge
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.errors import PointsChangedError, PointsError
-from screening.records.appointments import read_acts
+from screening.records.champion import find_champion
 from screening.records.desk_schema import OperatingPointsRow
-from screening.records.schema import ScoreRow
 
 LONGEST_NOTE = 500
 """Characters."""
@@ -95,7 +93,7 @@ def read_points(session: Session) -> ModelPoints | None:
 
     That is the champion; where nobody was ever appointed, the model behind the newest score.
     """
-    found = _at_work(session)
+    found = find_champion(session)
     if found is None:
         return None
     model, own = found.identity, found.points
@@ -105,18 +103,6 @@ def read_points(session: Session) -> ModelPoints | None:
     revisions = tuple(map(_revision, rows)) or (PointsRevision(0, own, "", _OWN, None),)
     told = json.dumps([model.name, model.version, model.digest, revisions[0].number])
     return ModelPoints(model, revisions, hashlib.sha256(told.encode()).hexdigest()[:16])
-
-
-def _at_work(session: Session) -> Judge | None:
-    for act in read_acts(session, limit=1):
-        return act.champion
-    score = session.scalars(select(ScoreRow).order_by(ScoreRow.id.desc()).limit(1)).first()
-    if score is None:
-        return None
-    return Judge(
-        ModelIdentity(score.model_name, score.model_version, score.model_digest),
-        OperatingPoints(score.high_sensitivity, score.high_specificity),
-    )
 
 
 def set_points(

@@ -26,7 +26,7 @@ class ShadowScore:
     probability
         In [0, 1]; ``None`` where it gave none.
     high_sensitivity, high_specificity
-        The shadow's own operating points. No verdict is made with them.
+        In force for the shadow then. No verdict is made with them.
     strangeness, strangeness_limit
         Of the image to it; ``None`` where it cannot tell.
     exclusion

@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 from screening.domain.delivery import DeliveryState
 from screening.errors import RecordsError
 from screening.records.audit_relay import Lag, read_lag
-from screening.records.backlog import newest_model, open_batches, read_backlog
+from screening.records.backlog import open_batches, read_backlog
+from screening.records.champion import find_champion
 from screening.records.deliveries import count_deliveries
 from screening.records.engine import Records
 from screening.settings import Settings
@@ -71,7 +72,7 @@ class State(Collector):
             backlog = read_backlog(session)
             deliveries = count_deliveries(session)
             batches = open_batches(session)
-            model = newest_model(session)
+            champion = find_champion(session)
             lag = read_lag(session) if self._settings.audit_syslog else None
         images = GaugeMetricFamily(
             "nightread_waiting_images", "Images that wait for a worker.", labels=["lane"]
@@ -98,12 +99,13 @@ class State(Collector):
         if lag is not None:
             yield from _unsent(lag, now)
         yield _gauge("nightread_open_batches", "Batches that are at work.", batches)
-        if model is not None:
+        if champion is not None:
             info = GaugeMetricFamily(
                 "nightread_model_info",
-                "The model behind the newest score.",
+                "The champion, or where nobody was appointed the model behind the newest score.",
                 labels=["model", "version", "digest"],
             )
+            model = champion.identity
             info.add_metric([model.name, model.version, model.digest[:16]], 1)
             yield info
 

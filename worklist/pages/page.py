@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from screening.archive.free_space import free_if_low
 from worklist.desk import Desk
 from worklist.visitor import Visitor
 
@@ -23,6 +22,6 @@ def render(
         "visitor": visitor,
         "now": desk.clock(),
         "settings": desk.settings,
-        "free_if_low": free_if_low(desk.settings.archive_dir, desk.settings.low_free_bytes),
+        "free_if_low": desk.low_disk.free(),
     }
     return desk.templates.TemplateResponse(request, template, {**common, **values})
