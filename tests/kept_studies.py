@@ -60,7 +60,7 @@ class Shelf:
         return self.archive.path(digest_of(uid, number)).exists()
 
     def files(self) -> set[str]:
-        return {path.stem for folder in self.archive.kept_files(0) for path in folder}
+        return {file.digest for page in self.archive.kept_files(0) for file in page}
 
     def gone(self) -> set[str]:
         """Return the digests that the records call removed."""
