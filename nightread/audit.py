@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -56,6 +57,8 @@ def verify(
     from screening.records import audit as records_audit
     from screening.settings_source import load_settings
 
+    if digest and not re.fullmatch("[0-9a-f]{64}", digest):
+        raise typer.BadParameter("a digest has 64 hexadecimal digits", param_hint="--digest")
     with opened(load_settings()) as records, records.read() as session:
         state = records_audit.verify(session)
         holds = not digest or records_audit.holds(session, digest)

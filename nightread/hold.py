@@ -64,19 +64,22 @@ def _release(number: int) -> None:
     from nightread.administration import administering, now
     from nightread.terminal import remark
     from screening.records import audit
-    from screening.records.holds import release_hold
+    from screening.records.holds import list_holds, release_hold
 
     with administering() as (session, actor):
         released = release_hold(session, number, actor.name, now())
+        study = released.study_instance_uid
+        others = [each.number for each in list_holds(session) if each.study_instance_uid == study]
         audit.note(
             session,
             actor,
             audit.Event.RELEASED,
             now(),
-            study_instance_uid=released.study_instance_uid,
+            study_instance_uid=study,
             detail=f"hold {number}",
         )
-    remark(f"hold {number} on {released.study_instance_uid} is released: the rules apply again")
+    then = f"hold {others[0]} stands" if others else "the rules apply again"
+    remark(f"hold {number} on {study} is released: {then}")
 
 
 def _list(everything: bool, as_json: bool) -> None:

@@ -79,6 +79,11 @@ def promote(name: _Name, why: _Why, version: _Version = None, anyway: _Anyway = 
     with _ordering(why, anyway) as (session, order, settings):
         chosen = _choose(session, settings, name, version)
         standing, changed = make_champion(session, chosen, order)
+    if changed and not _in_reach(chosen, settings):
+        remark(
+            f"no bundle of {chosen} is within reach of this machine: a worker that lacks it too "
+            "scores nothing, and its images wait (docs/models.md)"
+        )
     if changed:
         remark(f"{_said(standing)}; it holds from each worker's next batch on")
     else:
@@ -117,6 +122,12 @@ def shadow(
 
 def _said(standing: Standing) -> str:
     return f"champion {standing.champion}, shadow {standing.shadow or 'none'}"
+
+
+def _in_reach(model: Judge, settings: Settings) -> bool:
+    from models.reach import bundles_in_reach
+
+    return any(bundle.identity == model.identity for bundle in bundles_in_reach(settings))
 
 
 @contextmanager

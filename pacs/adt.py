@@ -17,7 +17,7 @@ import hl7
 
 from pacs.hl7_text import escaped
 from screening.dicom.values import parse_date
-from screening.errors import IdentityError, RecordsError
+from screening.errors import IdentityError, RecordsError, UnrecordableError
 from screening.records.feed import FeedMessage
 from screening.records.filing import Demographics
 from screening.records.surviving import Identifier
@@ -32,6 +32,8 @@ _CHARSETS = {"": "", "ASCII": "ascii", "UNICODE UTF-8": "utf-8", "UNICODE": "utf
 # Of HL7 table 0203, those by which a patient is known to a department; not insurance or accounts.
 _KINDS = ("", "MR", "PI", "PT")
 _LONGEST_NAME = 256
+# A message is one transaction, which holds up the images of its patients.
+_MOST_MERGES = 20
 # HL7 table 0357.
 _SEQUENCE, _MISSING, _DATA = 100, 101, 102
 _TYPE, _PROCESSING, _INTERNAL = 200, 202, 207
@@ -113,6 +115,8 @@ def answer(content: bytes, feed: Feed, take: Callable[[FeedMessage], int]) -> An
         return _answer(header, error.code, error.number, error.text)
     except IdentityError as error:
         return _answer(header, "AE", _DATA, str(error))
+    except UnrecordableError:
+        return _answer(header, "AR", _DATA, "it holds what no database takes, as a NUL")
     except RecordsError:
         return _answer(header, "AE", _INTERNAL, "the database does not answer: send it again")
     return _answer(header, "AA", changes=changes)
@@ -170,6 +174,10 @@ def _told(message: hl7.Message, header: _Header, content: bytes, feed: Feed) -> 
     if event not in EVENTS:
         return None
     merges = list(_merges(message, feed))
+    if len(merges) > _MOST_MERGES:
+        raise _AnswerError(
+            "AR", _DATA, f"it merges more than {_MOST_MERGES} patients: send several messages"
+        )
     if not merges:
         raise _AnswerError(
             "AE", _MISSING, "PID-3 and MRG-1 have no two identifiers of one authority and kind"

@@ -71,7 +71,7 @@ def _place_of_error(
 def _quieten() -> None:
     """Silence the libraries that log what they read, headers of patients among it."""
     warnings.filterwarnings("ignore", module="pydicom")
-    for name in ("pydicom", "pynetdicom", "PIL"):
+    for name in ("pydicom", "pynetdicom", "PIL", "hl7"):
         library = logging.getLogger(name)
         library.setLevel(logging.CRITICAL)
         library.propagate = False

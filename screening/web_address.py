@@ -58,4 +58,5 @@ def with_password(url: str, password: str) -> str:
 
 def without_password(url: str) -> str:
     """Return an address, or anything else, as it may be shown."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&][a-z_]*password=)[^&]*", r"\1***", shown)

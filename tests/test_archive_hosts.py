@@ -18,8 +18,9 @@ from test_listener_store import Door, a_door
 import migrations
 from dicom_listener.settling import Settling
 from phantoms.load import write_load
-from screening.archive.archive import Archive
+from screening.archive.archive import MARKER, Archive
 from screening.archive.opening import open_archive
+from screening.errors import ArchiveAwayError
 from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.records.snapshot import count_instances
@@ -163,3 +164,17 @@ def test_what_one_host_receives_another_scores(
     finally:
         for host in hosts:
             host.stop()
+
+
+def test_below_a_share_that_went_away_an_older_archive_takes_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    place = FolderPlace(settings, tmp_path / "share", shared=True)
+    opened(place)
+    with a_door(place.settings) as door:
+        assert store(door, "1.1").status == 0x0000
+        (tmp_path / "share" / MARKER).unlink()
+        assert store(door, "1.2").status == 0xA700
+        with pytest.raises(ArchiveAwayError):
+            door.archive.holds("ab" * 32)
+        assert received(door) == 1

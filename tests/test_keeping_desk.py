@@ -14,6 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from test_worklist_rest import png
 
 from phantoms.load import small_study
+from screening.archive.free_space import LowDisk
 from screening.domain.prediction import Prediction
 from screening.domain.retention import Policy, Rule
 from screening.records.audit import read_audit
@@ -89,7 +90,8 @@ def test_a_low_disk_is_said_on_every_page(desk: TestDesk, monkeypatch: pytest.Mo
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2_000_000_000))
     low = desk.settings.model_copy(update={"low_free_gigabytes": 5.0})
-    object.__setattr__(desk.app.state.desk, "settings", low)
+    disk = LowDisk(low.archive_dir, low.low_free_bytes)
+    object.__setattr__(desk.app.state.desk, "low_disk", disk)
     assert "disk is low: 2.0 GB are left" in client.get("/").text
     assert "disk is low" in client.get("/nights").text
     full = low.model_copy(update={"minimum_free_gigabytes": 3.0})

@@ -19,7 +19,7 @@ try:
 except ValueError:
     structlog.get_logger("test").exception("image_failed", sop_instance_uid="1.2.3")
     logging.getLogger("library").exception("it broke")
-for name in ("pydicom", "pynetdicom.assoc", "PIL.Image"):
+for name in ("pydicom", "pynetdicom.assoc", "PIL.Image", "hl7", "hl7.containers"):
     logging.getLogger(name).error("Unmistakable^Name")
 """
 

@@ -105,6 +105,7 @@ class FolderArchive(Archive):
         """Sync, rename and sync the folder."""
         digest = file.digest
         target = self.path(digest)
+        self._require_marker()
         try:
             size = file.move(target)
             _sync(target.parent)
@@ -138,6 +139,7 @@ class FolderArchive(Archive):
     def size(self, digest: str) -> int | None:
         """Look at the file."""
         path = self.path(digest)
+        self._require_marker()
         try:
             if path.is_file():
                 return path.stat().st_size
@@ -173,6 +175,11 @@ class FolderArchive(Archive):
                 yield [file for file in found if file is not None]
         except OSError as error:
             raise refusal(error, self._instances) from error
+
+    def _require_marker(self) -> None:
+        """Below a share that is not mounted any more may lie an older archive."""
+        if self._shared and not self._is_there():
+            raise self._away()
 
     def _is_there(self) -> bool:
         try:

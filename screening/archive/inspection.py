@@ -25,8 +25,9 @@ def trouble_with(
     ArchiveError
         If the archive as a whole is not there, or there is no room to look at the file.
     """
-    if not archive.holds(digest):
-        return "missing"
+    size = archive.size(digest)
+    if not size:
+        return "missing" if size is None else "empty"
     if not whole:
         return None
     try:

@@ -32,6 +32,7 @@ _Result = TypeVar("_Result")
 # would wait for a server that is gone for as long. In seconds; the last in milliseconds.
 _SILENCE = {"idle": 15, "interval": 5, "count": 3}
 _UNANSWERED_MILLISECONDS = 30_000
+_LONGEST_WAIT_MILLISECONDS = 20_000
 
 
 class Records:
@@ -321,6 +322,8 @@ def _connect_arguments(url: str) -> dict[str, str | int]:
             [
                 *(f"-c tcp_keepalives_{name}={value}" for name, value in _SILENCE.items()),
                 f"-c tcp_user_timeout={_UNANSWERED_MILLISECONDS}",
+                # One transaction that somebody leaves open must not hold up the door for ever.
+                f"-c lock_timeout={_LONGEST_WAIT_MILLISECONDS}",
             ]
         ),
     }
