@@ -30,8 +30,9 @@ def verify(
 
     After a restore, or where a disk is not trusted. The exit code is 1 if a file is missing or
     empty, or with --digests damaged: have the PACS send these again, and they take their place. A
-    file without a record came after the backup from which the records are; the listener adopts it when it starts. What a
-    retention rule removed is not missing; where it is there again, from a backup, it is listed.
+    file without a record came after the backup from which the records are; the listener adopts it
+    when it starts. What a retention rule removed is not missing; where it is there again, from a
+    backup, it is listed.
     For instance: nightread verify --digests --missing-csv again.csv
     """
     from nightread.database import opened

@@ -30,7 +30,7 @@ from pacs.adt import Answer, Feed, answer
 from pacs.mllp import MllpServer
 from screening.domain.account import Actor, Role
 from screening.domain.prediction import Prediction
-from screening.errors import RecordsError
+from screening.errors import RecordsError, UnrecordableError
 from screening.records.audit import read_audit
 from screening.records.cases import find_case
 from screening.records.engine import Records
@@ -161,6 +161,25 @@ def test_several_patients_of_one_message_are_merged_together_or_not_at_all(
     torn = message("P^^^HOSP", "Q^^^HOSP", control="M9") + b"PID|2||A^^^HOSP\rMRG|B^^^HOSP\r"
     assert read(told(records, torn))[0] == "AE"
     assert {each.old.patient_id for each in changes(records)} == {"A", "X"}
+
+
+def test_a_message_merges_so_many_patients_and_no_more(records: Records) -> None:
+    head, event, pid, mrg, _ = message().decode().split("\r")
+    groups = [
+        line.replace("B^^^", f"B{number}^^^").replace("A^^^", f"A{number}^^^")
+        for number in range(21)
+        for line in (pid, mrg)
+    ]
+    many = "\r".join([head, event, *groups, ""]).encode()
+    assert read(told(records, many))[0] == "AR"
+    assert changes(records) == []
+
+
+def test_what_no_database_takes_is_not_asked_for_again() -> None:
+    def take(_: FeedMessage) -> int:
+        raise UnrecordableError("no")
+
+    assert answer(message(), Feed((), "HOSP"), take).code == "AR"
 
 
 @pytest.mark.parametrize(
