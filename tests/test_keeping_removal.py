@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filed_cases import NOW
 from kept_studies import ADMIN, LATER, POLICY, Shelf, digest_of
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from night.rescreening import Rescreened
 from pacs.results.screened import open_screened
@@ -464,7 +467,7 @@ def test_what_was_decided_is_not_done_where_something_has_come_since(shelf: Shel
     for uid in ("1.1", "1.2", "1.3"):
         shelf.file(uid, Prediction(0.1))
         with shelf.records.begin() as session:
-            decide(session, POLICY, None, LATER, shelf.row(uid), shelf.archive.holds, ADMIN)
+            decide(session, POLICY, None, LATER, shelf.row(uid), shelf.files(), ADMIN)
     with shelf.records.begin() as session:
         place_hold(session, "1.1", "court", "admin", LATER)
     send_again(shelf, "1.2", LATER, number=2)
@@ -509,13 +512,62 @@ def test_a_study_of_many_images_goes_as_a_whole(shelf: Shelf) -> None:
     assert len([1 for image in dossier(shelf, "1.1").images if image.removal]) == 103
 
 
+class Writer(Records):
+    """Records that say whether a transaction is open that others wait for, and count them."""
+
+    is_writing = False
+    transactions = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with super().begin() as session:
+            self.is_writing, self.transactions = True, self.transactions + 1
+            try:
+                yield session
+            finally:
+                self.is_writing = False
+
+
+class Store(FolderArchive):
+    """An archive that is asked over a network, and notes when."""
+
+    is_store = True
+    records: Writer
+    removed: list[int]
+
+    def holds(self, digest: str) -> bool:
+        assert not self.records.is_writing, "nobody waits for the database while a store answers"
+        return super().holds(digest)
+
+    def remove(self, digest: str) -> None:
+        assert self.records.is_writing, "a file goes while its row is held"
+        self.removed.append(self.records.transactions)
+        super().remove(digest)
+
+
+def test_a_store_is_asked_before_a_transaction_and_removes_one_file_in_each(
+    records: Records, database_url: str, tmp_path: Path
+) -> None:
+    archive = Store(tmp_path / "archive")
+    archive.records, archive.removed = Writer(database_url), []
+    shelf = Shelf(archive.records, archive)
+    shelf.file("1.1", *[Prediction(0.1)] * 3)
+    assert shelf.run().files == 3
+    shelf.file("1.2", *[Prediction(0.1)] * 2)
+    with archive.records.begin() as session:
+        decide(session, POLICY, None, LATER, shelf.row("1.2"), shelf.files(), ADMIN)
+    assert shelf.run().files == 2, "what a killed run had decided"
+    archive.records.close()
+    assert len(archive.removed) == len(set(archive.removed)) == 5
+
+
 def test_a_removal_of_one_is_not_counted_as_two(shelf: Shelf) -> None:
     shelf.file("1.1", Prediction(0.1))
     with shelf.records.begin() as session:
-        decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.archive.holds, ADMIN)
+        decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.files(), ADMIN)
         assert unfinished(session, 10) == [digest_of("1.1")]
-    archive = shelf.archive
-    arguments = POLICY, None, LATER, [digest_of("1.1")], archive.holds, archive.remove, ADMIN
+    remove = shelf.archive.remove
+    arguments = POLICY, None, LATER, [digest_of("1.1")], shelf.files(), remove, ADMIN
     with shelf.records.begin() as session:
         assert len(finish(session, *arguments)[0]) == 1
     with shelf.records.begin() as session:

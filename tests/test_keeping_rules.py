@@ -179,7 +179,7 @@ def test_what_a_killed_run_had_decided_is_finished_at_the_start(shelf: Shelf) ->
     clock = Clock()
     shelf.file("1.1", Prediction(0.1))
     with shelf.records.begin() as session:
-        decide(session, POLICY, None, clock(), shelf.row("1.1"), shelf.archive.holds, ADMIN)
+        decide(session, POLICY, None, clock(), shelf.row("1.1"), shelf.files(), ADMIN)
     keeper(shelf, Retention(), clock).step()
     assert not shelf.has("1.1")
 
