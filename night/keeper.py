@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 _BY_ITSELF = Actor("night", Role.ADMIN, "night")
 _EVERY_SECONDS = 30.0
+STOP_SECONDS = 35.0
+"""For how long an end waits: a store may take half a minute to remove a file."""
 # One that is started within this of its hour has not missed it.
 _PUNCTUAL = dt.timedelta(hours=1)
 _SAY_AGAIN = dt.timedelta(hours=1)
@@ -82,7 +84,7 @@ class Keeper(threading.Thread):
     def stop(self) -> None:
         """End between two files."""
         self._stopped.set()
-        self.join(_EVERY_SECONDS)
+        self.join(STOP_SECONDS)
 
     def step(self) -> Gone | None:
         """Remove what is to go now; ``None`` where it is not the time for anything.
