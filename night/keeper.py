@@ -18,6 +18,7 @@ from screening.domain.account import Actor, Role
 from screening.domain.retention import Policy
 from screening.errors import NightreadError
 from screening.records.engine import Records
+from screening.watching.figures import RETENTION_FAILURES
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +75,11 @@ class Keeper(threading.Thread):
             try:
                 self.step()
             except (NightreadError, OSError) as error:
+                RETENTION_FAILURES.inc()
                 log.error("retention_not_run", error=str(error))
             except Exception:
                 # Whatever a library throws. The message may hold a patient.
+                RETENTION_FAILURES.inc()
                 log.exception("retention_crashed")
             if self._stopped.wait(_EVERY_SECONDS):
                 return

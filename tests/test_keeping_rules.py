@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import wait_until
 from console import ROOT
 from filed_cases import NOW
 from kept_studies import ADMIN, POLICY, Shelf
+from prometheus_client import REGISTRY
 
 from night.keeper import STOP_SECONDS, Keeper
 from night.retention_rules import Retention, read_retention
@@ -201,6 +203,25 @@ def test_they_run_by_themselves_at_their_hour_and_once(shelf: Shelf) -> None:
     assert again.files == 1
     with shelf.records.read() as session:
         assert {each.actor for each in read_audit(session)} == {"night"}
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("nightread_retention_failures_total") or 0.0
+
+
+def test_rules_that_cannot_be_read_are_counted_and_remove_nothing(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    before = failures()
+
+    def read_rules() -> tuple[Retention, Policy]:
+        raise SettingsError("NIGHTREAD_RETENTION_FILE is no TOML")
+
+    runs = Keeper(shelf.records, shelf.archive, read_rules, lambda: None, lambda: True)
+    runs.start()
+    wait_until(lambda: failures() == before + 1, 10, "it was counted")
+    runs.stop()
+    assert not runs.is_alive()
+    assert shelf.has("1.1")
 
 
 def test_nothing_runs_by_itself_unless_it_is_asked_for(shelf: Shelf) -> None:
