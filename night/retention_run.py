@@ -25,7 +25,7 @@ from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
 _AT_ONCE = 10
 _AT_ONCE_FROM_A_STORE = 1
 _DECIDED_AT_ONCE = 100
-_LONGEST_REST = 1.0
+_LONGEST_REST = 30.0
 
 
 @dataclass(slots=True)

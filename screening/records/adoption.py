@@ -87,7 +87,8 @@ def came_again(session: Session, study_instance_uid: str) -> list[CameAgain]:
 
 def changed_studies(session: Session) -> list[str]:
     """Return the UIDs of studies that came again for another patient, and are not theirs yet."""
-    return [uid for _, uid in session.execute(_named_another()) if not is_settled(session, uid)]
+    found = session.execute(_named_another()).all()
+    return [uid for _, uid in found if not is_settled(session, uid)]
 
 
 def unsettled(session: Session, rows: Collection[int]) -> set[int]:
