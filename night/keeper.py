@@ -18,11 +18,14 @@ from screening.domain.account import Actor, Role
 from screening.domain.retention import Policy
 from screening.errors import NightreadError
 from screening.records.engine import Records
+from screening.watching.figures import RETENTION_FAILURES
 
 log = structlog.get_logger(__name__)
 
 _BY_ITSELF = Actor("night", Role.ADMIN, "night")
 _EVERY_SECONDS = 30.0
+STOP_SECONDS = 35.0
+"""For how long an end waits: a store may take half a minute to remove a file."""
 # One that is started within this of its hour has not missed it.
 _PUNCTUAL = dt.timedelta(hours=1)
 _SAY_AGAIN = dt.timedelta(hours=1)
@@ -72,9 +75,11 @@ class Keeper(threading.Thread):
             try:
                 self.step()
             except (NightreadError, OSError) as error:
+                RETENTION_FAILURES.inc()
                 log.error("retention_not_run", error=str(error))
             except Exception:
                 # Whatever a library throws. The message may hold a patient.
+                RETENTION_FAILURES.inc()
                 log.exception("retention_crashed")
             if self._stopped.wait(_EVERY_SECONDS):
                 return
@@ -82,7 +87,7 @@ class Keeper(threading.Thread):
     def stop(self) -> None:
         """End between two files."""
         self._stopped.set()
-        self.join(_EVERY_SECONDS)
+        self.join(STOP_SECONDS)
 
     def step(self) -> Gone | None:
         """Remove what is to go now; ``None`` where it is not the time for anything.

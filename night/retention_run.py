@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 from night.retention_outlook import Count, each_over
 from screening.archive.archive import Archive
@@ -18,10 +20,12 @@ from screening.records.forgetting import decide, finish, unfinished
 from screening.records.retention import Judged
 from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
 
-# While they are removed others wait for these studies, and on SQLite for the database.
+# While they are removed others wait for these studies, and on SQLite for the database. A store may
+# take half a minute to answer, so there it is one file.
 _AT_ONCE = 10
+_AT_ONCE_FROM_A_STORE = 1
 _DECIDED_AT_ONCE = 100
-_LONGEST_REST = 1.0
+_LONGEST_REST = 30.0
 
 
 @dataclass(slots=True)
@@ -105,6 +109,7 @@ class RetentionRun:
         self._enough = enough
         self._progress = progress
         self._now = now
+        self._at_once = _AT_ONCE_FROM_A_STORE if archive.is_store else _AT_ONCE
         self._gone = Gone()
 
     def run(self) -> Gone:
@@ -132,57 +137,58 @@ class RetentionRun:
         """Finish what a killed run had decided."""
         while not self._stopped.is_set():
             with self._records.read() as session:
-                digests = unfinished(session, _AT_ONCE)
+                digests = unfinished(session, self._at_once)
             if not digests:
                 return
             self._finish(digests)
 
     def _remove(self, study: Judged) -> None:
         is_first = True
+        kept = filter(self._archive.holds, sorted(study.files))
         while not self._stopped.is_set():
-            started = time.monotonic()
-            decided = self._decide(study)
+            there = list(islice(kept, _DECIDED_AT_ONCE))
+            if not there:
+                return
+            decided = self._decide(study, there)
             if not decided.is_due:
                 return
             assert decided.rule is not None, "without a rule nothing is due"
             self._gone.of(decided.rule.name).studies += is_first
             is_first = False
             digests = sorted(decided.files)
-            for start in range(0, len(digests), _AT_ONCE):
+            for start in range(0, len(digests), self._at_once):
                 if not self._stopped.is_set():
-                    self._finish(digests[start : start + _AT_ONCE])
-            # At most half of the time is ours: images come in meanwhile.
-            self._stopped.wait(min(time.monotonic() - started, _LONGEST_REST))
-            if len(digests) < _DECIDED_AT_ONCE:
-                return
+                    self._finish(digests[start : start + self._at_once])
 
-    def _decide(self, study: Judged) -> Judged:
-        return self._records.repeat(
-            lambda session: decide(
-                session,
-                self._policy,
-                self._places,
-                self._now(),
-                study.row,
-                self._archive.holds,
-                self._actor,
-                _DECIDED_AT_ONCE,
+    def _decide(self, study: Judged, there: Collection[str]) -> Judged:
+        with self._turn():
+            return self._records.repeat(
+                lambda session: decide(
+                    session,
+                    self._policy,
+                    self._places,
+                    self._now(),
+                    study.row,
+                    there,
+                    self._actor,
+                )
             )
-        )
 
     def _finish(self, digests: Collection[str]) -> None:
-        gone, kept = self._records.repeat(
-            lambda session: finish(
-                session,
-                self._policy,
-                self._places,
-                self._now(),
-                digests,
-                self._archive.holds,
-                self._archive.remove,
-                self._actor,
+        there = {each for each in digests if self._archive.holds(each)}
+        with self._turn():
+            gone, kept = self._records.repeat(
+                lambda session: finish(
+                    session,
+                    self._policy,
+                    self._places,
+                    self._now(),
+                    digests,
+                    there,
+                    self._archive.remove,
+                    self._actor,
+                )
             )
-        )
         self._gone.kept_after_all += kept
         for each in gone:
             count = self._gone.of(each.rule)
@@ -190,6 +196,13 @@ class RetentionRun:
             count.size_bytes += each.size_bytes
             REMOVED_FILES.labels(each.rule).inc()
             REMOVED_BYTES.inc(each.size_bytes)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Rest for as long as what is done here took: images come in meanwhile."""
+        started = time.monotonic()
+        yield
+        self._stopped.wait(min(time.monotonic() - started, _LONGEST_REST))
 
     def _note_end(self) -> None:
         state = "" if self._gone.is_whole else "not at its end: "

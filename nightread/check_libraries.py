@@ -91,7 +91,7 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
             continue
         if extra == "courier" and settings.destinations_file is None:
             continue
-        if extra == "night" and settings.sources_file is None:
+        if extra == "night" and not (settings.sources_file or settings.retention_file):
             continue
         if extra == "s3" and not settings.archive_url.startswith("s3://"):
             continue

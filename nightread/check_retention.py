@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from nightread.finding import Finding, fail, ok
+from nightread.finding import Finding, fail, ok, warn
 from screening.errors import SettingsError
 from screening.settings import Settings
 
@@ -22,6 +22,13 @@ def check_retention(settings: Settings) -> Iterator[Finding]:
         yield fail("retention", str(error))
         return
     yield ok("retention", f"{settings.retention_file}: {'; '.join(map(str, policy.rules))}")
+    if settings.destinations_file is None:
+        yield warn(
+            "retention holds",
+            "NIGHTREAD_DESTINATIONS_FILE is not set here: where results are delivered, by another "
+            "host or container too, name the same file to whoever removes pixels. Until then what "
+            "was ever planned anywhere, and has not arrived, holds pixels back",
+        )
     if found.begins:
         from cronsim import CronSim
 

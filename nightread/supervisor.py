@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.2
 _STOP_SECONDS = {
     "worklist": 10.0,
     "courier": 10.0,
-    "night": 10.0,
+    "night": 45.0,  # one file may be on its way out of a store, for as long as that may take
     "feed of patients": 10.0,
     "audit relay": 10.0,
     "listener": 10.0,

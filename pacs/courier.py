@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import structlog
@@ -19,8 +19,10 @@ from pacs.refusal import Refusal
 from screening.domain.delivery import SHORTEST_PAUSE, DeliveryState, pause_after
 from screening.errors import AssociationError, NightreadError, RecordsError
 from screening.records import changes, deliveries
+from screening.records.changes import ChangedStudy
 from screening.records.deliveries import Delivery
 from screening.records.engine import Records
+from screening.records.removals import are_all_gone
 from screening.watching.figures import DELIVERIES
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,8 @@ class Carrier(Protocol):
     give_up_days: float
     tells_failures: bool
     """Whether it is told of what another one gave up."""
+    needs_pixels: bool
+    """Whether what it brings is made with the images: without them there is nothing to bring."""
 
     def wants(self, verdict: str, calling_ae_title: str | None) -> bool:
         """Say whether a study's results go there."""
@@ -137,15 +141,31 @@ class Courier:
         for study in changed:
             with self._records.begin() as session:
                 told = deliveries.told(session, study.row)
-                wanted = [
-                    each.name
-                    for each in self._carriers
-                    if each.wants(study.verdict, study.calling_ae_title)
-                    # What it was told before may not be true any more.
-                    or (each.name in told and not each.tells_failures)
-                ]
+                wanted = self._wanted(study, told, without_pixels=are_all_gone(session, study.row))
                 planned += deliveries.plan(session, study, wanted, now)
         return planned
+
+    def _wanted(
+        self, study: ChangedStudy, told: Collection[str], *, without_pixels: bool
+    ) -> list[str]:
+        """Return who is to be told of a study, and can be."""
+        wanted = [
+            each
+            for each in self._carriers
+            if each.wants(study.verdict, study.calling_ae_title)
+            # What it was told before may not be true any more.
+            or (each.name in told and not each.tells_failures)
+        ]
+        # It would be given up at once, and ring for good: nobody could have it sent.
+        if left := [each.name for each in wanted if each.needs_pixels and without_pixels]:
+            log.warning(
+                "results_not_sent",
+                study_instance_uid=study.study_instance_uid,
+                destinations=left,
+                explanation="a retention rule removed its pixels: have the PACS send it again, and "
+                "then nightread resend",
+            )
+        return [each.name for each in wanted if each.name not in left]
 
     def deliver(self, carrier: Carrier) -> tuple[int, bool]:
         """Try what is due somewhere.

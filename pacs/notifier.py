@@ -62,6 +62,7 @@ class Notifier(ABC, Generic[_Place]):
     """
 
     tells_failures = True
+    needs_pixels = False
 
     def __init__(
         self,

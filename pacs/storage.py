@@ -67,6 +67,7 @@ class Storage:
     """
 
     tells_failures = False
+    needs_pixels = True
 
     def __init__(
         self,

@@ -47,9 +47,11 @@ class Shelf:
     stopped: threading.Event = field(default_factory=threading.Event)
     due: set[str] = field(default_factory=set)
 
-    def file(self, uid: str, *results: Result | None, now: dt.datetime = NOW) -> None:
+    def file(
+        self, uid: str, *results: Result | None, now: dt.datetime = NOW, **elements: object
+    ) -> None:
         """File a study with a file behind each image."""
-        file_study(self.records, uid, *results, now=now)
+        file_study(self.records, uid, *results, now=now, **elements)
         for number in range(1, len(results) + 1):
             self.write(digest_of(uid, number))
 

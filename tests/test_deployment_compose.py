@@ -35,23 +35,29 @@ OURS = {
     "worklist": "serve",
     "courier": "deliver",
     "night": "night",
+    "keeping": "night",
     "relay": "audit relay",
     "adt": "adt",
 }
-PROFILES = ("results", "night", "audit", "patients")
+PROFILES = ("results", "night", "keeping", "audit", "patients")
 SERVICES = ["postgres", "redis", *OURS]
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The whole file as docker-compose reads it, which needs no engine."""
+    """The whole file."""
+    return configured({})
+
+
+def configured(chosen: dict[str, str]) -> dict[str, Any]:
+    """Return the file as docker-compose reads it, which needs no engine."""
     program = shutil.which("docker-compose")
     require(program, "no docker-compose: install Debian's docker-compose")
     assert program is not None
     ran = subprocess.run(
         [program, *(word for name in PROFILES for word in ("--profile", name)), "config"],
         cwd=ROOT,
-        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | chosen,
         capture_output=True,
         text=True,
         check=False,
@@ -116,8 +122,31 @@ def test_a_process_takes_its_settings(
     assert settings.records_url == "postgresql+psycopg://nightread:hush@postgres/nightread"
     assert settings.broker_url == "redis://:hush@redis:6379/0"
     assert f"archive:{settings.data_dir}:rw" in service["volumes"]
-    for file in (settings.destinations_file, settings.sources_file):
+    for file in (settings.destinations_file, settings.sources_file, settings.retention_file):
         assert file is None or any(each.endswith(f":{file}:ro") for each in service["volumes"])
+
+
+def test_who_removes_pixels_knows_the_rules_and_whose_results_are_due(
+    compose: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = compose["services"]["keeping"]
+    settings = settings_of(service["environment"], tmp_path, monkeypatch)
+    courier = compose["services"]["courier"]["environment"]
+    assert str(settings.destinations_file) == courier["NIGHTREAD_DESTINATIONS_FILE"]
+    assert str(settings.retention_file) == "/etc/nightread/retention.toml"
+    night = compose["services"]["night"]
+    for name in ("NIGHTREAD_SOURCES_FILE", "NIGHTREAD_DICOM_HOST"):
+        assert service["environment"][name] == night["environment"][name]
+    files = {"destinations.toml", "sources.toml", "retention.toml"}
+    for kept_out in (".dockerignore", ".gitignore"):
+        assert files <= set((ROOT / kept_out).read_text().splitlines())
+
+
+def test_who_removes_pixels_needs_no_sources_nor_destinations() -> None:
+    found = configured({"SOURCES_FILE": "", "DESTINATIONS_FILE": ""})
+    environment = found["services"]["keeping"]["environment"]
+    assert environment["NIGHTREAD_SOURCES_FILE"] == ""
+    assert environment["NIGHTREAD_DESTINATIONS_FILE"] == ""
 
 
 def test_secrets_come_by_file_alone(compose: dict[str, Any]) -> None:
@@ -175,6 +204,7 @@ def test_each_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
         "worklist": migrated,
         "courier": migrated,
         "night": migrated,
+        "keeping": migrated,
         "relay": migrated,
         "adt": migrated,
     }
@@ -190,7 +220,8 @@ def test_a_process_is_asked_at_its_own_port(
     (check,) = {tuple(each["test"]) for each in asked.values()}  # type: ignore[index]
     for name in asked:
         variables = compose["services"][name]["environment"]
-        assert variables[f"NIGHTREAD_{name.upper()}_WATCH_PORT"] == WATCH_PORT
+        process = "night" if name == "keeping" else name
+        assert variables[f"NIGHTREAD_{process.upper()}_WATCH_PORT"] == WATCH_PORT
     assert check[:2] == ("CMD", "python")
     port = free_port()
     script = check[3].replace(str(WATCH_PORT), str(port))

@@ -149,7 +149,7 @@ def test_a_process_takes_its_settings(
     assert mounts[str(settings.data_dir)] == "archive"
     assert mounts["/tmp"] == "tmp"
     assert mounts[environment(name)["NIGHTREAD_SECRETS_DIR"]] == "secrets"
-    for file in (settings.destinations_file, settings.sources_file):
+    for file in (settings.destinations_file, settings.sources_file, settings.retention_file):
         assert file is None or str(file.parent) in mounts
     assert set(mounts.values()) == {each["name"] for each in pod(name)["volumes"]}
 
@@ -260,6 +260,22 @@ def test_workers_are_scaled_by_figures_that_exist(settings: Settings, records: R
 def test_one_night_at_a_time() -> None:
     night = WORK["night"]["spec"]
     assert (night["replicas"], night["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_night_offers_to_remove_pixels_by_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = re.sub(
+        r"^( +)# (- \{name: NIGHTREAD_)", r"\1\2", read("night.yaml"), flags=re.MULTILINE
+    )
+    (found,) = yaml.safe_load(written)["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in found["env"]}
+    settings = settings_of({**environment("night"), **given}, tmp_path, monkeypatch)
+    (mounted,) = (each["mountPath"] for each in found["volumeMounts"] if each["name"] == "files")
+    assert settings.retention_file == Path(mounted) / "retention.toml"
+    courier = environment("courier")["NIGHTREAD_DESTINATIONS_FILE"]
+    assert str(settings.destinations_file) == courier
+    assert environment("night").keys() < {**environment("night"), **given}.keys()
 
 
 @pytest.mark.parametrize("name", SERVERS)

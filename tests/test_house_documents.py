@@ -20,6 +20,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.night_batch import BatchState, FetchState
 from screening.domain.reason import Reason
+from screening.domain.retention import Hindrance
 from screening.domain.review import Finding, Opinion
 from screening.domain.verdict import Verdict
 from screening.records.association import Outcome, StoreCount
@@ -57,6 +58,7 @@ def values(words: Iterable[Enum]) -> list[str]:
         ("words.md", "## An account", [values(Role), values(Right)]),
         ("words.md", "## The audit", [values(Event)]),
         ("results.md", "## The objects", [values(Kind)]),
+        ("keeping.md", "## What is never removed, however old", [values(Hindrance)]),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )

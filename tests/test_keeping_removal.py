@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filed_cases import NOW
 from kept_studies import ADMIN, LATER, POLICY, Shelf, digest_of
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from night.rescreening import Rescreened
 from pacs.results.screened import open_screened
@@ -24,6 +28,7 @@ from screening.domain.retention import Hindrance, Policy, Rule
 from screening.domain.review import Opinion
 from screening.errors import ArchiveAwayError, ArchiveError
 from screening.records import audit, deliveries, night_batches, night_studies, users
+from screening.records.adoption import adopt
 from screening.records.archived import archived_files
 from screening.records.association import Caller, open_association
 from screening.records.changes import changed_studies
@@ -210,15 +215,44 @@ def tell(shelf: Shelf, uid: str, state: str) -> None:
         session.execute(update(DeliveryRow).where(here).values(state=state))
 
 
+def for_another_patient(shelf: Shelf, uid: str) -> None:
+    shelf.file(uid, Prediction(0.1), patient_id="A")
+    tell(shelf, uid, "delivered")
+    come_otherwise(shelf, uid, "B", NOW)
+
+
+def come_otherwise(shelf: Shelf, uid: str, patient: str, now: dt.datetime) -> str:
+    """File other bytes under the UID of a study's image, and return their digest."""
+    digest = hashlib.sha256(f"{uid} for {patient}".encode()).hexdigest()
+    shelf.write(digest)
+    header = InstanceHeader(
+        f"{uid}.1", "1.2.840.10008.5.1.4.1.1.1.1", uid, "1.2.840.10008.1.2", patient_id=patient
+    )
+    with shelf.records.begin() as session:
+        association = open_association(session, Caller("PACS", "N", "127.0.0.1", "here:1"), now)
+        take_in(
+            session.connection(),
+            header,
+            KeptFile(digest, 1000),
+            association_row=association,
+            now=now,
+            announce_at=now,
+            is_there=shelf.archive.holds,
+        )
+    return digest
+
+
 HINDERED = [
     (waits, None, Hindrance.WAITING),
     (failed, None, Hindrance.FAILED),
     (held, None, Hindrance.ON_HOLD),
+    (in_batch, None, Hindrance.IN_BATCH),
     (due_at_a_place, None, Hindrance.UNDELIVERED),
     (due_at_a_place, ["pacs"], Hindrance.UNDELIVERED),
     (dead_at_a_place, ["pacs"], Hindrance.UNDELIVERED),
     (not_planned, ["pacs"], Hindrance.UNDELIVERED),
-    (in_batch, None, Hindrance.IN_BATCH),
+    (not_planned, None, Hindrance.UNDELIVERED),
+    (for_another_patient, ["pacs"], Hindrance.OTHER_PATIENT),
 ]
 
 
@@ -232,7 +266,7 @@ def test_what_is_still_needed_stays_however_old(shelf: Shelf) -> None:
         assert (study.is_over, study.hindrances) == (True, (why,)), make
         shelf.places = ["pacs"]
         assert shelf.run(now).files == 0, make
-    assert len(shelf.files()) == len(HINDERED) + 2
+    assert len(shelf.files()) == len(HINDERED) + 3
     assert shelf.gone() == set()
     shelf.places = None
     assert Hindrance.ON_HOLD in shelf.look().held_back
@@ -288,6 +322,43 @@ def test_a_review_begins_the_time_anew_and_may_bring_another_rule(shelf: Shelf) 
     assert shelf.run(NOW + 50 * DAY).files == 1
     assert shelf.run(NOW + 9000 * DAY).files == 0, "what was disputed is kept for ever"
     assert shelf.has("1.2")
+
+
+def test_a_change_that_nobody_has_planned_holds_back_where_others_deliver(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    shelf.file("1.2", Prediction(0.1))
+    tell(shelf, "1.2", "delivered")
+    assert shelf.places is None, "the file of destinations is the courier's alone"
+    assert list(shelf.look().held_back) == [Hindrance.UNDELIVERED]
+    assert shelf.run().files == 1
+    assert shelf.has("1.1")
+    tell(shelf, "1.1", "delivered")
+    assert shelf.run().files == 1
+
+
+def test_what_comes_again_otherwise_begins_the_time_anew(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1), patient_id="A")
+    late = NOW + 100 * DAY
+    digest = come_otherwise(shelf, "1.1", "A", late)
+    assert shelf.run(late + 29 * DAY).files == 0
+    assert {digest, digest_of("1.1")} == shelf.files()
+    assert shelf.run(late + 30 * DAY).files == 2
+    # The other bytes alone come once more: what they are compared with is gone, they are not.
+    again = late + 60 * DAY
+    assert come_otherwise(shelf, "1.1", "A", again) == digest
+    assert shelf.run(again + 29 * DAY).files == 0
+    assert shelf.run(again + 30 * DAY).files == 1
+
+
+def test_a_study_that_came_for_another_patient_stays_until_it_is_theirs(shelf: Shelf) -> None:
+    for_another_patient(shelf, "1.1")
+    assert list(shelf.look().held_back) == [Hindrance.OTHER_PATIENT]
+    assert shelf.run(NOW + 9000 * DAY).files == 0
+    with shelf.records.begin() as session:
+        adopt(session, "1.1", ADMIN, "wrong patient", NOW)
+        session.execute(delete(ChangedStudyRow))
+    assert shelf.run(NOW + 9000 * DAY).files == 2
+    assert shelf.files() == set()
 
 
 def share(shelf: Shelf, other: str) -> None:
@@ -396,7 +467,7 @@ def test_what_was_decided_is_not_done_where_something_has_come_since(shelf: Shel
     for uid in ("1.1", "1.2", "1.3"):
         shelf.file(uid, Prediction(0.1))
         with shelf.records.begin() as session:
-            decide(session, POLICY, None, LATER, shelf.row(uid), shelf.archive.holds, ADMIN)
+            decide(session, POLICY, None, LATER, shelf.row(uid), shelf.files(), ADMIN)
     with shelf.records.begin() as session:
         place_hold(session, "1.1", "court", "admin", LATER)
     send_again(shelf, "1.2", LATER, number=2)
@@ -441,13 +512,62 @@ def test_a_study_of_many_images_goes_as_a_whole(shelf: Shelf) -> None:
     assert len([1 for image in dossier(shelf, "1.1").images if image.removal]) == 103
 
 
+class Writer(Records):
+    """Records that say whether a transaction is open that others wait for, and count them."""
+
+    is_writing = False
+    transactions = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        with super().begin() as session:
+            self.is_writing, self.transactions = True, self.transactions + 1
+            try:
+                yield session
+            finally:
+                self.is_writing = False
+
+
+class Store(FolderArchive):
+    """An archive that is asked over a network, and notes when."""
+
+    is_store = True
+    records: Writer
+    removed: list[int]
+
+    def holds(self, digest: str) -> bool:
+        assert not self.records.is_writing, "nobody waits for the database while a store answers"
+        return super().holds(digest)
+
+    def remove(self, digest: str) -> None:
+        assert self.records.is_writing, "a file goes while its row is held"
+        self.removed.append(self.records.transactions)
+        super().remove(digest)
+
+
+def test_a_store_is_asked_before_a_transaction_and_removes_one_file_in_each(
+    records: Records, database_url: str, tmp_path: Path
+) -> None:
+    archive = Store(tmp_path / "archive")
+    archive.records, archive.removed = Writer(database_url), []
+    shelf = Shelf(archive.records, archive)
+    shelf.file("1.1", *[Prediction(0.1)] * 3)
+    assert shelf.run().files == 3
+    shelf.file("1.2", *[Prediction(0.1)] * 2)
+    with archive.records.begin() as session:
+        decide(session, POLICY, None, LATER, shelf.row("1.2"), shelf.files(), ADMIN)
+    assert shelf.run().files == 2, "what a killed run had decided"
+    archive.records.close()
+    assert len(archive.removed) == len(set(archive.removed)) == 5
+
+
 def test_a_removal_of_one_is_not_counted_as_two(shelf: Shelf) -> None:
     shelf.file("1.1", Prediction(0.1))
     with shelf.records.begin() as session:
-        decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.archive.holds, ADMIN)
+        decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.files(), ADMIN)
         assert unfinished(session, 10) == [digest_of("1.1")]
-    archive = shelf.archive
-    arguments = POLICY, None, LATER, [digest_of("1.1")], archive.holds, archive.remove, ADMIN
+    remove = shelf.archive.remove
+    arguments = POLICY, None, LATER, [digest_of("1.1")], shelf.files(), remove, ADMIN
     with shelf.records.begin() as session:
         assert len(finish(session, *arguments)[0]) == 1
     with shelf.records.begin() as session:

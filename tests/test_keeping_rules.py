@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import shutil
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import wait_until
+from console import ROOT
 from filed_cases import NOW
 from kept_studies import ADMIN, POLICY, Shelf
+from prometheus_client import REGISTRY
 
-from night.keeper import Keeper
+from night.keeper import STOP_SECONDS, Keeper
 from night.retention_rules import Retention, read_retention
+from nightread import supervisor
+from nightread.check_libraries import check_libraries
+from nightread.check_retention import check_retention
+from nightread.finding import Level
 from screening.archive.folder_archive import FolderArchive
 from screening.archive.free_space import LowDisk, free_if_low
 from screening.domain.prediction import Prediction
@@ -72,6 +81,37 @@ def test_a_file_says_how_long_what_is_kept(tmp_path: Path) -> None:
         (Verdict.SUSPECTED, Opinion.DISAGREE): "disputed: for ever",
     }
     assert policy.rule_for(Verdict.WAITING, None) is None
+
+
+def test_the_doctor_warns_where_nobody_knows_who_is_told_of_results(tmp_path: Path) -> None:
+    (tmp_path / "retention.toml").write_text(WHOLE)
+    rules = Settings(retention_file=tmp_path / "retention.toml")
+    found = {each.subject: each for each in check_retention(rules)}
+    assert found["retention"].level is Level.OK
+    assert found["retention holds"].level is Level.WARN
+    assert "NIGHTREAD_DESTINATIONS_FILE" in found["retention holds"].detail
+    told = rules.model_copy(update={"destinations_file": tmp_path / "destinations.toml"})
+    assert {each.level for each in check_retention(told)} == {Level.OK}
+    assert list(check_retention(Settings())) == []
+
+
+def test_rules_alone_need_the_libraries_of_the_night(tmp_path: Path) -> None:
+    def asked(settings: Settings) -> set[str]:
+        return {each.subject for each in check_libraries(settings)}
+
+    assert "cronsim" not in asked(Settings())
+    assert "cronsim" in asked(Settings(retention_file=tmp_path / "retention.toml"))
+
+
+def test_whoever_stops_the_night_waits_for_what_it_waits_for() -> None:
+    assert supervisor._STOP_SECONDS["night"] > STOP_SECONDS
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    for name in ("night", "keeping"):
+        grace = compose["services"][name]["stop_grace_period"]
+        assert int(grace.removesuffix("s")) > STOP_SECONDS
+    unit = (ROOT / "deploy/systemd/nightread-night.service").read_text()
+    (systemd,) = re.findall(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE)
+    assert int(systemd) > STOP_SECONDS
 
 
 def test_without_a_file_everything_is_kept() -> None:
@@ -168,6 +208,25 @@ def test_they_run_by_themselves_at_their_hour_and_once(shelf: Shelf) -> None:
         assert {each.actor for each in read_audit(session)} == {"night"}
 
 
+def failures() -> float:
+    return REGISTRY.get_sample_value("nightread_retention_failures_total") or 0.0
+
+
+def test_rules_that_cannot_be_read_are_counted_and_remove_nothing(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    before = failures()
+
+    def read_rules() -> tuple[Retention, Policy]:
+        raise SettingsError("NIGHTREAD_RETENTION_FILE is no TOML")
+
+    runs = Keeper(shelf.records, shelf.archive, read_rules, lambda: None, lambda: True)
+    runs.start()
+    wait_until(lambda: failures() == before + 1, 10, "it was counted")
+    runs.stop()
+    assert not runs.is_alive()
+    assert shelf.has("1.1")
+
+
 def test_nothing_runs_by_itself_unless_it_is_asked_for(shelf: Shelf) -> None:
     clock = Clock()
     shelf.file("1.1", Prediction(0.1))
@@ -182,7 +241,7 @@ def test_what_a_killed_run_had_decided_is_finished_at_the_start(shelf: Shelf) ->
     clock = Clock()
     shelf.file("1.1", Prediction(0.1))
     with shelf.records.begin() as session:
-        decide(session, POLICY, None, clock(), shelf.row("1.1"), shelf.archive.holds, ADMIN)
+        decide(session, POLICY, None, clock(), shelf.row("1.1"), shelf.files(), ADMIN)
     keeper(shelf, Retention(), clock).step()
     assert not shelf.has("1.1")
 

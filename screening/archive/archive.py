@@ -43,7 +43,14 @@ class Archive(ABC):
     ----------
     incoming
         Where images arrive, on a disk of this host or, for a shared folder, on the share.
+
+    Attributes
+    ----------
+    is_store
+        Whether each look and each change is a request, which may take as long as the store allows.
     """
+
+    is_store = False
 
     def __init__(self, incoming: IncomingFolder) -> None:
         self._incoming = incoming

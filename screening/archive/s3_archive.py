@@ -37,6 +37,8 @@ class S3Archive(Archive):
         If the folder cannot be made.
     """
 
+    is_store = True
+
     def __init__(
         self, bucket: Bucket, folder: Path, *, minimum_free_bytes: int = 0, cache_bytes: int
     ) -> None:

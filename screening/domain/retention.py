@@ -19,6 +19,7 @@ class Hindrance(StrEnum):
     FAILED = "failed"
     UNDELIVERED = "undelivered"
     IN_BATCH = "in_batch"
+    OTHER_PATIENT = "other_patient"
     SHARED = "shared"
     MISSING = "missing"
 
@@ -34,6 +35,7 @@ _SENTENCES = {
     Hindrance.FAILED: "an image failed at every attempt: nightread retry",
     Hindrance.UNDELIVERED: "results have not arrived: nightread deliveries",
     Hindrance.IN_BATCH: "in a batch that has not ended: nightread batch list",
+    Hindrance.OTHER_PATIENT: ("came again for another patient: nightread patient pending lists it"),
     Hindrance.SHARED: "the same bytes are another study's, which is kept",
     Hindrance.MISSING: "the file is not in the archive: nightread verify",
 }
@@ -48,7 +50,7 @@ class Rule:
     name
         For people, and on record beside what it removed.
     keep_days
-        From the last image or review on; ``None`` for ever.
+        From the last image, other bytes under its UIDs, or review on; ``None`` for ever.
     verdicts
         Of which studies; of all if empty.
     reviews

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from screening.domain.account import Actor
@@ -86,8 +87,20 @@ def came_again(session: Session, study_instance_uid: str) -> list[CameAgain]:
 
 def changed_studies(session: Session) -> list[str]:
     """Return the UIDs of studies that came again for another patient, and are not theirs yet."""
-    found = session.scalars(
-        select(StudyRow.study_instance_uid)
+    found = session.execute(_named_another()).all()
+    return [uid for _, uid in found if not is_settled(session, uid)]
+
+
+def unsettled(session: Session, rows: Collection[int]) -> set[int]:
+    """Return which of some studies, by their rows, came again for a patient whose they are not."""
+    found = session.execute(_named_another().where(StudyRow.id.in_(rows)))
+    return {row for row, uid in found.all() if not is_settled(session, uid)}
+
+
+def _named_another() -> Select[int, str]:
+    """Return what finds the studies of which an image ever came again for another patient."""
+    return (
+        select(StudyRow.id, StudyRow.study_instance_uid)
         .join(InstanceRow, InstanceRow.study_row == StudyRow.id)
         .join(ConflictRow, ConflictRow.instance_row == InstanceRow.id)
         .join(ConflictPatientRow, ConflictPatientRow.conflict_row == ConflictRow.id)
@@ -98,7 +111,6 @@ def changed_studies(session: Session) -> list[str]:
         )
         .distinct()
     )
-    return [uid for uid in found if not is_settled(session, uid)]
 
 
 def is_settled(session: Session, study_instance_uid: str) -> bool:

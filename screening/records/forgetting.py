@@ -11,7 +11,6 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import islice
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -21,7 +20,6 @@ from screening.domain.retention import Hindrance, Policy
 from screening.records import audit
 from screening.records.dialect import insert_for
 from screening.records.keeping_schema import RemovalRow
-from screening.records.removals import IsThere
 from screening.records.retention import Judged, judge, judge_alone, users_of
 from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
 
@@ -41,9 +39,8 @@ def decide(
     places: Collection[str] | None,
     now: dt.datetime,
     row: int,
-    is_there: IsThere,
+    there: Collection[str],
     actor: Actor,
-    most: int = 100,
 ) -> Judged:
     """Decide that the pixels of a study go, if that is so at this moment.
 
@@ -55,12 +52,11 @@ def decide(
         Names of the destinations; ``None`` where none are configured.
     row
         Of the study.
-    is_there
-        Says of a file whether it is in the archive: one that is missing is not removed on purpose.
+    there
+        Files of the study that are in the archive, of which it is to be decided: one that is
+        missing is not removed on purpose. Asked before the transaction, since others wait for it.
     actor
         Who asked for it, for the audit.
-    most
-        Files that are decided of at once: others wait for the transaction.
 
     Returns
     -------
@@ -72,8 +68,7 @@ def decide(
     study = judge(session, policy, places, now, [row])[row]
     if not study.is_due:
         return study
-    there = (item for item in sorted(study.files.items()) if is_there(item[0]))
-    files = dict(islice(there, most))
+    files = {digest: size for digest, size in sorted(study.files.items()) if digest in there}
     assert study.rule is not None, "a study without a rule is not due"
     for digest, size in files.items():
         values = {
@@ -120,7 +115,7 @@ def finish(
     places: Collection[str] | None,
     now: dt.datetime,
     digests: Collection[str],
-    is_there: IsThere,
+    there: Collection[str],
     remove: Callable[[str], None],
     actor: Actor,
 ) -> tuple[list[Removed], int]:
@@ -130,6 +125,9 @@ def finish(
     ----------
     session
         An open transaction that writes: a few files at a time, since others wait for it.
+    there
+        Those that were in the archive just before. One that came since has its row back, or gets
+        it once this transaction is over, and finds its bytes: what was away is not touched.
     remove
         Removes a file durably, or raises an error.
     actor
@@ -155,7 +153,7 @@ def finish(
     ).all()
     gone, kept = [], []
     for row in decided:
-        if is_there(row.digest):
+        if row.digest in there:
             if not all(studies[user].is_due for user in users[row.digest]):
                 kept.append(row.digest)
                 session.delete(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from screening.domain.delivery import DeliveryState
@@ -12,6 +12,7 @@ from screening.domain.instance import InstanceState
 from screening.domain.night_batch import BatchState
 from screening.domain.reason import Reason
 from screening.domain.retention import Hindrance
+from screening.records.adoption import unsettled
 from screening.records.delivery_schema import ChangedStudyRow, DeliveryRow
 from screening.records.keeping_schema import HoldRow
 from screening.records.night_schema import BatchRow, BatchStudyRow
@@ -50,22 +51,24 @@ def hindrances_of(
             )
         ],
     }
-    return {
+    found = {
         why: {row for query in parts for row in session.scalars(query)}
         for why, parts in queries.items()
     }
+    return {**found, Hindrance.OTHER_PATIENT: unsettled(session, rows)}
 
 
 def _undelivered(rows: Sequence[int], places: Collection[str] | None) -> list[Select[int]]:
     """Return what finds studies of which somebody is still to be told.
 
-    What is due at a destination that the file does not name any more holds nothing back; without a
-    file nobody knows whether it is.
+    What is due at a destination that the file does not name any more holds nothing back. Without a
+    file nobody knows whether it is; nor whether what was not planned will be, unless nothing ever
+    was: the file may be the courier's alone.
     """
     due = select(DeliveryRow.study_row).where(
         DeliveryRow.study_row.in_(rows), DeliveryRow.state != DeliveryState.DELIVERED.value
     )
-    if places is None:
-        return [due]
     untold = select(ChangedStudyRow.study_row).where(ChangedStudyRow.study_row.in_(rows))
+    if places is None:
+        return [due, untold.where(exists(select(DeliveryRow.id)))]
     return [due.where(DeliveryRow.destination.in_(places)), untold]

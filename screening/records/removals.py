@@ -17,13 +17,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from screening.domain.reason import Reason
 from screening.domain.retention import Removal
 from screening.errors import ArchiveError
 from screening.records.dialect import Insert
 from screening.records.keeping_schema import RemovalRow
 from screening.records.parts import in_parts
 from screening.records.prepared import Prepared
-from screening.records.schema import InstanceRow, StudyRow
+from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
 
 IsThere = Callable[[str], bool]
 """Says of a digest whether its file is in the archive."""
@@ -54,6 +55,23 @@ def is_any_gone(session: Session, study_instance_uid: str) -> bool:
         .where(StudyRow.study_instance_uid == study_instance_uid, is_gone(InstanceRow.digest))
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def are_all_gone(session: Session, study_row: int) -> bool:
+    """Say whether the file of each image of a study was removed, or is to be.
+
+    What we made ourselves, and came back, is no such image.
+    """
+    kept = (
+        select(InstanceRow.id)
+        .outerjoin(ExclusionRow, ExclusionRow.instance_row == InstanceRow.id)
+        .where(
+            InstanceRow.study_row == study_row,
+            ExclusionRow.reason.is_distinct_from(Reason.DERIVED_BY_US.value),
+        )
+    )
+    left = session.scalar(kept.where(~is_gone(InstanceRow.digest)).limit(1))
+    return left is None and session.scalar(kept.limit(1)) is not None
 
 
 def count_removed(session: Session, since: dt.datetime | None) -> dict[str, int]:

@@ -44,7 +44,8 @@ class Judged:
     row, study_instance_uid
         Of the study.
     since
-        From when its time is counted: its last image, review or return. UTC.
+        From when its time is counted: its last image, other bytes under the UID of one, review, or
+        return. UTC.
     rule
         The one that holds; ``None`` if none speaks of it.
     is_over
@@ -220,6 +221,11 @@ def judge_alone(
 def _since(session: Session, rows: Sequence[int]) -> dict[int, dt.datetime]:
     """Return when the last thing happened that lets the time of a study begin anew."""
     back = RemovalRow.returned_at
+    others = (
+        select(InstanceRow.study_row, func.max(ConflictRow.received_at))
+        .join(ConflictRow, ConflictRow.instance_row == InstanceRow.id)
+        .where(InstanceRow.study_row.in_(rows))
+    )
     moments = (
         select(StudyRow.id, StudyRow.last_received_at).where(StudyRow.id.in_(rows)),
         select(ReviewRow.study_row, func.max(ReviewRow.at))
@@ -228,6 +234,11 @@ def _since(session: Session, rows: Sequence[int]) -> dict[int, dt.datetime]:
         select(InstanceRow.study_row, func.max(back))
         .join(RemovalRow, RemovalRow.digest == InstanceRow.digest)
         .where(InstanceRow.study_row.in_(rows), back.is_not(None))
+        .group_by(InstanceRow.study_row),
+        others.group_by(InstanceRow.study_row),
+        others.with_only_columns(InstanceRow.study_row, func.max(back))
+        .join(RemovalRow, RemovalRow.digest == ConflictRow.digest)
+        .where(back.is_not(None))
         .group_by(InstanceRow.study_row),
     )
     found: dict[int, dt.datetime] = {}

@@ -33,4 +33,7 @@ REVIEWS = Counter("nightread_reviews_total", "Reviews of studies, by opinion.", 
 REMOVED_FILES = Counter(
     "nightread_removed_files_total", "Files that a retention rule removed, by rule.", ["rule"]
 )
+RETENTION_FAILURES = Counter(
+    "nightread_retention_failures_total", "Looks at the rules of retention, and runs, that failed."
+)
 REMOVED_BYTES = Counter("nightread_removed_bytes_total", "Bytes of files that rules removed.")
