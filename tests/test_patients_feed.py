@@ -248,7 +248,7 @@ def test_no_bytes_break_the_reader(content: bytes, begun: bool) -> None:
 @contextmanager
 def served(answering: Callable[[bytes], Answer], **choices: object) -> Iterator[int]:
     """Serve on loopback in a thread."""
-    port = free_port()
+    port = int(str(choices.pop("port", None) or free_port()))
     loop = asyncio.new_event_loop()
     tls = choices.pop("tls", None)
 
