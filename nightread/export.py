@@ -166,7 +166,9 @@ def _judge(records: Records, run: Export, uids: Sequence[str]) -> _Judged:
 
 
 def _require_no_strangers(folder: ExportFolder, judged: _Judged, to: Path) -> None:
-    strangers = folder.strangers([each.name for each in (*judged.specimens, *judged.refusals)])
+    # What is refused by now may have been exported before.
+    names = [each.name for each in judged.specimens] + [each.name for each in judged.refusals]
+    strangers = folder.strangers(names)
     if strangers:
         raise ExportError(
             f"{to} holds {len(strangers)} images that are not among those chosen now, the first "
