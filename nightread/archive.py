@@ -47,7 +47,7 @@ def fill(
     """
     from nightread.terminal import progress, remark, remarks
     from screening.archive.copying import copy_files
-    from screening.archive.folder_archive import FolderArchive
+    from screening.archive.folder_archive import opened_source
     from screening.archive.opening import open_archive
     from screening.errors import ArchiveError
     from screening.settings_source import load_settings
@@ -60,7 +60,7 @@ def fill(
     files = copied = 0
     with progress(remarks()) as bar:
         task = bar.add_task("files", total=None)
-        for is_new in copy_files(FolderArchive(folder), target):
+        for is_new in copy_files(opened_source(folder), target):
             files += 1
             copied += is_new
             bar.advance(task)

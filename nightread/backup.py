@@ -1,4 +1,4 @@
-"""``nightread backup``: the records at one moment, and the archive's files."""
+"""``nightread backup``: the records at one moment, the export key, and the archive's files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def backup(
         bool, typer.Option("--records-only", help="Leave the archive to whoever copies its disk.")
     ] = False,
 ) -> None:
-    """Copy records and archive, while everything runs.
+    """Copy records, the key of exports and archive, while everything runs.
 
     Into the same folder again only new files are copied. The records are copied first: each file
     that they name was there before.
@@ -40,6 +40,7 @@ def backup(
             count = count_instances(records)
             path = write_snapshot(settings.records_url, folder)
         remark(f"{path}: the records of {count} images")
+        _copy_key(settings.export_key, folder)
         if not records_only:
             copied = _copy_archive(settings, folder / "archive", count)
             remark(f"{folder / 'archive'}: {copied} new files")
@@ -59,6 +60,19 @@ def _copy_archive(settings: Settings, folder: Path, count: int) -> int:
             copied += is_new
             bar.advance(task)
     return copied
+
+
+def _copy_key(key: Path, folder: Path) -> None:
+    """Copy the key of exports, where there is one."""
+    from nightread.terminal import remark
+    from screening.teaching.pseudonyms import copy_key
+
+    if not key.exists():
+        return
+    if copy_key(key, folder / key.name):
+        remark(f"{folder / key.name}: the key of exports; who has it can find patients again")
+    else:
+        remark(f"{folder / key.name} is another key and stays: {key} is NOT in this backup")
 
 
 @contextmanager

@@ -35,6 +35,18 @@ def check_certificate(settings: Settings) -> Finding:
     return ok("certificate", f"{certificate} is in force until {date}")
 
 
+def own_client(settings: Settings) -> ssl.SSLContext:
+    """Return how our own ports are called, where TLS is spoken.
+
+    Whose certificate it is does not matter there. Where senders must show one, ours is at hand.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(str(settings.tls_certificate), str(settings.tls_key))
+    return context
+
+
 def _in_force_until(certificate: Path, key: Path) -> float:
     """Shake hands with ourselves in memory: Python shows the dates of a peer's alone."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

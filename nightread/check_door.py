@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 
 from dicom_listener.address import require_free
 from dicom_listener.tls import tls_context
-from nightread.check_certificate import check_certificate
+from nightread.check_certificate import check_certificate, own_client
 from nightread.finding import Finding, fail, ok
 from nightread.own_address import own_address
 from screening.errors import AssociationError, DependencyError, SendError
@@ -67,17 +66,11 @@ def _check_tls(settings: Settings) -> Iterator[Finding]:
 
 
 def _shake_hands(settings: Settings, where: str, taken: str) -> Finding:
-    # Whose certificate it is does not matter here, only that TLS is spoken: it is our own port.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    # Where senders must show a certificate, ours is the one at hand.
-    context.load_cert_chain(str(settings.tls_certificate), str(settings.tls_key))
     address = (own_address(settings.dicom_host), settings.tls_port)
     try:
         with (
             socket.create_connection(address, _SECONDS) as line,
-            context.wrap_socket(line) as secured,
+            own_client(settings).wrap_socket(line) as secured,
         ):
             version = secured.version()
     except OSError as error:

@@ -8,6 +8,7 @@ from nightread.check_archive import check_archive
 from nightread.check_audit import check_audit
 from nightread.check_destinations import check_destinations
 from nightread.check_door import check_door
+from nightread.check_feed import check_feed
 from nightread.check_folder import check_folder
 from nightread.check_libraries import check_libraries, check_platform, check_strangers
 from nightread.check_model import (
@@ -40,6 +41,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_redis(settings)
     yield from check_door(settings)
     yield from check_worklist(settings)
+    yield from check_feed(settings)
     yield from check_destinations(settings)
     yield from check_sources(settings)
     yield from check_audit(settings)

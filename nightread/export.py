@@ -124,7 +124,7 @@ def _export(
         run = Export(open_archive(settings), decoders, folder, pseudonyms, choices)
         folder.check()
         judged = _judge(records, run, _chosen(records, named, wanted))
-        _require_no_strangers(folder, judged.specimens, to)
+        _require_no_strangers(folder, judged, to)
         account = Account(refusals=judged.refusals)
         try:
             if not dry_run:
@@ -165,8 +165,10 @@ def _judge(records: Records, run: Export, uids: Sequence[str]) -> _Judged:
     return judged
 
 
-def _require_no_strangers(folder: ExportFolder, specimens: Sequence[Specimen], to: Path) -> None:
-    strangers = folder.strangers([each.name for each in specimens])
+def _require_no_strangers(folder: ExportFolder, judged: _Judged, to: Path) -> None:
+    # What is refused by now may have been exported before.
+    names = [each.name for each in judged.specimens] + [each.name for each in judged.refusals]
+    strangers = folder.strangers(names)
     if strangers:
         raise ExportError(
             f"{to} holds {len(strangers)} images that are not among those chosen now, the first "
@@ -188,7 +190,9 @@ def _write(
     with folder.opened(), progress(remarks()) as bar:
         task = bar.add_task("writing", total=len(judged.specimens))
         for specimens in judged.studies:
-            missing = [each for each in specimens if not folder.holds(each.name)]
+            missing = [
+                each for each in specimens if not folder.holds(each.name, each.place.patient)
+            ]
             if missing:
                 _note(records, missing, to)
             run.write(specimens, account)

@@ -169,9 +169,17 @@ def _require_same_pixels(settings: Settings, records: Records, uid: str) -> None
     from screening.dicom.same_pixels import same_pixels
     from screening.errors import HeaderError, IdentityError, PixelError
     from screening.records.adoption import came_again
+    from screening.records.removals import removals_of
 
     with records.read() as session:
         found = came_again(session, uid)
+        digests = [digest for each in found for digest in (each.held_digest, each.digest)]
+        gone = list(removals_of(session, digests).values())
+    if gone:
+        raise IdentityError(
+            f"{gone[0]}: they cannot be compared any more. Have the PACS send the study again as "
+            "it first came, if it can; where the two patients are one, nightread patient merge"
+        )
     archive = open_archive(settings)
     decoders = Decoders(settings.read_seconds, int(settings.read_gigabytes * 1e9))
     try:

@@ -20,7 +20,7 @@ def restore(
     from nightread.data_folder import held
     from nightread.terminal import progress, remark, remarks
     from screening.archive.copying import copy_files
-    from screening.archive.folder_archive import FolderArchive
+    from screening.archive.folder_archive import opened_source
     from screening.archive.opening import open_archive
     from screening.records.snapshot import read_snapshot, require_snapshot
     from screening.settings_source import load_settings
@@ -30,7 +30,7 @@ def restore(
         require_snapshot(settings.records_url, folder)
         copied = 0
         if (folder / "archive").is_dir():
-            source, target = FolderArchive(folder / "archive"), open_archive(settings)
+            source, target = opened_source(folder / "archive"), open_archive(settings)
             target.require_there()
             with progress(remarks()) as bar:
                 task = bar.add_task("files", total=None)
@@ -40,6 +40,17 @@ def restore(
         else:
             where = settings.archive_url or settings.archive_dir
             remark(f"{folder} holds no archive: put its files into {where}")
+        _restore_key(folder, settings.export_key)
         # At last: a restore that was cut off before can be run again.
         read_snapshot(settings.records_url, folder)
     remark(f"the records and {copied} files are restored: nightread verify compares them")
+
+
+def _restore_key(folder: Path, key: Path) -> None:
+    """Put the key of exports back, never over another one."""
+    from nightread.terminal import remark
+    from screening.teaching.pseudonyms import copy_key
+
+    kept = folder / key.name
+    if kept.exists() and not copy_key(kept, key):
+        remark(f"{key} is another key and stays: exports go on with its pseudonyms, not {kept}'s")

@@ -114,6 +114,14 @@ def test_every_message_is_valid(event: Event) -> None:
         assert_valid(message(event, detail=detail, actor="console:root", address="console"))
 
 
+@pytest.mark.parametrize("place", ["console", "night", "feed"])
+@pytest.mark.parametrize("event", [Event.PIXELS_REMOVED, Event.PATIENTS_MERGED])
+def test_what_we_do_ourselves_is_done_at_our_host(event: Event, place: str) -> None:
+    root = message(event, actor="night", address=place)
+    found = {each.get("NetworkAccessPointID") for each in root.iter("ActiveParticipant")}
+    assert found == {"nightread.hospital"}
+
+
 @pytest.mark.parametrize(("event", "expected"), EXPECTED.items(), ids=str)
 def test_every_event_says_what_it_is_and_how_it_went(
     event: Event, expected: tuple[str, str, str, str]

@@ -146,6 +146,16 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", share], capture_output=True, check=False)
 
 
+def test_an_archive_is_filled_from_a_backup_that_is_mounted_read_only(
+    mounted: Path, tmp_path: Path
+) -> None:
+    (mounted / "instances" / "ab").mkdir(parents=True)
+    (mounted / "instances" / "ab" / f"{'ab' * 32}.dcm").write_bytes(b"an image")
+    subprocess.run(["mount", "-o", "remount,bind,ro", mounted], check=True)
+    filled = nightread("archive", "fill", mounted, cwd=tmp_path, data_dir=tmp_path / "data")
+    assert "1 of 1 files copied" in filled.stderr, filled.stderr
+
+
 def test_a_share_that_is_unmounted_is_away_and_no_new_archive(
     settings: Settings, mounted: Path
 ) -> None:

@@ -20,6 +20,7 @@ from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.records.snapshot import count_instances
 from screening.settings import Settings
+from screening.teaching.pseudonyms import open_pseudonyms
 
 
 @pytest.fixture
@@ -147,6 +148,29 @@ def test_a_log_that_a_crash_left_is_not_replayed_into_a_restore(
     assert ran.returncode == 0, ran.stderr
     same = nightread("backup", settings.data_dir, cwd=tmp_path, **chosen)
     assert (same.returncode, "the installation itself" in same.stderr) == (1, True)
+
+
+def test_the_key_of_exports_comes_back_and_never_over_another_one(
+    installation: Installation, settings: Settings, tmp_path: Path
+) -> None:
+    assert installation.records is not None
+    key = open_pseudonyms(settings.export_key).key
+    backup, other, third = tmp_path / "backup", tmp_path / "other", tmp_path / "third"
+    chosen = {"data_dir": settings.data_dir}
+    assert nightread("backup", backup, "--records-only", cwd=tmp_path, **chosen).returncode == 0
+    assert (backup / "export.key").stat().st_mode & 0o777 == 0o600
+    assert nightread("restore", backup, cwd=tmp_path, data_dir=other).returncode == 0
+    assert open_pseudonyms(other / "export.key").key == key
+    third.mkdir()
+    theirs = open_pseudonyms(third / "export.key").key
+    ran = nightread("restore", backup, cwd=tmp_path, data_dir=third)
+    assert (ran.returncode, "another key and stays" in ran.stderr) == (0, True)
+    assert open_pseudonyms(third / "export.key").key == theirs
+    settings.export_key.unlink()
+    open_pseudonyms(settings.export_key)
+    ran = nightread("backup", backup, "--records-only", cwd=tmp_path, **chosen)
+    assert "NOT in this backup" in ran.stderr
+    assert (backup / "export.key").read_bytes() == key
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from importlib.metadata import Distribution, PathDistribution
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,14 +21,18 @@ from conftest import free_port
 from console import ROOT, environment, nightread
 from filed_cases import NOW, file_study
 from test_listener_store import a_door, associations
+from test_patients_feed import served
 
 import migrations
+from dicom_listener.tls import tls_context
 from nightread.check_door import check_door
+from nightread.check_feed import check_feed
 from nightread.check_folder import check_folder
 from nightread.check_packages import altered_files, is_editable
 from nightread.check_records import check_records
 from nightread.check_services import check_redis
 from nightread.finding import Level
+from pacs.adt import Feed, answer
 from screening.records.engine import Records
 from screening.settings import Settings
 
@@ -180,6 +185,94 @@ def test_a_certificate_that_cannot_be_read_fails(secured: Settings) -> None:
     (found,) = check_door(secured.model_copy(update={"tls_key": Path("/nowhere.key")}))
     assert found.level is Level.FAIL
     assert "NIGHTREAD_TLS_KEY=/nowhere.key" in found.detail
+
+
+@pytest.fixture
+def fed(settings: Settings) -> Settings:
+    """Settings of a feed of patients."""
+    return settings.model_copy(update={"adt_port": free_port(), "adt_authority": "HOSP"})
+
+
+def test_without_a_feed_of_patients_nothing_is_said_of_it(settings: Settings) -> None:
+    assert list(check_feed(settings)) == []
+
+
+@pytest.mark.parametrize("rules", [{}, {"adt_networks": (ip_network("10.1.0.0/16"),)}])
+def test_the_port_of_the_feed_is_free_and_then_answers(
+    fed: Settings, rules: dict[str, object]
+) -> None:
+    chosen = fed.model_copy(update=rules)
+    (found,) = check_feed(chosen)
+    assert (found.level, "is free" in found.detail) == (Level.OK, True)
+    with a_feed(chosen) as heard:
+        (found,) = check_feed(chosen)
+    said = "does not admit this machine" if rules else "the feed answers"
+    assert (found.level, said in found.detail) == (Level.OK, True), found
+    assert heard == [], "nothing is asked for"
+
+
+@pytest.mark.parametrize("rules", [{}, {"adt_networks": (ip_network("10.1.0.0/16"),)}])
+def test_a_stranger_on_the_port_of_the_feed_fails(fed: Settings, rules: dict[str, object]) -> None:
+    with socket.create_server(("127.0.0.1", fed.adt_port)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 mail\r\n")
+                connection.recv(4096)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        (found,) = check_feed(fed.model_copy(update=rules))
+        thread.join()
+    assert (found.level, "NIGHTREAD_ADT_PORT" in found.detail) == (Level.FAIL, True)
+
+
+def test_a_feed_by_tls_answers_and_its_certificate_is_looked_at(
+    fed: Settings, known: Certificate
+) -> None:
+    for days, level in ((100, Level.OK), (5, Level.WARN)):
+        ours = signed_by(known, f"ours{days}", days=days)
+        tls = {"adt_tls": True, "tls_certificate": ours.path, "tls_key": ours.key}
+        chosen = fed.model_copy(update=tls | {"adt_port": free_port()})
+        with a_feed(chosen):
+            certificate, found = check_feed(chosen)
+        assert (certificate.subject, certificate.level) == ("certificate", level)
+        assert (found.level, "the feed answers" in found.detail) == (Level.OK, True)
+    broken = chosen.model_copy(update={"tls_key": known.path})
+    (found,) = check_feed(broken)
+    assert found.level is Level.FAIL
+
+
+def test_an_authority_that_no_image_names_is_a_warning(fed: Settings) -> None:
+    records = Records(fed.records_url)
+    migrations.upgrade(records)
+    file_study(records, "1.1", None, issuer_of_patient_id="ELSEWHERE")
+    _, found = check_feed(fed)
+    assert (found.level, "ELSEWHERE" in found.detail) == (Level.WARN, True)
+    file_study(records, "1.2", None, issuer_of_patient_id="HOSP")
+    assert len(list(check_feed(fed))) == 1
+    records.close()
+
+
+@contextlib.contextmanager
+def a_feed(settings: Settings) -> Iterator[list[object]]:
+    """Serve the feed that settings describe; yields what it was asked to do."""
+    heard: list[object] = []
+
+    def take(told: object) -> int:
+        heard.append(told)
+        return 0
+
+    tls = tls_context(settings) if settings.adt_tls else None
+    feed = Feed(settings.adt_applications, settings.adt_authority)
+    with served(
+        lambda content: answer(content, feed, take),
+        port=settings.adt_port,
+        networks=settings.adt_networks,
+        tls=tls,
+    ):
+        yield heard
 
 
 def test_a_full_disk_fails(settings: Settings) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -266,7 +267,7 @@ def test_no_bytes_break_the_reader(content: bytes, begun: bool) -> None:
 @contextmanager
 def served(answering: Callable[[bytes], Answer], **choices: object) -> Iterator[int]:
     """Serve on loopback in a thread."""
-    port = free_port()
+    port = int(str(choices.pop("port", None) or free_port()))
     loop = asyncio.new_event_loop()
     tls = choices.pop("tls", None)
 
@@ -282,7 +283,8 @@ def served(answering: Callable[[bytes], Answer], **choices: object) -> Iterator[
         yield port
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(20)
+        thread.join(10)
+        assert not thread.is_alive(), "it ends, whoever has not read an answer"
         loop.close()
 
 
@@ -337,6 +339,65 @@ def test_a_frame_that_is_none_too_long_or_too_slow_ends_its_line_alone(sent: byt
             assert line.recv(4096) == b""
         other.sendall(b"\x0b" + message() + b"\x1c\r")
         assert b"MSA|AA" in other.recv(4096)
+
+
+def _huge(content: bytes) -> Answer:
+    """Answer one application with more than a kernel keeps for whoever does not read."""
+    found = _acknowledge(content)
+    return replace(found, content=b"x" * 50_000_000) if b"|DEAF|" in content else found
+
+
+def _deaf(port: int) -> socket.socket:
+    line = _line(port)
+    line.sendall(b"\x0b" + message(application="DEAF") + b"\x1c\r")
+    assert line.recv(1) == b"\x0b", "it is being answered"
+    return line
+
+
+def _answered(line: socket.socket) -> bool:
+    line.sendall(b"\x0b" + message() + b"\x1c\r")
+    return b"MSA|AA" in line.recv(4096)
+
+
+def test_who_does_not_read_answers_keeps_neither_others_nor_the_end_waiting() -> None:
+    with served(_huge) as port, _deaf(port), _line(port) as other:
+        other.settimeout(5)
+        assert _answered(other)
+
+
+def test_who_does_not_read_answers_is_closed() -> None:
+    with served(_huge, message_seconds=0.3) as port, _deaf(port) as line:
+        wait_until(lambda: _is_cut_off(line), 10, "the line is closed")
+
+
+def _is_cut_off(line: socket.socket) -> bool:
+    try:
+        line.sendall(b"\r\n")
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_a_line_that_nobody_is_at_any_more_is_noticed_within_seconds() -> None:
+    with served(_acknowledge) as port, _line(port) as line:
+        assert _answered(line)
+        # Of the kernel's table: the timer of an established line, and 1/100 s until it goes off.
+        table = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = [row[5] for row in table if row[3] == "01" and row[1].endswith(f":{port:04X}")]
+        assert [timer.partition(":")[0] for timer in ours] == ["02"], "a timer for keepalive"
+        assert int(ours[0].partition(":")[2], 16) <= 2000
+
+
+def test_where_all_places_are_taken_the_line_that_was_silent_for_longest_makes_room() -> None:
+    with served(_acknowledge) as port, contextlib.ExitStack() as stack:
+        lines = []
+        for _ in range(16):
+            lines.append(stack.enter_context(_line(port)))
+            assert _answered(lines[-1])
+        assert _answered(lines[0])
+        assert _answered(stack.enter_context(_line(port)))
+        assert _ended(lines[1])
+        assert all(_answered(line) for line in (lines[0], *lines[2:]))
 
 
 def test_a_line_from_elsewhere_is_closed() -> None:

@@ -8,6 +8,7 @@ import pytest
 from desk import TestDesk
 from pydicom import Dataset
 from result_studies import make_objects, screened
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from nightread.console import make_console
@@ -16,6 +17,8 @@ from phantoms.load import small_study
 from screening.domain.prediction import Prediction
 from screening.errors import IdentityError
 from screening.records.audit import read_audit
+from screening.records.keeping_schema import RemovalRow
+from screening.records.schema import InstanceRow
 from screening.settings import Settings
 
 
@@ -95,6 +98,22 @@ def test_other_pixels_are_no_correction(desk: TestDesk) -> None:
     uid = desk.file(ds, Prediction(0.9))
     desk.file(phantom(PatientID="NEW-ID", PixelData=bytes(len(ds.PixelData))), None)
     with pytest.raises(IdentityError, match="other pixels"):
+        console(desk, "adopt", uid, "--why", "wrong patient")
+
+
+def test_pixels_that_a_rule_removed_cannot_be_compared_and_the_rule_is_named(
+    desk: TestDesk,
+) -> None:
+    uid = desk.file(phantom(PatientID="OLD-ID"), Prediction(0.9))
+    desk.file(phantom(PatientID="NEW-ID"), None)
+    with desk.records.begin() as session:
+        (digest,) = session.scalars(select(InstanceRow.digest))
+        session.add(
+            RemovalRow(
+                digest=digest, rule="short", policy="d" * 64, size_bytes=1, decided_at=desk.now
+            )
+        )
+    with pytest.raises(IdentityError, match="by rule short: they cannot be compared"):
         console(desk, "adopt", uid, "--why", "wrong patient")
 
 

@@ -5,6 +5,7 @@ import csv
 import datetime as dt
 import json
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 from desk import TestDesk
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table_e_1_1
+from kept_studies import ADMIN
 from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from models.dataset import read_split
@@ -26,6 +29,7 @@ from models.input_settings import InputSettings
 from models.optimisation import Cycle, OptimisationSettings
 from models.recipe import Recipe
 from models.training import train
+from night.retention_run import RetentionRun
 from nightread.console import make_console
 from phantoms.load import small_study
 from phantoms.samples import write_samples
@@ -34,10 +38,15 @@ from screening.dicom.pixels import read_pixels
 from screening.domain.account import User
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
+from screening.domain.retention import Policy, Rule
 from screening.domain.review import Finding, Opinion
 from screening.errors import ExportError, NightreadError
 from screening.records.audit import read_audit
+from screening.records.identities import merge
+from screening.records.keeping_schema import RemovalRow
 from screening.records.reviews import add_review, take_back
+from screening.records.schema import InstanceRow
+from screening.records.surviving import Identifier
 from screening.settings import Settings
 from screening.teaching.anatomy import anatomy_of
 from screening.teaching.choices import Choices
@@ -439,6 +448,70 @@ def test_an_export_goes_on_where_it_was_stopped_and_ends_the_same(
     assert content == {
         path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()
     }
+
+
+def test_what_became_another_patients_is_written_anew(desk: TestDesk, tmp_path: Path) -> None:
+    for number, patient in enumerate(("OLD", "NEW"), 1):
+        desk.file(phantom(number, PatientID=patient), Prediction(0.9))
+    assert run(desk, "--flagged", "--to", "out", "--shift-dates", folder=tmp_path)[0] == 0
+    with desk.records.begin() as session:
+        merge(session, Identifier("OLD"), Identifier("NEW"), ADMIN, "registered twice", desk.now)
+    _, said, _ = run(desk, "--flagged", "--to", "out", "--shift-dates", "--json", folder=tmp_path)
+    assert json.loads(said)["written"] == 1
+    table = rows(tmp_path / "out" / "images.csv")
+    assert len({row["group"] for row in table}) == 1
+    for row in table:
+        assert dcmread(tmp_path / "out" / row["path"]).PatientID == row["group"]
+    with desk.records.read() as session:
+        events = [entry.event for entry in read_audit(session)]
+    assert events.count("deidentified") == 3, "it left once more"
+
+
+def remove_pixels(desk: TestDesk) -> None:
+    later = desk.now + dt.timedelta(days=9)
+    rule = Policy((Rule("short", 1),), "d" * 64)
+    stopped = threading.Event()
+    gone = RetentionRun(
+        desk.records, desk.archive, rule, None, ADMIN, stopped, now=lambda: later
+    ).run()
+    assert gone.files == 1
+
+
+def test_what_a_rule_removed_after_it_was_exported_stays_and_is_no_stranger(
+    desk: TestDesk, tmp_path: Path
+) -> None:
+    desk.file(phantom(1), Prediction(0.9))
+    assert run(desk, "--flagged", "--to", "out", folder=tmp_path)[0] == 0
+    before = (tmp_path / "out" / "images.csv").read_text()
+    remove_pixels(desk)
+    code, said, why = run(desk, "--flagged", "--to", "out", folder=tmp_path)
+    assert (code, said) == (0, "1 images are in out: 1 no label\n"), why
+    assert (tmp_path / "out" / "images.csv").read_text() == before
+    _, said, _ = run(desk, "--flagged", "--to", "new", "--json", folder=tmp_path)
+    assert [each["reason"] for each in json.loads(said)["refused"]] == ["removed"]
+
+
+def test_what_is_refused_by_now_is_no_stranger(desk: TestDesk, tmp_path: Path) -> None:
+    ds = phantom(1)
+    desk.file(ds, Prediction(0.9))
+    assert run(desk, "--flagged", "--to", "out", folder=tmp_path)[0] == 0
+    desk.path_of(str(ds.SOPInstanceUID)).unlink()
+    code, said, why = run(desk, "--flagged", "--to", "out", folder=tmp_path)
+    assert (code, "1 refused, missing" in said) == (0, True), why
+    assert rows(tmp_path / "out" / "images.csv") == []
+
+
+def test_an_image_that_is_to_be_removed_is_not_opened(desk: TestDesk, tmp_path: Path) -> None:
+    desk.file(phantom(1), Prediction(0.9))
+    with desk.records.begin() as session:
+        (digest,) = session.scalars(select(InstanceRow.digest))
+        session.add(
+            RemovalRow(
+                digest=digest, rule="short", policy="d" * 64, size_bytes=1, decided_at=desk.now
+            )
+        )
+    _, said, _ = run(desk, "--flagged", "--to", "out", "--json", folder=tmp_path)
+    assert [each["reason"] for each in json.loads(said)["refused"]] == ["removed"]
 
 
 def test_a_folder_with_other_choices_or_other_things_is_not_touched(

@@ -28,6 +28,8 @@ class FolderArchive(Archive):
         Free space below which nothing new is kept.
     host
         Our name among the hosts that share the folder; empty where it is ours alone.
+    makes
+        Whether what it lacks is made.
 
     Raises
     ------
@@ -35,7 +37,9 @@ class FolderArchive(Archive):
         If the folder cannot be made or written.
     """
 
-    def __init__(self, folder: Path, *, minimum_free_bytes: int = 0, host: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, minimum_free_bytes: int = 0, host: str = "", makes: bool = True
+    ) -> None:
         everybody = folder / "incoming"
         own = IncomingFolder(
             everybody / host if host else everybody,
@@ -46,7 +50,7 @@ class FolderArchive(Archive):
         self._folder = folder
         self._instances = folder / "instances"
         self._shared = bool(host)
-        if not self._shared:
+        if makes and not self._shared:
             self._make()
 
     def create(self) -> bool:
@@ -196,6 +200,11 @@ class FolderArchive(Archive):
         return ArchiveAwayError(
             "the archive is not there: is the disk of NIGHTREAD_DATA_DIR mounted? Images wait"
         )
+
+
+def opened_source(folder: Path) -> FolderArchive:
+    """Return an archive to copy from, in which nothing is made: it may be mounted read-only."""
+    return FolderArchive(folder, makes=False)
 
 
 def _looked_at(path: Path, limit: float) -> KeptFile | None:

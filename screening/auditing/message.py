@@ -26,6 +26,8 @@ _DESTINATION = Code("110152", DCM, "Destination Role ID")
 _MEDIA = Code("110154", DCM, "Destination Media")
 _BY_NETWORK = Code("110037", DCM, "URI")
 _APPLICATION_SERVER = "4"  # PS3.15 A.5.1.2.1
+# Of entries that no other machine asked for: a command, the night, the hospital's feed.
+_OUR_PLACES = frozenset({"console", "night", "feed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _participant(
 
 
 def _where(entry: AuditEntry, source: Source) -> dict[str, str]:
-    return _access_point(source.host if entry.address == "console" else entry.address)
+    return _access_point(source.host if entry.address in _OUR_PLACES else entry.address)
 
 
 def _access_point(address: str) -> dict[str, str]:

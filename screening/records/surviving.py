@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Executable, and_, bindparam, func, select, text
+from sqlalchemy import Connection, Executable, and_, bindparam, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from screening.records.dialect import Insert
@@ -37,6 +37,15 @@ class Walk:
 
     row: int
     changes: tuple[int, ...]
+
+
+def other_issuer(session: Session, authority: str) -> str | None:
+    """Return an issuer that images name, where all name one and none names this authority."""
+    issuer = PatientRow.issuer_of_patient_id
+    fits = session.scalar(
+        select(PatientRow.id).where(or_(issuer.is_(None), issuer == authority)).limit(1)
+    )
+    return None if fits is not None else session.scalar(select(issuer).limit(1))
 
 
 def share_identities(connection: Connection) -> None:

@@ -28,6 +28,7 @@ _WHY = {
     "mixed_patients": "the study's images name several patients: merge them if they are one",
     "not_scored": "not scored: see its reason with nightread study",
     "waiting": "waits for its score",
+    "removed": "a retention rule removed its pixels, or is about to",
     "burned_in": "says that text is in its pixels: --allow-burned-in if somebody has looked",
     "perhaps_burned_in": "a Secondary Capture that may have text in its pixels: "
     "--allow-burned-in if somebody has looked",
@@ -38,10 +39,11 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An image that stays here, and why."""
+    """An image that stays here, and why; the name is that of its file in an earlier export."""
 
     study_instance_uid: str
     sop_instance_uid: str
+    name: str
     reason: str
 
     @property
@@ -57,7 +59,7 @@ class Specimen:
     Attributes
     ----------
     digest
-        Of its file in the archive.
+        Of its file in the archive; empty where a rule removed that after it was exported.
     name
         Of its file in the export.
     """
@@ -136,30 +138,33 @@ class Export:
         """
         patient = self._pseudonyms.patient(*study.identity)
         for number, image in enumerate(study.dossier.images, 1):
-            reason = self._reason(study, image)
+            name = self._pseudonyms.file_name(image.sop_instance_uid)
+            reason = self._reason(study, image, name, patient)
             if reason:
                 uid = study.dossier.case.study_instance_uid
-                yield Refusal(uid, image.sop_instance_uid, reason)
+                yield Refusal(uid, image.sop_instance_uid, name, reason)
                 continue
             assert image.score is not None
             yield Specimen(
                 study.dossier.case.study_instance_uid,
                 image.sop_instance_uid,
-                image.digest,
-                self._pseudonyms.file_name(image.sop_instance_uid),
+                "" if image.removal else image.digest,
+                name,
                 Place(patient, number),
                 label_of(study.reviews, image.sop_instance_uid),
                 image.score.verdict.value,
                 image.score.probability,
             )
 
-    def _reason(self, study: Teachable, image: Image) -> str:
+    def _reason(self, study: Teachable, image: Image, name: str, patient: str) -> str:
         if study.dossier.case.patients > 1:
             return "mixed_patients"
         if image.state is InstanceState.WAITING:
             return "waiting"
         if image.score is None:
             return "not_scored"
+        if image.removal is not None:
+            return "" if self._folder.holds(name, patient) else "removed"
         try:
             text = burned_in(self._archive.open_path(image.digest))
         except ArchiveAwayError:
@@ -175,11 +180,14 @@ class Export:
     def write(self, specimens: Sequence[Specimen], account: Account) -> None:
         """Write a study's images that are not there yet, and add all of them to the account."""
         for specimen in specimens:
-            uids = specimen.study_instance_uid, specimen.sop_instance_uid
+            named = specimen.study_instance_uid, specimen.sop_instance_uid, specimen.name
+            if not specimen.digest:
+                self._add(specimen, None, account)
+                continue
             try:
                 # What a store lends is here for some minutes: it is asked for when it is read.
                 source = self._archive.open_path(specimen.digest)
-                if not self._folder.holds(specimen.name):
+                if not self._folder.holds(specimen.name, specimen.place.patient):
                     target = self._folder.image(specimen.name)
                     terms = specimen.place, self._pseudonyms, self._choices
                     self._decoders.run(write_anew, source, target, *terms)
@@ -187,17 +195,18 @@ class Export:
             except ArchiveAwayError:
                 raise
             except ArchiveError:
-                account.refusals.append(Refusal(*uids, "missing"))
+                account.refusals.append(Refusal(*named, "missing"))
             except (PixelError, HeaderError):
-                account.refusals.append(Refusal(*uids, "unreadable"))
+                account.refusals.append(Refusal(*named, "unreadable"))
             else:
                 self._add(specimen, source, account)
 
-    def _add(self, specimen: Specimen, source: Path, account: Account) -> None:
+    def _add(self, specimen: Specimen, source: Path | None, account: Account) -> None:
         label = specimen.label
         path = self._folder.image(specimen.name)
         account.studies.add(specimen.study_instance_uid)
-        account.removed.update(_removed(source, path))
+        if source is not None:
+            account.removed.update(_removed(source, path))
         account.rows.append(
             Row(
                 path=f"images/{specimen.name}.dcm",

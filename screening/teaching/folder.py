@@ -22,6 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
 from screening.errors import ExportError
 from screening.teaching.choices import Choices
 from screening.teaching.row import COLUMNS, Row
@@ -110,9 +113,13 @@ class ExportFolder:
         """Return the path of an image."""
         return self._images / f"{name}.dcm"
 
-    def holds(self, name: str) -> bool:
-        """Say whether an image is there, whole."""
-        return self.image(name).is_file()
+    def holds(self, name: str, patient: str) -> bool:
+        """Say whether an image is there, whole, and of this pseudonym: a merge may change it."""
+        try:
+            ds = dcmread(self.image(name), specific_tags=["PatientID"], stop_before_pixels=True)
+        except (OSError, InvalidDicomError):
+            return False
+        return str(ds.get("PatientID", "")) == patient
 
     def finish(self, rows: Sequence[Row], report: dict[str, Any]) -> None:
         """Write the tables and the report, in an order that tells nothing of the cases'."""

@@ -97,11 +97,36 @@ def open_pseudonyms(path: Path) -> Pseudonyms:
     return Pseudonyms(key)
 
 
+def copy_key(source: Path, target: Path) -> bool:
+    """Copy a key to where none is, for its owner alone; say whether it is there then.
+
+    Another one is never overwritten: nothing else could give its pseudonyms again.
+
+    Raises
+    ------
+    ExportError
+        If it cannot be read or written.
+    """
+    try:
+        key = source.read_bytes()
+        if not target.exists():
+            _write(target, key)
+        return target.read_bytes() == key
+    except OSError as error:
+        raise ExportError(
+            f"the key {source} cannot be copied to {target}: {error.strerror}"
+        ) from None
+
+
 def _make(path: Path) -> None:
+    _write(path, secrets.token_bytes(_BYTES))
+
+
+def _write(path: Path, key: bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        os.write(descriptor, secrets.token_bytes(_BYTES))
+        os.write(descriptor, key)
         os.fsync(descriptor)
         # Where another process has made one meanwhile, it is that.
         os.link(part, path)
