@@ -165,10 +165,17 @@ def test_no_name_acts_on_the_page_or_in_a_spreadsheet(desk: TestDesk) -> None:
     assert "\x1b" not in line["patient_id"]
 
 
+def _in_the_last_night() -> dt.datetime:
+    """Return a moment of the night that the report is of by itself: it ended at the last noon."""
+    now = dt.datetime.now().astimezone()
+    noon = now.replace(hour=12, minute=0, second=0, microsecond=0)
+    return (noon if noon <= now else noon - dt.timedelta(days=1)) - dt.timedelta(hours=1)
+
+
 def test_the_command_writes_a_page_with_pictures(tmp_path: Path) -> None:
     folder = tmp_path / "nightread-data"
     assert nightread("migrate", cwd=tmp_path).returncode == 0
-    desk = TestDesk(Settings(data_dir=folder, minimum_free_gigabytes=0))
+    desk = TestDesk(Settings(data_dir=folder, minimum_free_gigabytes=0), _in_the_last_night())
     uid = file(desk, 1, 0.9)
     other = file(desk, 2, 0.8)
     with desk.records.read() as session:

@@ -300,7 +300,7 @@ def test_an_image_without_its_file_says_so(page: Page, desk: TestDesk, troubles:
     for image in dossier.images:
         desk.path_of(image.sop_instance_uid).unlink()
     page.locator("tr.case a").first.click()
-    expect(page.locator(".view .problem")).to_contain_text("not in the archive")
+    expect(page.locator(".view .problem")).to_contain_text("the archive has no instance")
     troubles[:] = [trouble for trouble in troubles if "415" not in trouble]
 
 
