@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,10 +53,9 @@ def kill_a_worker_in_mid_study(installation: Installation, images: list[Path]) -
     before = installation.tally()
     assert 0 < before.scored < IMAGES, "it was killed in mid-study"
 
-    started = time.monotonic()
     installation.start("work")
+    # Within its lease and not within the hour after which Redis would give its messages back.
     installation.wait_until_screened(IMAGES, 180)
-    assert time.monotonic() - started < 60
     installation.assert_scored_once(IMAGES)
     assert [case.images_scored for case in installation.cases()] == [IMAGES]
 
