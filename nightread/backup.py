@@ -19,10 +19,10 @@ def backup(
         bool, typer.Option("--records-only", help="Leave the archive to whoever copies its disk.")
     ] = False,
 ) -> None:
-    """Copy records, the key of exports and archive, while everything runs.
+    """Copy records and archive while everything runs.
 
-    Into the same folder again only new files are copied. The records are copied first: each file
-    that they name was there before.
+    The key of exports goes with them. Into the same folder again only new files are copied. The
+    records are copied first: each file that they name was there before.
     """
     from nightread.data_folder import make_data_folder
     from nightread.database import opened

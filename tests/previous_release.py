@@ -38,5 +38,7 @@ def unpack(folder: Path) -> Path:
 
 def settings_of(folder: Path) -> set[str]:
     """Return the names of the settings that it knows."""
-    text = (folder / "screening" / "settings.py").read_text()
-    return set(re.findall(r"^    ([a-z_]+): ", text, re.MULTILINE))
+    # Release 0.1.0 has one file of them.
+    files = [*folder.glob("screening/settings.py"), *folder.glob("screening/settings/*.py")]
+    texts = [file.read_text() for file in files]
+    return {name for text in texts for name in re.findall(r"^    ([a-z0-9_]+): ", text, re.M)}

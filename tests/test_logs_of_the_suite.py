@@ -74,7 +74,11 @@ def test_a_patient_in_a_log_fails_the_test_that_left_it(tmp_path: Path) -> None:
     known = environment()
     known["PYTHONPATH"] += f":{tests}"
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_planted.py"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider"),
+            # Of its own: at its end it would remove older folders, and ours is one.
+            *(f"--basetemp={tmp_path / 'planted'}", "test_planted.py"),
+        ],
         cwd=tmp_path,
         env=known,
         capture_output=True,

@@ -277,13 +277,13 @@ def test_an_upgrade_with_traffic_running_loses_nothing_and_can_be_taken_back(
 def test_the_archive_is_the_code_of_the_release() -> None:
     assert re.fullmatch("[0-9a-f]{40}", commit())
     held = contents()
-    assert {"screening/settings.py", "worker/pipeline.py", "migrations/env.py"} <= set(held)
+    assert {"screening/errors.py", "worker/pipeline.py", "migrations/env.py"} <= set(held)
     assert not [name for name in held if "bundles" in name], "weights are not kept twice"
     where = ["git", "-C", str(ROOT)]
     known = subprocess.run([*where, "cat-file", "-e", f"{commit()}^{{commit}}"], check=False)
     if known.returncode:
         return  # a checkout without history: the rest of this file still runs the archive
-    for name in ("screening/settings.py", "worker/pipeline.py", "dicom_listener/store.py"):
+    for name in ("screening/errors.py", "worker/pipeline.py", "dicom_listener/store.py"):
         command = [*where, "show", f"{commit()}:{name}"]
         told = subprocess.run(command, capture_output=True, check=True, env=dict(os.environ))
         assert told.stdout == held[name]
