@@ -146,6 +146,8 @@ def get(
             # Whoever goes on sending for all that is not waited for.
             refused.append(error)
             event.assoc.abort()
+            # Our own abort, unlike the peer's, does not wake who waits for the next answer.
+            event.assoc.dimse.msg_queue.put((None, None))
             return _OUT_OF_RESOURCES
         except OSError:
             return _OUT_OF_RESOURCES
