@@ -11,15 +11,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
 import structlog
 
-from models.screener import CLOSE_REDUCED, Opinion, Screener
+from models.screener import Screener
 from screening.archive.archive import Archive
 from screening.domain.appointment import Appointed
-from screening.domain.observation import Observation
 from screening.domain.reason import Exclusion, Reason
 from screening.errors import (
     ArchiveAwayError,
@@ -31,16 +29,16 @@ from screening.records.appointments import find_appointed
 from screening.records.claims import ClaimedInstance, claim
 from screening.records.engine import Records
 from screening.records.operating_points import find_points
-from screening.records.results import Result
 from screening.records.shadow import record_shadow
 from screening.settings import Settings
 from screening.watching.figures import STAGE_SECONDS
-from worker.batch import Batch, count_outcomes, observation
+from worker.batch import Batch, count_outcomes
 from worker.canaries import do_round
 from worker.heartbeat import Heartbeat
 from worker.readers import Readers
 from worker.reading import Excluded, Failed, Reading, Ready, Request
 from worker.recorder import Recorder
+from worker.scoring import Scoring
 from worker.shadow import Shadow
 
 log = structlog.get_logger(__name__)
@@ -97,6 +95,9 @@ class Pipeline:
         self._recorder = Recorder(records, self._model, worker, settings.maximum_attempts)
         self._worker = worker
         self._shadow = shadow
+        self._scoring = Scoring(
+            screener, self._start_reading, abstain_unlike=settings.abstain_unlike
+        )
         self.appointed = appointed
         self.is_superseded = False
         self._lease = dt.timedelta(seconds=settings.lease_seconds)
@@ -244,7 +245,7 @@ class Pipeline:
     def _settle(self, batch: Batch, heartbeat: Heartbeat) -> int:
         """Score what could be read, and record what became of every image."""
         with STAGE_SECONDS.labels("score").time():
-            self._score(batch, heartbeat)
+            self._scoring.score(batch, heartbeat)
         with STAGE_SECONDS.labels("record").time():
             self._recorder.record(batch)
         count_outcomes(batch)
@@ -252,80 +253,6 @@ class Pipeline:
             # After the commit: whatever a shadow does, these images are done.
             self._score_in_shadow(self._shadow, batch)
         return sum(not isinstance(outcome, Failed) for outcome in batch.outcomes.values())
-
-    def _score(self, batch: Batch, heartbeat: Heartbeat) -> None:
-        """Find an outcome for each image; where scoring fails, all that were to be scored fail."""
-        ready = self._ready(batch, batch.read)
-        try:
-            self._conclude(batch, ready, heartbeat)
-        except Exception as error:
-            # Each of them is tried alone in the next round.
-            log.exception("batch_failed", images=len(ready))
-            failed = Failed(f"{type(error).__name__} while scoring")
-            batch.outcomes |= dict.fromkeys(ready, failed)
-
-    def _ready(self, batch: Batch, read: Mapping[int, Reading]) -> dict[int, Ready]:
-        """Return what can be scored; the rest has its outcome."""
-        ready: dict[int, Ready] = {}
-        for row, reading in read.items():
-            match reading:
-                case Ready():
-                    ready[row] = reading
-                case Excluded(exclusion, quality):
-                    batch.outcomes[row] = exclusion
-                    if quality is not None:
-                        batch.seen[row] = Observation(quality)
-                case Failed():
-                    log.error("image_failed", **_uids(batch.claimed[row]), error=reading.error)
-                    batch.outcomes[row] = reading
-        return ready
-
-    def _conclude(self, batch: Batch, ready: Mapping[int, Ready], heartbeat: Heartbeat) -> None:
-        """Score images; what was read at less than its resolution and is close, once more."""
-        opinions = self._opinions_of(ready, batch)
-        close = [
-            row
-            for row, item in ready.items()
-            if item.reduced
-            and self._screener.is_close(opinions[row].prediction, CLOSE_REDUCED, batch.points)
-        ]
-        for row, opinion in opinions.items():
-            if row not in close:
-                self._note(batch, row, ready[row], opinion)
-        if close:
-            whole = self._ready(batch, self._read_whole(batch, close, heartbeat))
-            for row, opinion in self._opinions_of(whole, batch).items():
-                self._note(batch, row, whole[row], opinion)
-
-    def _read_whole(
-        self, batch: Batch, rows: Sequence[int], heartbeat: Heartbeat
-    ) -> dict[int, Reading]:
-        started = {row: self._start_reading(batch.claimed[row], exact=True) for row in rows}
-        read: dict[int, Reading] = {}
-        for row, reading in started.items():
-            read[row] = reading.result() if isinstance(reading, Future) else reading
-            heartbeat.came_on()
-        batch.read |= read
-        return read
-
-    def _note(self, batch: Batch, row: int, ready: Ready, opinion: Opinion) -> None:
-        batch.outcomes[row] = self._result(opinion)
-        batch.seen[row] = observation(ready, opinion, batch.seconds[row])
-
-    def _opinions_of(self, ready: Mapping[int, Ready], batch: Batch) -> dict[int, Opinion]:
-        started = time.monotonic()
-        found = self._screener.score([item.image for item in ready.values()], batch.points)
-        share = (time.monotonic() - started) / max(1, len(ready))
-        for row in ready:
-            batch.seconds[row] = batch.seconds.get(row, 0.0) + share
-        return dict(zip(ready, found, strict=True))
-
-    def _result(self, opinion: Opinion) -> Result:
-        """Abstain where a score would be a guess."""
-        prediction = opinion.prediction
-        if prediction.unlike and self._settings.abstain_unlike:
-            return Exclusion(Reason.UNLIKE_TRAINING, str(prediction.familiarity))
-        return prediction
 
     def _score_in_shadow(self, shadow: Shadow, batch: Batch) -> None:
         """Let the shadow score what is settled, and record what it says; nothing is raised."""
@@ -342,14 +269,6 @@ class Pipeline:
                 record_shadow(session, results, shadow.scorer, _now(), shadow.seconds)
         except Exception:
             log.exception("shadow_not_recorded", images=len(prepared))
-
-
-def _uids(instance: ClaimedInstance) -> dict[str, str]:
-    """Return what a line of the log about an image names it by."""
-    return {
-        "study_instance_uid": instance.study_instance_uid,
-        "sop_instance_uid": instance.sop_instance_uid,
-    }
 
 
 def _now() -> dt.datetime:
