@@ -36,8 +36,8 @@ from benchmarks.apparatus.report import (
 from benchmarks.apparatus.several_hosts import Site, site
 from phantoms.load import small_study
 from phantoms.study import save
-from screening.records.cases import tally
 from screening.records.outbox import announce_now
+from screening.records.tally import tally
 
 _SIDE = 2236  # a square of 5 megapixels, 10 MB in words of 16 bits
 _PLAIN = (0, 2, 3)

@@ -50,8 +50,8 @@ from models.bundle import read_bundle
 from models.classifier import Classifier
 from models.screener import Screener
 from screening.archive.folder_archive import FolderArchive
-from screening.records.cases import tally
 from screening.records.engine import Records
+from screening.records.tally import tally
 from screening.settings import Settings
 from worker.pipeline import Pipeline
 from worker.readers import Readers

@@ -13,6 +13,7 @@ from screening.records import (  # noqa: F401 - declare tables
     list_schema,
     model_schema,
     night_schema,
+    result_schema,
     schema,
 )
 from screening.records.schema_version import NEWEST_TABLE, OLDEST_TABLE

@@ -11,7 +11,8 @@ from nightread.since import parse_since
 from screening.domain.verdict import FLAGGED, Verdict
 
 if TYPE_CHECKING:
-    from screening.records.cases import Case, Tally
+    from screening.records.cases import Case
+    from screening.records.tally import Tally
 
 
 def cases(
@@ -33,7 +34,8 @@ def cases(
         raise typer.BadParameter("give --all or --verdict, not both")
     from nightread.database import opened
     from screening.records.case_filter import CaseFilter
-    from screening.records.cases import list_cases, tally
+    from screening.records.cases import list_cases
+    from screening.records.tally import tally
     from screening.settings_source import load_settings
 
     moment = parse_since(since) if since else None

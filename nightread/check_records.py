@@ -52,7 +52,7 @@ def _check_clock(records: Records) -> Finding:
 
 
 def _check_waiting(records: Records) -> Finding:
-    from screening.records.cases import tally
+    from screening.records.tally import tally
     from worklist.signs import span_sign
 
     with records.read() as session:

@@ -29,9 +29,10 @@ from screening.domain.account import Role
 from screening.domain.instance import InstanceState
 from screening.errors import DependencyError, NightreadError
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import list_cases, tally
+from screening.records.cases import list_cases
 from screening.records.dossier import Image, open_dossier
 from screening.records.sign_in import make_link
+from screening.records.tally import tally
 from screening.records.users import add_user, find_user
 from screening.settings import Settings
 from worklist.file_table import file_table

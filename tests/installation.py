@@ -18,9 +18,10 @@ import migrations
 from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import Case, Tally, list_cases, tally
+from screening.records.cases import Case, list_cases
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
+from screening.records.tally import Tally, tally
 from screening.settings import Settings
 
 

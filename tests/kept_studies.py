@@ -20,8 +20,9 @@ from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
 from screening.records.engine import Records
 from screening.records.removals import removals_of
+from screening.records.result_schema import HeatmapRow, ScoreRow
 from screening.records.results import Result
-from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+from screening.records.schema import InstanceRow, StudyRow
 
 ADMIN = Actor("console:admin", Role.ADMIN, "console")
 CLEAR = Rule("clear", 30, frozenset({Verdict.CLEAR}))

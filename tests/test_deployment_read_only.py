@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from conftest import require, wait_until
 from console import ROOT, environment, nightread
 
 from phantoms.load import write_load
 from screening.queue.broker import is_there
-from screening.records.cases import tally
 from screening.records.engine import Records
+from screening.records.tally import tally
 from screening.settings import Settings
 
 # The kernel's own protections, as the containers' file asks for them: a root that nobody writes to,
@@ -39,15 +39,11 @@ def places(tmp_path: Path) -> dict[str, Path]:
     folders = {name: tmp_path / name for name in ("data", "temporary", "home")}
     for folder in folders.values():
         folder.mkdir()
-    if (
-        not shutil.which("setpriv")
-        or subprocess.run(
-            ["unshare", "--mount", "mount", "--make-rprivate", "/"],
-            capture_output=True,
-            check=False,
-        ).returncode
-    ):
-        pytest.skip("the kernel lets this user make no mounts of its own: run the tests as root")
+    mounts = subprocess.run(
+        ["unshare", "--mount", "mount", "--make-rprivate", "/"], capture_output=True, check=False
+    )
+    may = shutil.which("setpriv") and not mounts.returncode
+    require(may, "the kernel lets this user make no mounts of its own: run the tests as root")
     return folders
 
 

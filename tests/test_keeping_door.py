@@ -19,8 +19,9 @@ from screening.records.claims import claim
 from screening.records.keeping_schema import RemovalRow
 from screening.records.outbox import OutboxRow
 from screening.records.rescreening import Wanted, put_back_study, studies_lacking
+from screening.records.result_schema import ScoreRow
 from screening.records.results import record_results
-from screening.records.schema import InstanceRow, ScoreRow
+from screening.records.schema import InstanceRow
 from screening.settings import Settings
 
 POLICY = Policy((Rule("all", 30),), "d" * 64)

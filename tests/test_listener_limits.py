@@ -40,9 +40,9 @@ from test_listener_store import a_door, associations
 import migrations
 from phantoms.load import write_load
 from screening.archive.folder_archive import FolderArchive
-from screening.records.cases import tally
 from screening.records.engine import Records
 from screening.records.schema import AssociationRow, InstanceRow, OutboxRow
+from screening.records.tally import tally
 from screening.settings import Settings
 
 CONTEXTS = {1: (RADIOGRAPH, [EXPLICIT_LITTLE])}

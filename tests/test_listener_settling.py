@@ -17,9 +17,10 @@ from dicom_listener.settling import Settling
 from screening.errors import RecordsError
 from screening.records import outbox
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import list_cases, tally
+from screening.records.cases import list_cases
 from screening.records.register import Register
 from screening.records.schema import InstanceRow, OutboxRow, StudyRow
+from screening.records.tally import tally
 from screening.settings import Settings
 
 

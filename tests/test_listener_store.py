@@ -48,10 +48,11 @@ from screening.dicom.part10 import data_set_offset
 from screening.errors import DependencyError
 from screening.records import outbox
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import list_cases, tally
+from screening.records.cases import list_cases
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.schema import AssociationRow
+from screening.records.tally import tally
 from screening.settings import Settings
 
 PRIVATE = "1.2.826.0.1.3680043.10.5.99"

@@ -20,6 +20,7 @@ from screening.records import (  # noqa: F401 - declare tables
     list_schema,
     model_schema,
     night_schema,
+    result_schema,
     schema,
 )
 from screening.records.engine import SCHEMA_REVISION, Records

@@ -33,7 +33,7 @@ from screening.queue.embedded import EmbeddedRedis
 from screening.records.batch_files import count_files
 from screening.records.night_batches import begin_or_go_on, find_batch
 from screening.records.night_tally import tally_batch
-from screening.records.schema import ScoreRow
+from screening.records.result_schema import ScoreRow
 from screening.settings import Settings
 
 STUDIES, IMAGES = 12, 2

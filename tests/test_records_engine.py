@@ -25,12 +25,12 @@ from screening.records.association import (
     end_association,
     open_association,
 )
-from screening.records.cases import tally
 from screening.records.dialect import Insert
 from screening.records.engine import Records
 from screening.records.prepared import Prepared
 from screening.records.register import Register
 from screening.records.schema import AssociationRow, OutboxRow
+from screening.records.tally import tally
 
 
 @pytest.fixture

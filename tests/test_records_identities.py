@@ -21,7 +21,8 @@ from screening.records.association import Caller, open_association
 from screening.records.audit import read_audit
 from screening.records.case_filter import CaseFilter, state_of_list
 from screening.records.cases import Case, find_case, list_cases
-from screening.records.dossier import ConflictKind, Dossier, open_dossier
+from screening.records.conflicts import ConflictKind
+from screening.records.dossier import Dossier, open_dossier
 from screening.records.engine import Records
 from screening.records.filing import Demographics
 from screening.records.identities import Change, list_changes, merge, undo

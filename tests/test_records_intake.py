@@ -23,12 +23,13 @@ from screening.records.association import (
     open_association,
 )
 from screening.records.case_filter import EVERYTHING, CaseFilter
-from screening.records.cases import find_case, list_cases, tally
+from screening.records.cases import find_case, list_cases
 from screening.records.claims import claim, release
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.intake import Arrival, Intake, take_in
 from screening.records.results import Result, Scorer, record_results
+from screening.records.tally import tally
 
 NOW = dt.datetime(2026, 3, 1, 22, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(seconds=30)

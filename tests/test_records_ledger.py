@@ -27,13 +27,8 @@ from screening.records.calls import list_calls
 from screening.records.engine import Records
 from screening.records.entries import read_entries
 from screening.records.ledger import Ledger, read_ledger
-from screening.records.schema import (
-    AssociationRow,
-    ExclusionRow,
-    InstanceRow,
-    OutboxRow,
-    ScoreRow,
-)
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import AssociationRow, InstanceRow, OutboxRow
 
 LATER = NOW + dt.timedelta(hours=2)
 CALLER = Caller("PACS", "NIGHTREAD", "127.0.0.1", "here:11112")

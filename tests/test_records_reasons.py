@@ -7,7 +7,7 @@ import pytest
 
 from screening.domain.prediction import Familiarity, Prediction
 from screening.domain.reason import Reason
-from screening.records.schema import ExclusionRow
+from screening.records.result_schema import ExclusionRow
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

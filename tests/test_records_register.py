@@ -14,10 +14,10 @@ from screening.domain.instance import InstanceHeader
 from screening.domain.kept_file import KeptFile
 from screening.errors import RecordsError
 from screening.records.association import Caller, open_association
-from screening.records.cases import tally
 from screening.records.engine import Records
 from screening.records.intake import Arrival, Intake
 from screening.records.register import Register
+from screening.records.tally import tally
 
 NOW = dt.datetime(2026, 3, 1, 22, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(seconds=30)

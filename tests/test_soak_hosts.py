@@ -22,9 +22,10 @@ from screening.dicom.header import read_header
 from screening.dicom.part10 import data_set_offset
 from screening.errors import NightreadError
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import list_cases, tally
+from screening.records.cases import list_cases
 from screening.records.dossier import Dossier, open_dossier
 from screening.records.ledger import read_ledger
+from screening.records.tally import tally
 
 STUDIES, IMAGES = 5000, 2
 SENDERS = 3

@@ -14,10 +14,11 @@ import migrations
 from screening.domain.prediction import ModelIdentity, Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records.case_filter import EVERYTHING
-from screening.records.cases import Case, list_cases, tally
+from screening.records.cases import Case, list_cases
 from screening.records.dossier import open_dossier
 from screening.records.engine import Records
 from screening.records.results import Scorer
+from screening.records.tally import tally
 from worklist.file_table import file_table
 from worklist.objects import case_object, dossier_object
 from worklist.spreadsheet import spreadsheet

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from screening.domain.instance import InstanceState
-from screening.records.dossier import Conflict, Dossier, Image, Revision
+from screening.records.conflicts import Conflict
+from screening.records.dossier import Dossier, Image, Revision
 from worklist.plain_text import person, plain
 from worklist.signs import age_sign, disclaimer, score_sign, verdict_sign
 

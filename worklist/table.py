@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from screening.domain.reason import Reason
-from screening.records.cases import Case, Tally
+from screening.records.cases import Case
+from screening.records.tally import Tally
 from worklist.columns import Column, fitted_table
 from worklist.plain_text import person, plain
 from worklist.signs import age_sign, disclaimer, score_sign, verdict_sign

@@ -18,8 +18,9 @@ from benchmarks.apparatus.senders import in_parts, send
 from nightread.supervisor import Supervisor
 from phantoms.load import small_study
 from phantoms.study import save
-from screening.records.cases import find_case, tally
+from screening.records.cases import find_case
 from screening.records.engine import Records
+from screening.records.tally import tally
 from screening.settings import Settings
 
 _SIDE = 2236  # a square of 5 megapixels, 10 MB in words of 16 bits

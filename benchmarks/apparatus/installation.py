@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.apparatus.process import free_port, listens, running, wait_until
 from nightread.migrate import migrate_records
 from screening.queue.embedded import EmbeddedRedis
-from screening.records.cases import Tally, tally
 from screening.records.engine import Records
+from screening.records.tally import Tally, tally
 from screening.settings import PREFIX, Settings
 from screening.settings_source import load_settings
 

@@ -13,7 +13,8 @@ from screening.domain.triage import places
 from screening.domain.verdict import FLAGGED, Verdict
 from screening.records.desk_schema import ReviewRow
 from screening.records.identity_schema import IdentityRow
-from screening.records.schema import InstanceRow, RevisionRow, StudyRow
+from screening.records.result_schema import RevisionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 _RECENT = 200
 # A place or a row: PostgreSQL's integers end here.

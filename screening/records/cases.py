@@ -14,20 +14,13 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from screening.domain.instance import InstanceState
 from screening.domain.lane import Lane
 from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
 from screening.records.case_filter import CaseFilter, Cursor
 from screening.records.case_page import Shape, ask, rows_of
-from screening.records.schema import (
-    ConflictRow,
-    ExclusionRow,
-    InstanceRow,
-    PatientRow,
-    RevisionRow,
-    StudyRow,
-)
+from screening.records.result_schema import ExclusionRow, RevisionRow
+from screening.records.schema import ConflictRow, InstanceRow, PatientRow, StudyRow
 from screening.records.surviving import count_patients
 
 
@@ -90,31 +83,6 @@ class Case:
     cursor: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Every image that was answered 0x0000, by where it stands; it always adds up.
-
-    Attributes
-    ----------
-    received
-        The sum of the next three.
-    reasons
-        How many were not scored for each reason.
-    conflicts
-        Other data sets that came under the UID of an image that we hold.
-    oldest_waiting_since
-        When the image came that waits longest, whatever the rest is counted from.
-    """
-
-    received: int
-    scored: int
-    not_scored: int
-    waiting: int
-    reasons: Mapping[str, int]
-    conflicts: int
-    oldest_waiting_since: dt.datetime | None
-
-
 def list_cases(
     session: Session,
     wanted: CaseFilter = CaseFilter(),  # noqa: B008 - frozen
@@ -150,34 +118,6 @@ def cases_of_rows(session: Session, rows: Sequence[int]) -> list[Case]:
     place = {row: index for index, row in enumerate(rows)}
     found = _cases(session, _studies().where(StudyRow.id.in_(rows)))
     return sorted(found, key=lambda case: place[Cursor.parse(case.cursor).row])
-
-
-def tally(session: Session, since: dt.datetime | None = None) -> Tally:
-    """Count every image that we ever acknowledged, or those that came ``since`` a moment."""
-    images = select(InstanceRow.state, func.count()).group_by(InstanceRow.state)
-    reasons = select(ExclusionRow.reason, func.count()).group_by(ExclusionRow.reason)
-    conflicts = select(func.count()).select_from(ConflictRow)
-    if since is not None:
-        images = images.where(InstanceRow.received_at >= since)
-        reasons = reasons.join(InstanceRow, InstanceRow.id == ExclusionRow.instance_row).where(
-            InstanceRow.received_at >= since
-        )
-        conflicts = conflicts.where(ConflictRow.received_at >= since)
-    states = dict(session.execute(images).all())
-    return Tally(
-        received=sum(states.values()),
-        scored=states.get(InstanceState.SCORED, 0),
-        not_scored=states.get(InstanceState.NOT_SCORED, 0),
-        waiting=states.get(InstanceState.WAITING, 0),
-        reasons=dict(session.execute(reasons).all()),
-        conflicts=session.scalar(conflicts) or 0,
-        oldest_waiting_since=session.scalar(
-            select(InstanceRow.received_at)
-            .where(InstanceRow.state == InstanceState.WAITING.value)
-            .order_by(InstanceRow.received_at)
-            .limit(1)
-        ),
-    )
 
 
 _Selected = Select[*tuple[Any, ...]]

@@ -13,13 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from screening.records.delivery_schema import DeliveryRow
 from screening.records.desk_schema import AuditRow, UserRow
 from screening.records.night_schema import BatchRow, BatchStudyRow
-from screening.records.schema import (
-    AssociationRow,
-    ExclusionRow,
-    InstanceRow,
-    ScoreRow,
-    StudyRow,
-)
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import AssociationRow, InstanceRow, StudyRow
 
 # What holds one word of a closed list: what else stands there is counted and not named.
 _WORDS: tuple[InstrumentedAttribute[str], ...] = (

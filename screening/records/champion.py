@@ -9,7 +9,7 @@ from screening.domain.appointment import Judge
 from screening.domain.prediction import ModelIdentity
 from screening.domain.verdict import OperatingPoints
 from screening.records.appointments import read_acts
-from screening.records.schema import ScoreRow, ShadowScoreRow
+from screening.records.result_schema import ScoreRow, ShadowScoreRow
 
 
 def find_champion(session: Session) -> Judge | None:

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from screening.domain.instance import InstanceState
-from screening.records.schema import ExclusionRow, InstanceRow, ScoreRow, StudyRow
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import InstanceRow, StudyRow
 
 # Held in memory at once.
 _PIECE = 1000

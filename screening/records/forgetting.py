@@ -20,8 +20,9 @@ from screening.domain.retention import Hindrance, Policy
 from screening.records import audit
 from screening.records.dialect import insert_for
 from screening.records.keeping_schema import RemovalRow
+from screening.records.result_schema import HeatmapRow, ScoreRow
 from screening.records.retention import Judged, judge, judge_alone, users_of
-from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+from screening.records.schema import InstanceRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from screening.records.adoption import unsettled
 from screening.records.delivery_schema import ChangedStudyRow, DeliveryRow
 from screening.records.keeping_schema import HoldRow
 from screening.records.night_schema import BatchRow, BatchStudyRow
-from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+from screening.records.result_schema import ExclusionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 
 def hindrances_of(

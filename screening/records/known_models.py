@@ -15,7 +15,7 @@ from screening.domain.verdict import OperatingPoints
 from screening.records.appointments import read_acts
 from screening.records.champion import judge_of, newest_score
 from screening.records.operating_points import find_points
-from screening.records.schema import ScoreRow, ShadowScoreRow
+from screening.records.result_schema import ScoreRow, ShadowScoreRow
 
 _TABLES = (ShadowScoreRow, ScoreRow)
 _Scored = type[ScoreRow] | type[ShadowScoreRow]

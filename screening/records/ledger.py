@@ -17,16 +17,10 @@ from screening.domain.instance import InstanceState
 from screening.domain.reason import Reason
 from screening.records.association import Outcome
 from screening.records.calls import open_since
-from screening.records.cases import Tally, tally
 from screening.records.removals import count_removed, is_gone
-from screening.records.schema import (
-    AssociationRow,
-    ConflictRow,
-    ExclusionRow,
-    InstanceRow,
-    OutboxRow,
-    ScoreRow,
-)
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import AssociationRow, ConflictRow, InstanceRow, OutboxRow
+from screening.records.tally import Tally, tally
 
 # Whether an image in each state has a score, and whether it has a reason.
 _SETTLED: Mapping[str, tuple[bool, bool]] = {

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session, aliased
 from screening.domain.retention import Removal
 from screening.domain.verdict import URGENCY
 from screening.records.removals import removals_of
+from screening.records.result_schema import HeatmapRow, ScoreRow
 from screening.records.results import score_stands
-from screening.records.schema import HeatmapRow, InstanceRow, ScoreRow, StudyRow
+from screening.records.schema import InstanceRow, StudyRow
 
 _LATER = aliased(ScoreRow)
 

@@ -13,13 +13,8 @@ from screening.domain.delivery import DeliveryState
 from screening.domain.instance import InstanceState
 from screening.domain.verdict import FLAGGED, SCORED, Verdict
 from screening.records.delivery_schema import DeliveryRow
-from screening.records.schema import (
-    ExclusionRow,
-    InstanceRow,
-    ScoreRow,
-    SeriesRow,
-    StudyRow,
-)
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import InstanceRow, SeriesRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from screening.domain.verdict import Verdict
 from screening.records.night_batches import Batch
 from screening.records.night_schema import BatchFileRow, BatchRow, BatchStudyRow
 from screening.records.night_studies import count_studies
-from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+from screening.records.result_schema import ExclusionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session, aliased
 
 from screening.domain.prediction import ModelIdentity
 from screening.domain.side_by_side import Pair
-from screening.records.schema import InstanceRow, ScoreRow, ShadowScoreRow, StudyRow
+from screening.records.result_schema import ScoreRow, ShadowScoreRow
+from screening.records.schema import InstanceRow, StudyRow
 
 _Scored = type[ScoreRow] | type[ShadowScoreRow]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, insert, select
 
 from screening.records.list_schema import StudyReasonRow
-from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+from screening.records.result_schema import ExclusionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 
 def settle_reasons(connection: Connection, study_row: int) -> None:

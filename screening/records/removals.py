@@ -24,7 +24,8 @@ from screening.records.dialect import Insert
 from screening.records.keeping_schema import RemovalRow
 from screening.records.parts import in_parts
 from screening.records.prepared import Prepared
-from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+from screening.records.result_schema import ExclusionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 IsThere = Callable[[str], bool]
 """Says of a digest whether its file is in the archive."""

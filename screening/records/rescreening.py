@@ -28,7 +28,8 @@ from screening.records.night_schema import BatchStudyRow
 from screening.records.night_studies import BatchStudy, settle_study
 from screening.records.outbox import postpone
 from screening.records.removals import is_gone
-from screening.records.schema import ExclusionRow, InstanceRow, ScoreRow, StudyRow
+from screening.records.result_schema import ExclusionRow, ScoreRow
+from screening.records.schema import InstanceRow, StudyRow
 
 Model = tuple[str, str]
 """Its name and its version."""

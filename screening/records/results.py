@@ -17,15 +17,14 @@ from screening.domain.verdict import OperatingPoints, Verdict, study_verdict, we
 from screening.records.changes import note_change
 from screening.records.dialect import insert_for
 from screening.records.reasons import settle_reasons
-from screening.records.schema import (
+from screening.records.result_schema import (
     ExclusionRow,
     HeatmapRow,
-    InstanceRow,
     QualityRow,
     RevisionRow,
     ScoreRow,
-    StudyRow,
 )
+from screening.records.schema import InstanceRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)

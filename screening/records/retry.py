@@ -14,7 +14,8 @@ from screening.domain.reason import Exclusion, Reason
 from screening.records.filing import reopen_study
 from screening.records.outbox import postpone
 from screening.records.removals import is_gone
-from screening.records.schema import ExclusionRow, InstanceRow, StudyRow
+from screening.records.result_schema import ExclusionRow
+from screening.records.schema import InstanceRow, StudyRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records.dialect import insert_for
+from screening.records.result_schema import ShadowScoreRow
 from screening.records.results import Result, Scorer
-from screening.records.schema import InstanceRow, ShadowScoreRow
+from screening.records.schema import InstanceRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from screening.domain.review import Review
 from screening.errors import PixelError
 from screening.records.audit import Event
 from screening.records.cases import Case
-from screening.records.dossier import Conflict, Image, Revision, open_dossier
+from screening.records.conflicts import Conflict
+from screening.records.dossier import Image, Revision, open_dossier
 from screening.records.located import hottest_image
 from screening.records.priors import priors
 from screening.records.reviews import reviews_of
