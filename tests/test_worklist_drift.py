@@ -21,7 +21,7 @@ from screening.domain.dimension import Dimension
 from screening.domain.prediction import Prediction
 from screening.records.audit import read_audit
 from screening.settings import Settings
-from worklist.drift import read_drift
+from worklist.drift import MOST_GROUPS, read_drift
 from worklist.drift_table import summary
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -217,6 +217,20 @@ def test_the_page_keeps_to_its_size_with_many_scanners(desk: TestDesk, anna: Tes
     assert "Below, 8 of 30 groups" in text
     assert text.count('<h2 class="group"') == 8
     assert page(anna, "?weeks=4&group=ACME+DX-29").count('<h2 class="group"') == 1
+
+
+def test_of_thousands_of_names_the_largest_are_judged_and_the_rest_is_told(
+    desk: TestDesk, anna: TestClient
+) -> None:
+    habits = {f"ACME DX-{number}": lambda _: Habit(studies=3) for number in range(MOST_GROUPS)}
+    made_up = {f"ROOM {number}": lambda _: Habit(studies=1) for number in range(200)}
+    make_weeks(desk.records, made_up | habits, weeks=2)
+    told = "Only the 60 largest groups are judged: 200 smaller ones are left out, 400 studies in"
+    assert told in page(anna, "?weeks=2")
+    found = anna.get("/api/v1/drift?weeks=2").json()
+    assert (found["groups_left_out"], found["studies_of_groups_left_out"]) == (200, 400)
+    assert {each["group"] for each in found["groups"]} == set(habits)
+    assert told in summary(read_drift(desk.records, Dimension.SCANNER, 2, TODAY))
 
 
 def test_the_console_says_what_is_outside(settings: Settings) -> None:

@@ -20,6 +20,12 @@ MOST_WEEKS = 104
 _RECENT = 2
 _CHARTED = 8
 
+MOST_GROUPS = 60
+"""That are judged, the largest: where names are made up as they come, there are thousands.
+
+Their groups are too small to have limits, and would take the page's time all the same.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -71,12 +77,15 @@ class Drift:
         The groups and their figures.
     undated
         Studies without a Study Date, which are in no week.
+    small
+        Groups that are left out, since there are so many larger ones.
     """
 
     by: Dimension
     mondays: tuple[dt.date, ...]
     board: Board
     undated: int
+    small: tuple[Group, ...] = ()
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -102,12 +111,20 @@ class Drift:
 
     @property
     def left_out(self) -> str:
-        """How many studies are in no week; empty if each is in one."""
-        if not self.undated:
-            return ""
+        """Which studies are in no week or in no group; empty if each is in both."""
+        parts = []
         if self.undated == 1:
-            return "1 study has no date and is in no week."
-        return f"{self.undated} studies have no date and are in no week."
+            parts.append("1 study has no date and is in no week.")
+        elif self.undated:
+            parts.append(f"{self.undated} studies have no date and are in no week.")
+        if self.small:
+            studies = sum(group.studies for group in self.small)
+            parts.append(
+                f"Only the {MOST_GROUPS} largest groups are judged: {len(self.small)} smaller "
+                f"ones are left out, {studies} studies in all, and {self.small[0].studies} in "
+                "the largest of them."
+            )
+        return " ".join(parts)
 
     def chosen(self, label: str) -> tuple[GroupCourse, ...]:
         """Return the group of a name, or those to look at first: what is outside, then the largest.
@@ -137,4 +154,6 @@ def read_drift(records: Records, by: Dimension, weeks: int, today: dt.date) -> D
     with records.read() as session:
         groups = count_weeks(session, by, mondays)
         undated = count_undated(session)
-    return Drift(by, tuple(mondays), judge(groups), undated)
+    ordered = sorted(groups, key=lambda group: (-group.studies, group.label))
+    board = judge(ordered[:MOST_GROUPS])
+    return Drift(by, tuple(mondays), board, undated, tuple(ordered[MOST_GROUPS:]))

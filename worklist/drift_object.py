@@ -20,6 +20,8 @@ def drift_object(drift: Drift) -> dict[str, Any]:
         "first_week": drift.mondays[0].isoformat(),
         "last_week": drift.mondays[-1].isoformat(),
         "undated_studies": drift.undated,
+        "groups_left_out": len(drift.small),
+        "studies_of_groups_left_out": sum(group.studies for group in drift.small),
         "judged": board.judged,
         "outside": board.outside,
         "false_alarm_rate": board.chance,
