@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import shutil
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from conftest import require
 from desk import PASSWORD, TestDesk
 from kept_studies import Shelf
 from playwright.sync_api import expect, sync_playwright
+from rich.console import Console
 from test_worklist_rest import png
 
 from phantoms.load import small_study
@@ -18,7 +20,10 @@ from screening.archive.free_space import LowDisk
 from screening.domain.prediction import Prediction
 from screening.domain.retention import Policy, Rule
 from screening.records.audit import read_audit
+from screening.records.dossier import open_dossier
+from screening.records.holds import place_hold, release_hold
 from screening.settings import Settings
+from worklist.study_sheet import study_sheet
 
 POLICY = Policy((Rule("flagged", 30),), "d" * 64)
 
@@ -58,6 +63,32 @@ def test_rest_answers_410_and_says_why(desk: TestDesk, study: str) -> None:
     with desk.records.read() as session:
         shown = [each.detail for each in read_audit(session) if each.event == "image_shown"]
     assert shown == [f"frame of {other}"], "nobody saw what is not there"
+
+
+def test_a_hold_is_seen_where_the_study_is_until_it_is_released(desk: TestDesk, study: str) -> None:
+    client = desk.signed_in("anna")
+    with desk.records.begin() as session:
+        hold = place_hold(session, study, "court, <b>file 17</b>", "console:admin", desk.now)
+    page = client.get(f"/cases/{study}").text
+    assert "court, &lt;b&gt;file 17&lt;/b&gt;" in page
+    (held,) = client.get(f"/api/v1/studies/{study}").json()["holds"]
+    assert (held["number"], held["why"]) == (hold.number, "court, <b>file 17</b>")
+    assert "court, <b>file 17</b> (console:admin)" in sheet(desk, study)
+    with desk.records.begin() as session:
+        release_hold(session, hold.number, "console:admin", desk.now)
+    assert "On hold" not in client.get(f"/cases/{study}").text
+    assert client.get(f"/api/v1/studies/{study}").json()["holds"] == []
+    assert "On hold" not in sheet(desk, study)
+
+
+def sheet(desk: TestDesk, study: str) -> str:
+    with desk.records.read() as session:
+        dossier = open_dossier(session, study)
+    assert dossier is not None
+    console = Console(file=io.StringIO(), width=120)
+    console.print(study_sheet(dossier))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_the_case_shows_words_in_place_of_the_picture(desk: TestDesk, study: str) -> None:

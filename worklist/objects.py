@@ -37,7 +37,7 @@ def case_object(case: Case) -> dict[str, Any]:
 
 
 def dossier_object(dossier: Dossier) -> dict[str, Any]:
-    """Return all of a study: case, changed identity, images, conflicts and revisions."""
+    """Return all of a study: case, changed identity, images, conflicts, revisions and holds."""
     return _object(dossier)
 
 

@@ -56,6 +56,9 @@ def _header(dossier: Dossier) -> Table:
         table.add_row(name, _text(value))
     counts = f"{case.images_scored} scored of {case.images_received} received"
     table.add_row("Images", f"{counts}, {case.images_waiting} waiting")
+    for hold in dossier.holds:
+        about = f"since {hold.placed_at:%Y-%m-%d}: {hold.why} ({hold.placed_by})"
+        table.add_row("On hold", _text(about))
     table.add_row("Received", f"{case.received_at:%Y-%m-%d %H:%M:%S} UTC")
     return table
 

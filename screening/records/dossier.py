@@ -16,6 +16,7 @@ from screening.domain.retention import Removal
 from screening.domain.verdict import Verdict
 from screening.records.cases import Case, find_case
 from screening.records.conflicts import Conflict, conflicts_of
+from screening.records.holds import Hold, holds_on
 from screening.records.removals import removals_of
 from screening.records.result_schema import (
     ExclusionRow,
@@ -123,13 +124,18 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A study, whole; who its patient is by now stands apart where its images name another."""
+    """A study, whole.
+
+    Who its patient is by now stands apart where its images name another. The holds are those that
+    stand, and let no rule remove its pixels.
+    """
 
     case: Case
     reidentified: Reidentified | None
     images: tuple[Image, ...]
     conflicts: tuple[Conflict, ...]
     revisions: tuple[Revision, ...]
+    holds: tuple[Hold, ...] = ()
 
 
 def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
@@ -146,6 +152,7 @@ def open_dossier(session: Session, study_instance_uid: str) -> Dossier | None:
         images=_images(session, study),
         conflicts=conflicts_of(session, study, study_instance_uid),
         revisions=_revisions(session, study),
+        holds=holds_on(session, study),
     )
 
 

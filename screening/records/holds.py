@@ -79,6 +79,17 @@ def list_holds(session: Session, *, everything: bool = False) -> list[Hold]:
     return [_hold(row, uid) for row, uid in session.execute(query.order_by(HoldRow.id))]
 
 
+def holds_on(session: Session, study_row: int) -> tuple[Hold, ...]:
+    """Return the holds that stand on a study, the oldest first."""
+    query = select(HoldRow, StudyRow.study_instance_uid).join(
+        StudyRow, StudyRow.id == HoldRow.study_row
+    )
+    standing = HoldRow.study_row == study_row, HoldRow.released_at.is_(None)
+    return tuple(
+        _hold(row, uid) for row, uid in session.execute(query.where(*standing).order_by(HoldRow.id))
+    )
+
+
 def _hold(row: HoldRow, study_instance_uid: str) -> Hold:
     return Hold(
         row.id,

@@ -13,6 +13,7 @@ from screening.records.audit import Event
 from screening.records.cases import Case
 from screening.records.conflicts import Conflict
 from screening.records.dossier import Image, Revision, open_dossier
+from screening.records.holds import Hold
 from screening.records.located import hottest_image
 from screening.records.priors import priors
 from screening.records.reviews import reviews_of
@@ -37,6 +38,7 @@ class Study:
     images: tuple[Image, ...]
     conflicts: tuple[Conflict, ...]
     revisions: tuple[Revision, ...]
+    holds: tuple[Hold, ...]
     reviews: tuple[Review, ...]
     priors: tuple[Case, ...]
 
