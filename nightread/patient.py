@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from screening.records.engine import Records
     from screening.records.identities import Change
+    from screening.records.surviving import Identifier
     from screening.settings import Settings
 
 patient = typer.Typer(
@@ -29,12 +31,14 @@ def merge(
     new: Annotated[str, typer.Argument(help="PatientID that survives.")],
     why: Why,
     issuer: Issuer = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the studies alone.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show both, and count the studies.")
+    ] = False,
 ) -> None:
     """Make two patients one; images and their files stay as they came.
 
     As: nightread patient merge 4711 0815 --why "registered twice". It holds for studies that come
-    later as well.
+    later as well. Compare the two first: --dry-run shows their names.
     """
     from nightread.administration import console_actor, now
     from nightread.terminal import remark
@@ -44,6 +48,7 @@ def merge(
     ids = Identifier(old, issuer or None), Identifier(new, issuer or None)
     with _opened() as records:
         if dry_run:
+            _show_both(records, ids)
             with records.begin() as session:
                 found = merge_patients(session, *ids, console_actor(), why, now())
                 session.rollback()
@@ -54,9 +59,9 @@ def merge(
     if not found.is_new:
         remark(f"the two are one already: change {found.number}")
     elif dry_run:
-        remark(f"{found.studies} studies would be the other's; nothing was changed")
+        remark(f"{_studies(found)} would be the other's; nothing was changed")
     else:
-        remark(f"change {found.number}: {found.studies} studies are the other's; {_back(found)}")
+        remark(f"change {found.number}, {_studies(found)} the other's now; {_back(found)}")
 
 
 @patient.command()
@@ -100,7 +105,7 @@ def undo(
         found = records.repeat(
             lambda session: undo_change(session, number, console_actor(), why, now())
         )
-    remark(f"change {number} is undone: {found.studies} studies were looked at")
+    remark(f"change {number} is undone, {_studies(found)} looked at")
 
 
 @patient.command("list")
@@ -150,6 +155,27 @@ def _opened() -> AbstractContextManager[Records]:
     from screening.settings_source import load_settings
 
     return opened(load_settings())
+
+
+def _show_both(records: Records, ids: Sequence[Identifier]) -> None:
+    """Show a person at a terminal how images name the two: no line of a log."""
+    from nightread.terminal import write
+    from screening.records.surviving import names_of
+    from worklist.plain_text import person, plain
+
+    with records.read() as session:
+        named = [(each, names_of(session, each)) for each in ids]
+    for known, names in named:
+        for name in names:
+            born = f"born {name.birth_date}" if name.birth_date else "no birth date"
+            parts = person(name.patient_name or "") or "no name", born, plain(name.sex or "no sex")
+            write(f"{plain(known.patient_id)}: {', '.join(parts)}\n")
+        if not names:
+            write(f"{plain(known.patient_id)}: no image here names this patient\n")
+
+
+def _studies(change: Change) -> str:
+    return "1 study" if change.studies == 1 else f"{change.studies} studies"
 
 
 def _back(change: Change) -> str:

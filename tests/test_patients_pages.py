@@ -118,9 +118,17 @@ def test_pixels_that_a_rule_removed_cannot_be_compared_and_the_rule_is_named(
 
 
 def test_a_dry_run_of_a_merge_changes_nothing(desk: TestDesk) -> None:
-    desk.file(phantom(PatientID="OLD-ID"), Prediction(0.9))
-    said = console(desk, "merge", "OLD-ID", "NEW-ID", "--why", "twice", "--dry-run").stderr
-    assert said.startswith("1 studies would be the other's")
+    desk.file(
+        phantom(PatientID="OLD-ID", PatientName="DOE^JANE\x1b[31m", PatientBirthDate="19700102"),
+        Prediction(0.9),
+    )
+    ran = console(desk, "merge", "OLD-ID", "NEW-ID", "--why", "twice", "--dry-run")
+    assert ran.stderr.startswith("1 study would be the other's")
+    shown, unknown = ran.stdout.splitlines()
+    assert shown.startswith("OLD-ID: DOE, JANE")
+    assert "born 1970-01-02" in shown
+    assert "\x1b" not in shown
+    assert unknown == "NEW-ID: no image here names this patient"
     assert json.loads(console(desk, "list", "--json").stdout) == []
 
 

@@ -29,7 +29,7 @@ from screening.records.identities import Change, list_changes, merge, undo
 from screening.records.intake import Arrival, take_in
 from screening.records.priors import priors
 from screening.records.schema import InstanceRow, PatientRow
-from screening.records.surviving import Identifier
+from screening.records.surviving import Identifier, Named, names_of
 
 ADMIN = Actor("console:ann", Role.ADMIN, "console")
 
@@ -149,6 +149,18 @@ def test_a_survivor_is_described_as_the_merge_says(records: Records) -> None:
     changed = dossier(records, "1.1").reidentified
     assert changed is not None
     assert (changed.patient_name, changed.patient_birth_date) == ("NEW^NAME", "1990-01-02")
+
+
+def test_an_identifier_is_known_by_each_name_under_which_it_came(records: Records) -> None:
+    file(records, "1.1", "A", patient_sex="F")
+    file(records, "1.2", "A", patient_sex="F")
+    file(records, "1.3", "A", patient_name=None)
+    file(records, "1.4", "A", issuer_of_patient_id="ELSEWHERE")
+    with records.read() as session:
+        named = names_of(session, Identifier("A"))
+        assert names_of(session, Identifier("Z")) == []
+    assert set(named) == {Named("PHANTOM^A", None, "F"), Named(None, None, None)}
+    assert len(named) == 2
 
 
 def test_merges_follow_one_another_to_the_last(records: Records) -> None:

@@ -6,6 +6,7 @@ images' rows name whom their own headers name, for ever. So a merge can be undon
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -104,6 +105,25 @@ def identifier_of(connection: Connection, patient_row: int) -> Identifier | None
         )
     ).one()
     return Identifier(found[0], found[1]) if found[0] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How images with an identifier name their patient."""
+
+    patient_name: str | None
+    birth_date: dt.date | None
+    sex: str | None
+
+
+def names_of(session: Session, known: Identifier) -> list[Named]:
+    """Return all names under which an identifier came, for a person who compares two."""
+    named = PatientRow.patient_name, PatientRow.patient_birth_date, PatientRow.patient_sex
+    query = select(*named).where(
+        PatientRow.patient_id == known.patient_id,
+        func.coalesce(PatientRow.issuer_of_patient_id, "") == (known.issuer or ""),
+    )
+    return [Named(*row) for row in session.execute(query.distinct().order_by(*named))]
 
 
 def walk(connection: Connection, patient_row: int) -> Walk:
