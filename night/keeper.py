@@ -113,7 +113,7 @@ class Keeper(threading.Thread):
             return None
         return self._make_room(retention, policy)
 
-    def _new_run(self, policy: Policy, enough: Callable[[], bool] = lambda: False) -> RetentionRun:
+    def _new_run(self, policy: Policy) -> RetentionRun:
         return RetentionRun(
             self._records,
             self._archive,
@@ -121,7 +121,6 @@ class Keeper(threading.Thread):
             self._read_places(),
             _BY_ITSELF,
             self._stopped,
-            enough=enough,
             now=self._now,
         )
 
@@ -137,7 +136,7 @@ class Keeper(threading.Thread):
     def _make_room(self, retention: Retention, policy: Policy) -> Gone | None:
         gone = None
         if retention.when_low:
-            gone = self._new_run(policy, enough=lambda: not self._is_low()).run()
+            gone = self._new_run(policy).run(enough=lambda: not self._is_low())
         is_new = self._said_at is None or self._now() - self._said_at > _SAY_AGAIN
         if is_new and self._is_low():
             self._said_at = self._now()

@@ -20,6 +20,7 @@ next. No message holds patient data: instances and studies are named by UID or r
     ├── TrainingError            a training set or a recipe cannot be used
     ├── AccountError             a user or a token cannot be made or changed
     ├── HoldError                a study cannot be put on hold or released
+    ├── ClockError               the clocks of two hosts are too far apart for what counts days
     ├── IdentityError            patients cannot be merged, or a merge be undone
     ├── ExportError              cases cannot leave without who they are
     ├── RelayError               the hospital's audit repository does not take what is audited
@@ -131,6 +132,10 @@ class RevisedError(ReviewError):
 
 class HoldError(NightreadError):
     """A study cannot be put on hold, or a hold cannot be released."""
+
+
+class ClockError(NightreadError):
+    """The clocks of two hosts are too far apart for what counts days."""
 
 
 class PointsError(NightreadError):

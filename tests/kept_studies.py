@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from filed_cases import NOW, file_study
@@ -72,7 +73,11 @@ class Shelf:
             return set(removals_of(session, digests))
 
     def run(
-        self, now: dt.datetime = LATER, policy: Policy | None = None, **options: object
+        self,
+        now: dt.datetime = LATER,
+        policy: Policy | None = None,
+        *,
+        enough: Callable[[], bool] | None = None,
     ) -> Gone:
         return RetentionRun(
             self.records,
@@ -82,8 +87,7 @@ class Shelf:
             ADMIN,
             self.stopped,
             now=lambda: now,
-            **options,  # type: ignore[arg-type]
-        ).run()
+        ).run(enough)
 
     def look(self, now: dt.datetime = LATER) -> Outlook:
         return look_ahead(self.records, self.policy, self.places, now)

@@ -26,7 +26,7 @@ from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.retention import Hindrance, Policy, Rule
 from screening.domain.review import Opinion
-from screening.errors import ArchiveAwayError, ArchiveError
+from screening.errors import ArchiveAwayError, ArchiveError, ClockError
 from screening.records import audit, deliveries, night_batches, night_studies, users
 from screening.records.adoption import adopt
 from screening.records.archived import archived_files
@@ -502,6 +502,38 @@ def test_a_run_ends_where_it_is_told_and_goes_on_there(shelf: Shelf) -> None:
     assert not shelf.has("1.4"), "the oldest first"
     assert not shelf.has("1.3")
     assert shelf.run().files == 3
+
+
+def test_a_file_that_went_and_is_there_again_goes_again_unless_its_sender_may_wait(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    shelf.file("1.2", Prediction(0.1))
+    shelf.file("1.3", Prediction(0.9))
+    assert shelf.run().files == 2
+    # Kept for a sender whose listener died before it was recorded; the second one comes again.
+    shelf.write(digest_of("1.1"))
+    send_again(shelf, "1.2", LATER)
+    assert shelf.run(enough=lambda: False).again == 0, "making room takes no list of the archive"
+    assert shelf.run().again == 0, "its sender may still wait for an answer"
+    assert shelf.has("1.1")
+    # An hour later: nothing but the kernel sets when a file came.
+    monkeypatch.setattr("night.retention_run._NOBODY_WAITS_SECONDS", 0)
+    gone = shelf.run()
+    assert (gone.again, str(gone)) == (1, "1 files removed again")
+    assert shelf.files() == {digest_of("1.2"), digest_of("1.3")}
+    with shelf.records.read() as session:
+        ends = [entry for entry in audit.read_audit(session) if "again" in (entry.detail or "")]
+    assert len(ends) == 1, "the audit has it"
+
+
+def test_a_clock_that_is_off_removes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    clock = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
+    monkeypatch.setattr(Records, "clock", lambda _: clock)
+    with pytest.raises(ClockError, match="until both follow NTP"):
+        shelf.run()
+    assert shelf.has("1.1")
 
 
 def test_a_study_of_many_images_goes_as_a_whole(shelf: Shelf) -> None:
