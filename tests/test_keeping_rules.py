@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,20 @@ def test_the_lower_watermark_never_lies_below_the_one_at_which_images_are_refuse
     assert free_if_low(tmp_path, 0) is None
     assert free_if_low(tmp_path, 1 << 62) is not None
     assert free_if_low(tmp_path / "none", 1 << 62) is None
+
+
+def test_many_pages_may_ask_at_the_same_moment(tmp_path: Path) -> None:
+    disk = LowDisk(tmp_path, 1 << 62)
+    together = threading.Barrier(16)
+
+    def ask(_: int) -> None:
+        together.wait(20)
+        for _ in range(50):
+            disk.free()
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(ask, range(16)))
+    assert disk.free() is not None
 
 
 def test_a_disk_that_does_not_answer_holds_up_no_page(

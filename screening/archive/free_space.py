@@ -38,14 +38,23 @@ class LowDisk:
         self._folder, self._low_bytes = folder, low_bytes
         self._free: int | None = None
         self._asking: threading.Thread | None = None
+        self._lock = threading.Lock()
 
     def free(self) -> int | None:
         """Return what `free_if_low` does, or what it did last where the disk does not answer."""
-        if self._asking is None or not self._asking.is_alive():
+        begun = self._begin()
+        if begun is not None:
+            begun.join(_PATIENCE_SECONDS)
+        return self._free
+
+    def _begin(self) -> threading.Thread | None:
+        """Ask, unless somebody does: pages come by many threads at the same moment."""
+        with self._lock:
+            if self._asking is not None and self._asking.is_alive():
+                return None
             self._asking = threading.Thread(target=self._ask, name="low-disk", daemon=True)
             self._asking.start()
-            self._asking.join(_PATIENCE_SECONDS)
-        return self._free
+            return self._asking
 
     def _ask(self) -> None:
         self._free = free_if_low(self._folder, self._low_bytes)
