@@ -7,7 +7,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 
 # Test files at the same time. Many wait for a server rather than for a core.
-WORKERS ?= 2
+WORKERS ?= 3
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check

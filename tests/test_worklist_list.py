@@ -219,7 +219,14 @@ def test_a_sheet_tells_each_image_and_revision(sqlite_records: Records) -> None:
     for expected in ("25%, 50%", "too small: 40 x 40", "waiting", "1 scored of 3", "DOE, JANE"):
         assert expected in text
     whole = json.loads(json.dumps(dossier_object(dossier)))
-    assert list(whole) == ["case", "reidentified", "images", "conflicts", "revisions"]
+    assert list(whole) == [
+        "case",
+        "reidentified",
+        "images",
+        "conflicts",
+        "revisions",
+        "holds",
+    ]
     assert list(whole["case"]) == KEYS
     assert whole["images"][0]["scores"][0]["probability"] == 0.75
     assert whole["images"][1]["exclusion"] == {"reason": "too_small", "detail": "40 x 40"}

@@ -137,6 +137,7 @@ def test_a_study_has_all_that_is_known(anna: TestClient, studies: list[str]) -> 
         "images",
         "conflicts",
         "revisions",
+        "holds",
         "reviews",
         "priors",
     ]
