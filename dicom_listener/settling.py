@@ -2,7 +2,8 @@
 
 A file without a row was synced and renamed, and its sender was not answered. It is adopted: its
 sender may never come back, and if it does, the same bytes are a repeat that changes nothing. So are
-the images that came after a backup from which the records were restored.
+the images that came after a backup from which the records were restored; and a file that is there
+though the records say that a rule removed it, as one that was sent again after that backup.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
 from screening.records.holdings import held_digests
 from screening.records.intake import take_in
+from screening.records.removals import removed_digests
 
 log = structlog.get_logger(__name__)
 
 # Longer than an image may lie between its rename and its commit: a busy database is waited for.
 _PATIENCE_SECONDS = 30.0
-_EXPLANATION = "found in the archive without a row: the listener had stopped before it was written"
+_NO_ROW = "found in the archive without a row: the listener had stopped before it was written"
+_REMOVED = "found in the archive, from which a rule had removed it: it came again, or from a backup"
 
 
 class Settling:
@@ -103,7 +106,7 @@ class Settling:
             log.info("archive_settled", adopted=adopted)
 
     def settle(self, stopping: threading.Event) -> int:
-        """Adopt every file without a row, and return how many it was.
+        """Adopt every file without a row or removed by its row, and return how many it was.
 
         Raises
         ------
@@ -116,23 +119,31 @@ class Settling:
         for files in self._archive.kept_files(self._patience_seconds):
             if stopping.is_set():
                 break
+            digests = [file.digest for file in files]
             with self._records.read() as session:
-                known = held_digests(session, [file.digest for file in files])
-            adopted += self._adopt([file for file in files if file.digest not in known])
+                known = held_digests(session, digests)
+                removed = removed_digests(session, digests)
+            adopted += self._adopt([file for file in files if file.digest not in known], _NO_ROW)
+            # One that was listed may have been removed since.
+            again = [each for each in files if each.digest in removed and self._holds(each)]
+            adopted += self._adopt(again, _REMOVED)
         return adopted
 
-    def _adopt(self, orphans: list[KeptFile]) -> int:
+    def _holds(self, file: KeptFile) -> bool:
+        return self._archive.holds(file.digest)
+
+    def _adopt(self, orphans: list[KeptFile], explanation: str) -> int:
         adopted = 0
         for file in orphans:
             try:
-                adopted += self._take_in(file)
+                adopted += self._take_in(file, explanation)
             except ArchiveAwayError:
                 raise
             except (ArchiveError, HeaderError, UnrecordableError, OSError) as error:
                 log.error("orphan_not_adopted", file=file.digest, error=str(error))
         return adopted
 
-    def _take_in(self, file: KeptFile) -> bool:
+    def _take_in(self, file: KeptFile, explanation: str) -> bool:
         path = self._archive.open_path(file.digest)
         header = read_header(path)
         if digest_of(path) != file.digest:
@@ -152,7 +163,7 @@ class Settling:
                 lane=self._lanes.lane("", header.study_date, now.date()),
             )
             associations.close_association(
-                session, row, outcome=Outcome.LOST, now=now, explanation=_EXPLANATION
+                session, row, outcome=Outcome.LOST, now=now, explanation=explanation
             )
         log.info(
             "orphan_adopted",

@@ -135,8 +135,14 @@ class Keeper(threading.Thread):
 
     def _make_room(self, retention: Retention, policy: Policy) -> Gone | None:
         gone = None
-        if retention.when_low:
-            gone = self._new_run(policy).run(enough=lambda: not self._is_low())
+        try:
+            if retention.when_low:
+                gone = self._new_run(policy).run(enough=lambda: not self._is_low())
+        finally:
+            self._say_low(gone)
+        return gone
+
+    def _say_low(self, gone: Gone | None) -> None:
         is_new = self._said_at is None or self._now() - self._said_at > _SAY_AGAIN
         if is_new and self._is_low():
             self._said_at = self._now()
@@ -145,4 +151,3 @@ class Keeper(threading.Thread):
                 explanation="nothing that is not due is removed: make room, or shorten a rule",
                 removed_files=gone.files if gone is not None else 0,
             )
-        return gone

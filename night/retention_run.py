@@ -17,8 +17,7 @@ from screening.domain.retention import Policy
 from screening.errors import ClockError
 from screening.records import audit
 from screening.records.engine import Records
-from screening.records.forgetting import decide, finish, remove_again, unfinished
-from screening.records.removals import removals_of
+from screening.records.forgetting import decide, finish, unfinished
 from screening.records.retention import Judged
 from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
 
@@ -28,8 +27,6 @@ _AT_ONCE = 10
 _AT_ONCE_FROM_A_STORE = 1
 _DECIDED_AT_ONCE = 100
 _LONGEST_REST = 30.0
-# Bytes that came again belong to a sender who waits for an answer; after an hour nobody does.
-_NOBODY_WAITS_SECONDS = 3600.0
 # The days of every rule are counted by our clock. Hosts that follow NTP are apart by far less.
 _CLOCKS_APART = dt.timedelta(hours=1)
 
@@ -44,16 +41,12 @@ class Gone:
         What went; files that an earlier run had decided of are counted without a study.
     kept_after_all
         Files that stay though it was decided: something had come of their study.
-    again
-        Files that had gone before and lay in the archive all the same: from a backup, or of a
-        sender who was never answered.
     is_whole
         Whether the run came to its end.
     """
 
     by_rule: dict[str, Count] = field(default_factory=dict)
     kept_after_all: int = 0
-    again: int = 0
     is_whole: bool = False
 
     def of(self, rule: str) -> Count:
@@ -72,8 +65,6 @@ class Gone:
         ]
         if self.kept_after_all:
             parts.append(f"{self.kept_after_all} files kept after all")
-        if self.again:
-            parts.append(f"{self.again} files removed again")
         return "; ".join(parts) or "nothing was due"
 
 
@@ -127,8 +118,7 @@ class RetentionRun:
         Parameters
         ----------
         enough
-            Asked before each study: whether no more is to go. Where it is given, files that went
-            before and are there again are not looked for: that takes a list of the whole archive.
+            Asked before each study: whether no more is to go.
 
         Raises
         ------
@@ -136,7 +126,6 @@ class RetentionRun:
             If the database or the archive does not answer: run again, it goes on there. Also if
             this host's clock and the database's differ by more than an hour.
         """
-        self._require_true_clock()
         self.finish()
         for study in each_over(self._records, self._policy, self._places, self._now()):
             if self._stopped.is_set() or (enough is not None and enough()):
@@ -145,15 +134,20 @@ class RetentionRun:
                 self._remove(study)
             self._progress(study)
         else:
-            if enough is None:
-                self._remove_again()
-            self._gone.is_whole = not self._stopped.is_set()
-        if self._gone.by_rule or self._gone.kept_after_all or self._gone.again:
+            self._gone.is_whole = True
+        if self._gone.by_rule or self._gone.kept_after_all:
             self._note_end()
         return self._gone
 
     def finish(self) -> None:
-        """Finish what a killed run had decided."""
+        """Finish what a killed run had decided.
+
+        Raises
+        ------
+        NightreadError
+            As `run`.
+        """
+        self._require_true_clock()
         while not self._stopped.is_set():
             with self._records.read() as session:
                 digests = unfinished(session, self._at_once)
@@ -223,22 +217,6 @@ class RetentionRun:
             count.size_bytes += each.size_bytes
             REMOVED_FILES.labels(each.rule).inc()
             REMOVED_BYTES.inc(each.size_bytes)
-
-    def _remove_again(self) -> None:
-        """Remove what went before and is there: the record says that nobody has these pixels."""
-        for page in self._archive.kept_files(_NOBODY_WAITS_SECONDS):
-            with self._records.read() as session:
-                there = sorted(removals_of(session, [file.digest for file in page]))
-            for start in range(0, len(there), self._at_once):
-                if self._stopped.is_set():
-                    return
-                digests = there[start : start + self._at_once]
-                with self._turn():
-                    self._gone.again += self._records.repeat(
-                        lambda session, digests=digests: remove_again(  # type: ignore[misc]
-                            session, digests, self._archive.remove
-                        )
-                    )
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

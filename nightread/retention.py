@@ -172,6 +172,5 @@ def _gone_object(gone: Gone, policy: Policy) -> dict[str, Any]:
         "rules_digest": policy.digest,
         "removed": {rule: asdict(count) for rule, count in sorted(gone.by_rule.items())},
         "kept_after_all": gone.kept_after_all,
-        "removed_again": gone.again,
         "complete": gone.is_whole,
     }

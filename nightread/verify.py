@@ -31,8 +31,8 @@ def verify(
     After a restore, or where a disk is not trusted. The exit code is 1 if a file is missing or
     empty, or with --digests damaged: have the PACS send these again, and they take their place. A
     file without a record came after the backup from which the records are; the listener adopts it
-    when it starts. What a retention rule removed is not missing; where it is there again, from a
-    backup, it is listed.
+    when it starts. What a retention rule removed is not missing; where it is there again, as from a
+    backup, it is listed, and adopted as well.
     For instance: nightread verify --digests --missing-csv again.csv
     """
     from nightread.database import opened
@@ -42,7 +42,7 @@ def verify(
     from screening.errors import ArchiveError
     from screening.records.archived import archived_files
     from screening.records.holdings import held_digests
-    from screening.records.removals import removals_of
+    from screening.records.removals import removed_digests
     from screening.records.snapshot import count_instances
     from screening.settings_source import load_settings
     from worklist.plain_text import plain
@@ -77,7 +77,7 @@ def verify(
             found = [file.digest for file in kept]
             with records.read() as session:
                 known = held_digests(session, found)
-                again += sorted(removals_of(session, found))
+                again += sorted(removed_digests(session, found))
             strangers += [digest for digest in found if digest not in known]
     if missing_csv is not None:
         _write_studies(missing_csv, studies)

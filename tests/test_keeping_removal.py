@@ -504,34 +504,15 @@ def test_a_run_ends_where_it_is_told_and_goes_on_there(shelf: Shelf) -> None:
     assert shelf.run().files == 3
 
 
-def test_a_file_that_went_and_is_there_again_goes_again_unless_its_sender_may_wait(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shelf.file("1.1", Prediction(0.1))
-    shelf.file("1.2", Prediction(0.1))
-    shelf.file("1.3", Prediction(0.9))
-    assert shelf.run().files == 2
-    # Kept for a sender whose listener died before it was recorded; the second one comes again.
-    shelf.write(digest_of("1.1"))
-    send_again(shelf, "1.2", LATER)
-    assert shelf.run(enough=lambda: False).again == 0, "making room takes no list of the archive"
-    assert shelf.run().again == 0, "its sender may still wait for an answer"
-    assert shelf.has("1.1")
-    # An hour later: nothing but the kernel sets when a file came.
-    monkeypatch.setattr("night.retention_run._NOBODY_WAITS_SECONDS", 0)
-    gone = shelf.run()
-    assert (gone.again, str(gone)) == (1, "1 files removed again")
-    assert shelf.files() == {digest_of("1.2"), digest_of("1.3")}
-    with shelf.records.read() as session:
-        ends = [entry for entry in audit.read_audit(session) if "again" in (entry.detail or "")]
-    assert len(ends) == 1, "the audit has it"
-
-
 def test_a_clock_that_is_off_removes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.file("1.1", Prediction(0.1))
     clock = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
     monkeypatch.setattr(Records, "clock", lambda _: clock)
     with pytest.raises(ClockError, match="until both follow NTP"):
+        shelf.run()
+    with shelf.records.begin() as session:
+        decide(session, POLICY, None, LATER, shelf.row("1.1"), shelf.files(), ADMIN)
+    with pytest.raises(ClockError):
         shelf.run()
     assert shelf.has("1.1")
 

@@ -18,7 +18,9 @@ from screening.errors import RecordsError
 from screening.records import outbox
 from screening.records.case_filter import EVERYTHING
 from screening.records.cases import list_cases
+from screening.records.keeping_schema import RemovalRow
 from screening.records.register import Register
+from screening.records.removals import removals_of
 from screening.records.schema import InstanceRow, OutboxRow, StudyRow
 from screening.records.tally import tally
 from screening.settings import Settings
@@ -60,6 +62,33 @@ def test_a_file_without_a_row_is_adopted_and_its_study_announced(door: Door) -> 
     assert door.send(radiograph("1.2.3")) == [0x0000]
     with door.records.read() as session:
         assert tally(session).received == 2, "its sender's repeat is the same image"
+
+
+def test_a_file_that_a_rule_removed_and_that_is_there_is_taken_back(door: Door) -> None:
+    door.send(radiograph("1.2.3"), radiograph("1.2.4"), radiograph("1.2.5"))
+    now = dt.datetime.now(dt.UTC)
+    there, decided, gone = (path.stem for path in kept_files(door))
+    with door.records.begin() as session:
+        for digest, removed_at in ((there, now), (decided, None), (gone, now)):
+            session.add(
+                RemovalRow(
+                    digest=digest,
+                    rule="clear",
+                    policy="d" * 64,
+                    size_bytes=1,
+                    decided_at=now,
+                    removed_at=removed_at,
+                )
+            )
+    door.archive.remove(gone)
+    assert settle(door) == 1
+    with door.records.read() as session:
+        assert set(removals_of(session, [there, decided, gone])) == {decided, gone}
+        assert tally(session).received == 3, "it is the image that it was"
+    explained = associations(door)[-1].explanation
+    assert explained is not None
+    assert "a rule had removed it" in explained
+    assert settle(door) == 0
 
 
 @contextmanager

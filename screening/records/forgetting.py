@@ -168,28 +168,6 @@ def finish(
     return gone, len(kept)
 
 
-def remove_again(session: Session, digests: Collection[str], remove: Callable[[str], None]) -> int:
-    """Remove files that went before and are there again though they never came back.
-
-    A backup brought them, or a sender whose image was kept and, since somebody died, not recorded
-    and not acknowledged. One that comes again meanwhile waits for its row, and is refused.
-
-    Returns
-    -------
-    int
-        How many it were.
-    """
-    query = select(RemovalRow.digest).where(
-        RemovalRow.digest.in_(digests),
-        RemovalRow.removed_at.is_not(None),
-        RemovalRow.returned_at.is_(None),
-    )
-    gone = session.scalars(query.order_by(RemovalRow.digest).with_for_update()).all()
-    for digest in gone:
-        remove(digest)
-    return len(gone)
-
-
 def _users(users: dict[str, set[int]], digests: Collection[str]) -> list[int]:
     return sorted(set().union(*(users[digest] for digest in digests)))
 

@@ -48,6 +48,18 @@ def removals_of(session: Session, digests: Collection[str]) -> dict[str, Removal
     }
 
 
+def removed_digests(session: Session, digests: Collection[str]) -> set[str]:
+    """Return those whose file was removed and has not come again: nothing should be there."""
+    done = select(RemovalRow.digest).where(
+        RemovalRow.removed_at.is_not(None), RemovalRow.returned_at.is_(None)
+    )
+    return {
+        digest
+        for part in in_parts(digests)
+        for digest in session.scalars(done.where(RemovalRow.digest.in_(part)))
+    }
+
+
 def is_any_gone(session: Session, study_instance_uid: str) -> bool:
     """Say whether a file of a study was removed, or is to be."""
     query = (
