@@ -143,10 +143,10 @@ def test_a_process_takes_its_settings(
 ) -> None:
     settings = settings_of(environment(name), tmp_path, monkeypatch)
     assert settings.open_to_all is False
-    assert settings.archive_dir.is_relative_to(settings.data_dir)
     assert settings.database_password.get_secret_value() == "hush"
     mounts = {each["mountPath"]: each["name"] for each in container(name)["volumeMounts"]}
-    assert mounts[str(settings.data_dir)] == "archive"
+    assert mounts[str(settings.archive_dir)] == "archive"
+    assert mounts[str(settings.data_dir)] == "data"
     assert mounts["/tmp"] == "tmp"
     assert mounts[environment(name)["NIGHTREAD_SECRETS_DIR"]] == "secrets"
     for file in (settings.destinations_file, settings.sources_file, settings.retention_file):
@@ -164,6 +164,7 @@ def test_a_service_s_name_is_no_setting(name: str) -> None:
 def test_what_a_pod_mounts_is_there(name: str) -> None:
     volumes = {each["name"]: each for each in pod(name)["volumes"]}
     assert volumes["archive"]["persistentVolumeClaim"]["claimName"] == "nightread-archive"
+    assert "emptyDir" in volumes["data"], "what is a pod's own is shared with none"
     assert volumes["secrets"]["secret"] == {
         "secretName": "nightread-secrets",
         "defaultMode": 0o440,
@@ -214,6 +215,30 @@ def test_network_policies_select_pods_and_name_their_ports() -> None:
         for rule in policy["spec"].get("ingress", []):
             for port in rule["ports"]:
                 assert all(port["port"] in ports(name) for name in chosen if name != "migrate")
+
+
+def test_whoever_calls_our_own_door_is_let_out_and_in() -> None:
+    callers = {name for name in WORKLOADS if "NIGHTREAD_DICOM_HOST" in environment(name)}
+    assert callers == {"night"}
+    host = environment("night")["NIGHTREAD_DICOM_HOST"]
+    assert host.removeprefix("nightread-") in of_kind("Service")
+    out, into = allowed("egress", "to", "night"), allowed("ingress", "from", "listener")
+    assert {"listener"} in out
+    assert {"night"} in into
+    admitted = environment("listener")["NIGHTREAD_CALLING_AE_TITLES"].split(",")
+    assert environment("night")["NIGHTREAD_AE_TITLE"] in admitted
+
+
+def allowed(direction: str, end: str, name: str) -> list[set[str]]:
+    """Return the workloads that the policies of one let it reach, or be reached from."""
+    return [
+        selected(peer["podSelector"])
+        for policy in of_kind("NetworkPolicy").values()
+        if name in selected(policy["spec"]["podSelector"])
+        for rule in policy["spec"].get(direction, [])
+        for peer in rule[end]
+        if "podSelector" in peer
+    ]
 
 
 def test_no_pod_is_without_a_network_policy() -> None:

@@ -77,6 +77,20 @@ def test_units_have_no_privileges(path: Path) -> None:
     assert set(named) <= others
 
 
+def test_a_migration_is_waited_for_and_its_restart_restarts_nothing() -> None:
+    # systemd.unit(5): whatever requires a unit is restarted with it, and does not start without it.
+    for path in UNITS:
+        unit = path.read_text()
+        assert "Requires=" not in unit
+        if path.name != "nightread-migrate.service":
+            assert re.search(r"^Wants=.*\bnightread-migrate.service", unit, re.MULTILINE)
+            assert re.search(r"^After=.*\bnightread-migrate.service", unit, re.MULTILINE)
+            assert "\nRestart=always\n" in unit
+    for name in ("listener", "night"):
+        unit = read(f"deploy/systemd/nightread-{name}.service")
+        assert "\nReadWritePaths=-/mnt/archive\n" in unit, "who keeps and who removes"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_name_commands_and_settings_that_exist(path: Path) -> None:
     text = path.read_text()
