@@ -64,7 +64,7 @@ archive:
 	xz -9e tests/releases/new.tar
 	@mv tests/releases/new.tar.xz tests/releases/nightread-$(RELEASE:v%=%).tar.xz
 
-# Redis, PostgreSQL, DCMTK, Orthanc, Chromium, rsyslog, and docker-compose, which reads a file: the
+# Redis, PostgreSQL, DCMTK, Orthanc, Chromium, rsyslog, promtool, and docker-compose, which reads a file: the
 # tests start and stop them themselves.
 servers:
 	@sh .ci/install-servers

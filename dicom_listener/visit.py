@@ -22,9 +22,11 @@ from screening.records.association import Caller
 from screening.records.engine import Records
 from screening.records.intake import Intake
 from screening.records.outbox import announce_now
-from screening.watching.figures import ASSOCIATIONS, STORES
+from screening.watching.figures import ASSOCIATIONS, STORES, begin_at_zero
 
 log = structlog.get_logger(__name__)
+
+begin_at_zero(STORES, [f"0x{status:04X}" for status in Status])
 
 
 class Visit:

@@ -9,11 +9,15 @@ from models.explanation.anatomy import outside_share
 from models.screener import Opinion
 from screening.domain.observation import KeptHeatmap, Observation
 from screening.domain.prediction import Prediction
-from screening.domain.verdict import OperatingPoints
+from screening.domain.reason import Reason
+from screening.domain.verdict import OperatingPoints, Verdict
 from screening.records.claims import ClaimedInstance
 from screening.records.results import Result
-from screening.watching.figures import FAILED_ATTEMPTS, NOT_SCORED, SCORES
+from screening.watching.figures import FAILED_ATTEMPTS, NOT_SCORED, SCORES, begin_at_zero
 from worker.reading import Failed, Reading, Ready
+
+begin_at_zero(SCORES, [verdict.value for verdict in Verdict])
+begin_at_zero(NOT_SCORED, [reason.value for reason in Reason])
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Histogram
 
 ASSOCIATIONS = Counter(
@@ -37,3 +39,13 @@ RETENTION_FAILURES = Counter(
     "nightread_retention_failures_total", "Looks at the rules of retention, and runs, that failed."
 )
 REMOVED_BYTES = Counter("nightread_removed_bytes_total", "Bytes of files that rules removed.")
+
+
+def begin_at_zero(counter: Counter, values: Iterable[str]) -> None:
+    """Let each value of a counter's label be told before it is counted for the first time.
+
+    Prometheus takes a series that begins with 1 for one that did not rise: the alarm that waits for
+    the first image that fails would not ring.
+    """
+    for value in values:
+        counter.labels(value)
