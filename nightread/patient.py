@@ -45,7 +45,7 @@ def merge(
     from screening.records.identities import merge as merge_patients
     from screening.records.surviving import Identifier
 
-    ids = Identifier(old, issuer or None), Identifier(new, issuer or None)
+    ids = Identifier(old.strip(), issuer or None), Identifier(new.strip(), issuer or None)
     with _opened() as records:
         if dry_run:
             _show_both(records, ids)
@@ -158,7 +158,7 @@ def _opened() -> AbstractContextManager[Records]:
 
 
 def _show_both(records: Records, ids: Sequence[Identifier]) -> None:
-    """Show a person at a terminal how images name the two: no line of a log."""
+    """Show a person at a terminal by which names the two are on record: no line of a log."""
     from nightread.terminal import write
     from screening.records.surviving import names_of
     from worklist.plain_text import person, plain
@@ -171,7 +171,7 @@ def _show_both(records: Records, ids: Sequence[Identifier]) -> None:
             parts = person(name.patient_name or "") or "no name", born, plain(name.sex or "no sex")
             write(f"{plain(known.patient_id)}: {', '.join(parts)}\n")
         if not names:
-            write(f"{plain(known.patient_id)}: no image here names this patient\n")
+            write(f"{plain(known.patient_id)}: not on record\n")
 
 
 def _studies(change: Change) -> str:

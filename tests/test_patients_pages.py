@@ -122,13 +122,13 @@ def test_a_dry_run_of_a_merge_changes_nothing(desk: TestDesk) -> None:
         phantom(PatientID="OLD-ID", PatientName="DOE^JANE\x1b[31m", PatientBirthDate="19700102"),
         Prediction(0.9),
     )
-    ran = console(desk, "merge", "OLD-ID", "NEW-ID", "--why", "twice", "--dry-run")
+    ran = console(desk, "merge", " OLD-ID", "NEW-ID", "--why", "twice", "--dry-run")
     assert ran.stderr.startswith("1 study would be the other's")
     shown, unknown = ran.stdout.splitlines()
     assert shown.startswith("OLD-ID: DOE, JANE")
     assert "born 1970-01-02" in shown
     assert "\x1b" not in shown
-    assert unknown == "NEW-ID: no image here names this patient"
+    assert unknown == "NEW-ID: not on record"
     assert json.loads(console(desk, "list", "--json").stdout) == []
 
 

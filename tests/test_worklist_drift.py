@@ -225,8 +225,12 @@ def test_of_thousands_of_names_the_largest_are_judged_and_the_rest_is_told(
     habits = {f"ACME DX-{number}": lambda _: Habit(studies=3) for number in range(MOST_GROUPS)}
     made_up = {f"ROOM {number}": lambda _: Habit(studies=1) for number in range(200)}
     make_weeks(desk.records, made_up | habits, weeks=2)
-    told = "Only the 60 largest groups are judged: 200 smaller ones are left out, 400 studies in"
+    told = (
+        "60 largest groups are judged. Left out: 200 smaller, of at most 2 studies each and 400 in"
+    )
     assert told in page(anna, "?weeks=2")
+    small = anna.get("/drift?weeks=2&group=ROOM+7")
+    assert (small.status_code, "too small to be judged" in small.text) == (404, True)
     found = anna.get("/api/v1/drift?weeks=2").json()
     assert (found["groups_left_out"], found["studies_of_groups_left_out"]) == (200, 400)
     assert {each["group"] for each in found["groups"]} == set(habits)

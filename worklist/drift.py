@@ -120,9 +120,8 @@ class Drift:
         if self.small:
             studies = sum(group.studies for group in self.small)
             parts.append(
-                f"Only the {MOST_GROUPS} largest groups are judged: {len(self.small)} smaller "
-                f"ones are left out, {studies} studies in all, and {self.small[0].studies} in "
-                "the largest of them."
+                f"Only the {MOST_GROUPS} largest groups are judged. Left out: {len(self.small)} "
+                f"smaller, of at most {self.small[0].studies} studies each and {studies} in all."
             )
         return " ".join(parts)
 

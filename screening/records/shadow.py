@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from screening.domain.prediction import Prediction
@@ -46,25 +46,6 @@ class ShadowScore:
     strangeness_limit: float | None
     exclusion: Exclusion | None
     scored_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowTally:
-    """What one version of a shadow model did.
-
-    Attributes
-    ----------
-    scored, failed
-        Images that it gave a score, and those that it gave none.
-    unlike
-        Of the scored, those that are unlike its training images.
-    """
-
-    model: str
-    model_version: str
-    scored: int
-    unlike: int
-    failed: int
 
 
 def record_shadow(
@@ -144,20 +125,3 @@ def _score(row: ShadowScoreRow) -> ShadowScore:
         exclusion=Exclusion(reason, row.detail or "") if reason else None,
         scored_at=row.scored_at,
     )
-
-
-def tally_shadows(session: Session) -> list[ShadowTally]:
-    """Count what each version of each shadow model said, in order of their names."""
-    row = ShadowScoreRow
-    counted = session.execute(
-        select(
-            row.model_name,
-            row.model_version,
-            func.count(row.probability),
-            func.count().filter(row.strangeness > row.strangeness_limit),
-            func.count().filter(row.reason.is_not(None)),
-        )
-        .group_by(row.model_name, row.model_version)
-        .order_by(row.model_name, row.model_version)
-    )
-    return [ShadowTally(*found) for found in counted]

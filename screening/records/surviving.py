@@ -109,7 +109,7 @@ def identifier_of(connection: Connection, patient_row: int) -> Identifier | None
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """How images with an identifier name their patient."""
+    """A name under which an identifier is on record."""
 
     patient_name: str | None
     birth_date: dt.date | None
@@ -117,7 +117,7 @@ class Named:
 
 
 def names_of(session: Session, known: Identifier) -> list[Named]:
-    """Return all names under which an identifier came, for a person who compares two."""
+    """Return all names under which an identifier is on record, for a person who compares two."""
     named = PatientRow.patient_name, PatientRow.patient_birth_date, PatientRow.patient_sex
     query = select(*named).where(
         PatientRow.patient_id == known.patient_id,

@@ -37,7 +37,9 @@ def show_drift(
     found = read_board(desk, by, weeks)
     shown = found.chosen(group)
     if group and not shown:
-        raise RefusalError(404, "there is no such group in these weeks")
+        is_small = any(each.label == group for each in found.small)
+        why = "this group is too small to be judged: there are so many larger ones"
+        raise RefusalError(404, why if is_small else "there is no such group in these weeks")
     desk.note(visitor.actor, Event.LISTED, detail=f"drift by {by.value}, {weeks} weeks")
     charts = [
         (
