@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -401,6 +402,30 @@ def test_a_close_call_in_jpeg_2000_is_decoded_whole(
     pixels = read_pixels(room.archive.path(image.digest))
     (exact,) = room.classifier.score([room.classifier.prepare(pixels)])
     assert image.scores[0].probability == pytest.approx(exact.probability, abs=1e-5)
+
+
+def test_a_second_look_that_fails_costs_no_other_image_its_score(
+    room: Room, test_data: Path, monkeypatch: pytest.MonkeyPatch, no_back_off: None
+) -> None:
+    film = pydicom.dcmread(next((test_data / "dicom").rglob("RG3_J2KR*")))
+    (other,) = small_study(7, images=1)
+    real, looks = Screener.score, []
+
+    def fail_once(screener: Screener, *arguments: Any) -> Any:  # noqa: ANN401
+        looks.append(len(arguments[0]))
+        if len(looks) == 2:
+            raise RuntimeError("out of luck")
+        return real(screener, *arguments)
+
+    monkeypatch.setattr(Screener, "score", fail_once)
+    monkeypatch.setattr(Screener, "is_close", lambda *_: True)
+    other.StudyInstanceUID = film.StudyInstanceUID
+    room.pipeline().screen(room.receive(film, other))
+    images = {image.sop_instance_uid: image for image in room.dossier(film).images}
+    found, neighbour = images[film.SOPInstanceUID], images[other.SOPInstanceUID]
+    assert looks[:2] == [2, 1]
+    assert (found.state, found.attempts) == (InstanceState.SCORED, 2)
+    assert (neighbour.state, neighbour.attempts) == (InstanceState.SCORED, 1)
 
 
 def test_a_film_in_jpeg_2000_has_the_verdict_of_the_same_film_in_rle(

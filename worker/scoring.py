@@ -49,7 +49,7 @@ class Scoring:
         self._abstain_unlike = abstain_unlike
 
     def score(self, batch: Batch, heartbeat: Heartbeat) -> None:
-        """Find an outcome for each image; where scoring fails, all that were to be scored fail."""
+        """Find an outcome for each image; where scoring fails, each fails that has none yet."""
         ready = self._ready(batch, batch.read)
         try:
             self._conclude(batch, ready, heartbeat)
@@ -57,7 +57,7 @@ class Scoring:
             # Each of them is tried alone in the next round.
             log.exception("batch_failed", images=len(ready))
             failed = Failed(f"{type(error).__name__} while scoring")
-            batch.outcomes |= dict.fromkeys(ready, failed)
+            batch.outcomes = dict.fromkeys(ready, failed) | batch.outcomes
 
     def _ready(self, batch: Batch, read: Mapping[int, Reading]) -> dict[int, Ready]:
         """Return what can be scored; the rest has its outcome."""
