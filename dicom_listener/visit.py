@@ -18,7 +18,7 @@ from dicom_listener.store import InstanceStore, Refused, Unwanted
 from screening.archive.incoming_file import IncomingFile
 from screening.errors import RecordsError
 from screening.records import association as associations
-from screening.records.association import Caller
+from screening.records.association import Caller, Outcome
 from screening.records.engine import Records
 from screening.records.intake import Intake
 from screening.records.outbox import announce_now
@@ -27,6 +27,7 @@ from screening.watching.figures import ASSOCIATIONS, STORES, begin_at_zero
 log = structlog.get_logger(__name__)
 
 begin_at_zero(STORES, [f"0x{status:04X}" for status in Status])
+begin_at_zero(ASSOCIATIONS, [outcome.value for outcome in Outcome])
 
 
 class Visit:

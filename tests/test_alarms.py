@@ -16,7 +16,7 @@ from console import ROOT
 from dicom_listener import visit
 from screening.domain.reason import Reason
 from screening.domain.verdict import Verdict
-from screening.watching.figures import NOT_SCORED, SCORES, STORES
+from screening.watching.figures import ASSOCIATIONS, NOT_SCORED, SCORES, STORES
 from worker import batch
 
 RULES = ROOT / "deploy" / "prometheus" / "nightread.yml"
@@ -32,16 +32,22 @@ FREE, LOW, LEAST = (
 )
 DEAD = 'nightread_deliveries{state="dead",destination="pacs"}'
 RETENTION = "nightread_retention_failures_total"
+DUE = 'nightread_deliveries{state="due",destination="pacs"}'
+DELIVERED = 'nightread_deliveries_total{outcome="delivered",destination="pacs"}'
+REJECTED = 'nightread_associations_total{outcome="rejected"}'
 NOTHING = "NightreadNothingIsScored"
+OTHER = 'up{job="nightread",instance="listener"}'
+NOBODY = "Prometheus asks nobody"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Series by the minute in promtool's notation, and which alarms ring after 40 minutes."""
+    """Series by the minute in promtool's notation, and which alarms ring after so many minutes."""
 
     about: str
     series: dict[str, str]
     rings: set[str] = field(default_factory=set)
+    minutes: int = 40
 
 
 CASES = [
@@ -66,11 +72,16 @@ CASES = [
         },
     ),
     Case("a process is gone", {UP: "1x30 0x30"}, {"NightreadProcessIsAway"}),
+    Case("a process starts again each minute", {UP: "1 0 " * 30}, {"NightreadProcessComesAndGoes"}),
+    Case("a process was restarted twice", {UP: "1x20 0 1x5 0 1x60"}),
+    Case(NOBODY, {}, {"NightreadIsNotWatched"}),
     Case("the database is", {"nightread_records_up": "1x30 0x30"}, {"NightreadRecordsAreAway"}),
     Case("a disk is low", {FREE: "5e9x60", LOW: "6e9x60"}, {"NightreadDiskFills"}),
     Case("a disk is full", {FREE: "1e9x60", LEAST: "2e9x60"}, {"NightreadDiskIsFull"}),
     Case("one image is refused", {REFUSED: "0x30 1x30"}, {"NightreadImagesAreRefused"}),
     Case("one image was refused, long ago", {REFUSED: "0x5 1x55"}),
+    Case("a caller is not let in", {REJECTED: "0x30 1x30"}, {"NightreadCallersAreRejected"}),
+    Case("an old image is tried again", {STAT: "0x38 86400x2 0x60", SCORED: "7x39 8x60"}),
     Case("stat waits", {STAT: "0+60x60", SCORED: "0+9x60"}, {"NightreadStatImagesWait"}),
     Case("a worker does nothing", {OVERNIGHT: "0+60x60", SCORED: "7x60", NONE: "1x60"}, {NOTHING}),
     Case("there is no worker", {OVERNIGHT: "0+60x60"}, {NOTHING}),
@@ -78,6 +89,9 @@ CASES = [
     Case("all are out of scope", {OVERNIGHT: "0+60x60", SCORED: "0x60", NONE: "0+1x60"}),
     Case("one image fails for good", {FAILED: "0x30 1x30"}, {"NightreadImagesFail"}),
     Case("results are not taken", {DEAD: "0x30 1x30"}, {"NightreadResultsAreNotTaken"}),
+    Case("results wait", {DUE: "500x200", DELIVERED: "9x200"}, {"NightreadResultsWait"}, 130),
+    Case("results never went", {DUE: "500x200"}, {"NightreadResultsWait"}, 130),
+    Case("results go, and more come", {DUE: "500x200", DELIVERED: "0+9x200"}, minutes=130),
     Case("rules cannot be followed", {RETENTION: "0x10 1+1x50"}, {"NightreadRetentionFails"}),
     Case("a rule failed once", {RETENTION: "0x10 1x50"}),
     Case(
@@ -93,16 +107,17 @@ def test_alarms_ring_when_they_must(case: Case, tmp_path: Path) -> None:
     program = shutil.which("promtool")
     require(program, "no promtool: apt-get install prometheus")
     assert program is not None
+    series = ({} if case.about == NOBODY else {OTHER: "1x200"}) | case.series
     asked = {
         "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
-        "eval_time": "40m",
+        "eval_time": f"{case.minutes}m",
         "exp_samples": [
             {"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(case.rings)
         ],
     }
     test = {
         "interval": "1m",
-        "input_series": [{"series": name, "values": v} for name, v in case.series.items()],
+        "input_series": [{"series": name, "values": v} for name, v in series.items()],
         "promql_expr_test": [asked],
     }
     # JSON is YAML.
@@ -120,11 +135,11 @@ def test_each_alarm_was_heard() -> None:
 def test_what_an_alarm_waits_for_is_told_before_it_happens() -> None:
     told = {
         tuple(sample.labels.values())
-        for counter in (SCORES, NOT_SCORED, STORES)
+        for counter in (SCORES, NOT_SCORED, STORES, ASSOCIATIONS)
         for metric in counter.collect()
         for sample in metric.samples
     }
     assert batch.count_outcomes
     assert visit.Visit
     assert {(each.value,) for each in (*Verdict, *Reason)} <= told
-    assert {("0x0000",), ("0xA700",), ("0xC000",)} <= told
+    assert {("0x0000",), ("0xA700",), ("0xC000",), ("rejected",)} <= told
