@@ -105,6 +105,8 @@ class Keeper(threading.Thread):
         if moment is not None:
             gone = self._new_run(policy).run()
             log.info("retention_run", files=gone.files, whole=gone.is_whole)
+            if gone.not_removed:
+                RETENTION_FAILURES.inc()
             if gone.is_whole:
                 self._begun_at = moment
             return gone

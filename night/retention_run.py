@@ -10,16 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+import structlog
+
 from night.retention_outlook import Count, each_over
 from screening.archive.archive import Archive
 from screening.domain.account import Actor
+from screening.domain.counted import counted
 from screening.domain.retention import Policy
-from screening.errors import ClockError
+from screening.errors import ArchiveAwayError, ArchiveError, ClockError
 from screening.records import audit
 from screening.records.engine import Records
 from screening.records.forgetting import decide, finish, unfinished
 from screening.records.retention import Judged
 from screening.watching.figures import REMOVED_BYTES, REMOVED_FILES
+
+log = structlog.get_logger(__name__)
 
 # While they are removed others wait for these studies, and on SQLite for the database. A store may
 # take half a minute to answer, so there it is one file.
@@ -41,12 +46,15 @@ class Gone:
         What went; files that an earlier run had decided of are counted without a study.
     kept_after_all
         Files that stay though it was decided: something had come of their study.
+    not_removed
+        Files that the archive refused to remove, and why; the next run tries them again.
     is_whole
         Whether the run came to its end.
     """
 
     by_rule: dict[str, Count] = field(default_factory=dict)
     kept_after_all: int = 0
+    not_removed: dict[str, str] = field(default_factory=dict)
     is_whole: bool = False
 
     def of(self, rule: str) -> Count:
@@ -60,11 +68,14 @@ class Gone:
 
     def __str__(self) -> str:
         parts = [
-            f"{rule}: {count.studies} studies, {count.files} files, {count.size_bytes} bytes"
+            f"{rule}: {counted(count.studies, 'study', 'studies')}, "
+            f"{counted(count.files, 'file')}, {count.size_bytes} bytes"
             for rule, count in sorted(self.by_rule.items())
         ]
         if self.kept_after_all:
-            parts.append(f"{self.kept_after_all} files kept after all")
+            parts.append(f"{counted(self.kept_after_all, 'file')} kept after all")
+        if self.not_removed:
+            parts.append(f"{counted(len(self.not_removed), 'file')} could not be removed")
         return "; ".join(parts) or "nothing was due"
 
 
@@ -126,17 +137,19 @@ class RetentionRun:
             If the database or the archive does not answer: run again, it goes on there. Also if
             this host's clock and the database's differ by more than an hour.
         """
-        self.finish()
-        for study in each_over(self._records, self._policy, self._places, self._now()):
-            if self._stopped.is_set() or (enough is not None and enough()):
-                break
-            if study.is_due:
-                self._remove(study)
-            self._progress(study)
-        else:
-            self._gone.is_whole = True
-        if self._gone.by_rule or self._gone.kept_after_all:
-            self._note_end()
+        try:
+            self.finish()
+            for study in each_over(self._records, self._policy, self._places, self._now()):
+                if self._stopped.is_set() or (enough is not None and enough()):
+                    break
+                if study.is_due:
+                    self._remove(study)
+                self._progress(study)
+            else:
+                self._gone.is_whole = True
+        finally:
+            if self._gone.by_rule or self._gone.kept_after_all or self._gone.not_removed:
+                self._note_end()
         return self._gone
 
     def finish(self) -> None:
@@ -148,12 +161,14 @@ class RetentionRun:
             As `run`.
         """
         self._require_true_clock()
+        last = ""
         while not self._stopped.is_set():
             with self._records.read() as session:
-                digests = unfinished(session, self._at_once)
+                digests = unfinished(session, self._at_once, last)
             if not digests:
                 return
             self._finish(digests)
+            last = digests[-1]
 
     def _require_true_clock(self) -> None:
         apart = abs(self._records.clock() - dt.datetime.now(dt.UTC))
@@ -165,7 +180,8 @@ class RetentionRun:
 
     def _remove(self, study: Judged) -> None:
         is_first = True
-        kept = filter(self._archive.holds, sorted(study.files))
+        # An empty file is none: it is missing, and not called removed.
+        kept = filter(self._archive.size, sorted(study.files))
         while not self._stopped.is_set():
             there = list(islice(kept, _DECIDED_AT_ONCE))
             if not there:
@@ -196,6 +212,21 @@ class RetentionRun:
             )
 
     def _finish(self, digests: Collection[str]) -> None:
+        """Remove files together; where one is refused, each alone, so that the others go."""
+        try:
+            self._finish_together(digests)
+        except ArchiveAwayError:
+            raise
+        except ArchiveError as error:
+            if len(digests) > 1:
+                for digest in digests:
+                    self._finish([digest])
+                return
+            (digest,) = digests
+            self._gone.not_removed[digest] = str(error)
+            log.error("file_not_removed", file=digest, error=str(error))
+
+    def _finish_together(self, digests: Collection[str]) -> None:
         there = {each for each in digests if self._archive.holds(each)}
         with self._turn():
             gone, kept = self._records.repeat(

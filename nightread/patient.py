@@ -42,10 +42,14 @@ def merge(
     """
     from nightread.administration import console_actor, now
     from nightread.terminal import remark
+    from screening.records.identities import checked_identifier
     from screening.records.identities import merge as merge_patients
     from screening.records.surviving import Identifier
 
-    ids = Identifier(old.strip(), issuer or None), Identifier(new.strip(), issuer or None)
+    ids = (
+        checked_identifier(Identifier(old, issuer or None)),
+        checked_identifier(Identifier(new, issuer or None)),
+    )
     with _opened() as records:
         if dry_run:
             _show_both(records, ids)
@@ -159,12 +163,16 @@ def _opened() -> AbstractContextManager[Records]:
 
 def _show_both(records: Records, ids: Sequence[Identifier]) -> None:
     """Show a person at a terminal by which names the two are on record: no line of a log."""
-    from nightread.terminal import write
+    from nightread.terminal import remark, write
     from screening.records.surviving import names_of
     from worklist.plain_text import person, plain
 
     with records.read() as session:
         named = [(each, names_of(session, each)) for each in ids]
+    for what in ("sex", "birth_date"):
+        said = [{getattr(each, what) for each in names} - {None} for _, names in named]
+        if all(said) and not said[0] & said[1]:
+            remark(f"the two differ by {what.replace('_', ' ')}: are they one person?")
     for known, names in named:
         for name in names:
             born = f"born {name.birth_date}" if name.birth_date else "no birth date"
@@ -175,11 +183,13 @@ def _show_both(records: Records, ids: Sequence[Identifier]) -> None:
 
 
 def _studies(change: Change) -> str:
-    return "1 study" if change.studies == 1 else f"{change.studies} studies"
+    from screening.domain.counted import counted
+
+    return counted(change.studies, "study", "studies")
 
 
 def _back(change: Change) -> str:
-    return f"nightread patient undo {change.number} takes it back"
+    return f"nightread patient undo {change.number} --why ... takes it back"
 
 
 def _require_same_pixels(settings: Settings, records: Records, uid: str) -> None:

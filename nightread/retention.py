@@ -48,13 +48,18 @@ def retention(
             _write_studies(records, policy, places)
         elif apply:
             gone = _remove(settings, records, policy, places)
-            write_json(_gone_object(gone, policy)) if as_json else write(f"{gone}\n")
+            write_json(_gone_object(gone, policy)) if as_json else write(_gone_text(gone, policy))
+            if gone.not_removed:
+                raise typer.Exit(1)
         else:
             outlook = _look(records, policy, places)
             if as_json:
                 write_json(_outlook_object(outlook, policy))
             else:
                 write(_outlook_text(outlook, policy))
+
+
+_NO_RULES = "no rules: everything is kept (NIGHTREAD_RETENTION_FILE, docs/keeping.md)"
 
 
 def _look(records: Records, policy: Policy, places: Collection[str] | None) -> Outlook:
@@ -129,7 +134,7 @@ def _outlook_text(outlook: Outlook, policy: Policy) -> str:
     for why, count in sorted(outlook.held_back.items()):
         lines.append(f"held back, {_counted(count)}: {why.sentence}")
     if not policy.rules:
-        lines.append("no rules: everything is kept (NIGHTREAD_RETENTION_FILE, docs/keeping.md)")
+        lines.append(_NO_RULES)
     files = sum(each.files for each in outlook.due.values())
     size = sum(each.size_bytes for each in outlook.due.values())
     lines.append(
@@ -139,8 +144,19 @@ def _outlook_text(outlook: Outlook, policy: Policy) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _gone_text(gone: Gone, policy: Policy) -> str:
+    if not policy.rules and not gone.files:
+        return f"{_NO_RULES}\n"
+    lines = [f"removed: {gone}" if gone.files else str(gone)]
+    lines += [f"{digest}: {why}" for digest, why in sorted(gone.not_removed.items())]
+    return "\n".join(lines) + "\n"
+
+
 def _counted(count: Any) -> str:  # noqa: ANN401 - night is loaded by the command alone
-    return f"{count.studies} studies, {count.files} files, {_size(count.size_bytes)}"
+    from screening.domain.counted import counted
+
+    studies = counted(count.studies, "study", "studies")
+    return f"{studies}, {counted(count.files, 'file')}, {_size(count.size_bytes)}"
 
 
 def _size(size_bytes: int) -> str:
@@ -172,5 +188,6 @@ def _gone_object(gone: Gone, policy: Policy) -> dict[str, Any]:
         "rules_digest": policy.digest,
         "removed": {rule: asdict(count) for rule, count in sorted(gone.by_rule.items())},
         "kept_after_all": gone.kept_after_all,
+        "not_removed": gone.not_removed,
         "complete": gone.is_whole,
     }

@@ -64,9 +64,9 @@ def test_a_dry_run_removes_nothing_and_an_applied_one_what_was_shown(
     ran = nightread("retention", cwd=tmp_path, **chosen)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == (
-        "clear: for 30 days: 1 studies, 2 files, 0.000 GB may go\n"
+        "clear: for 30 days: 1 study, 2 files, 0.000 GB may go\n"
         "flagged: for 300 days: 0 studies, 0 files, 0.000 GB may go\n"
-        "held back, 1 studies, 2 files, 0.000 GB: an image waits for its score\n"
+        "held back, 1 study, 2 files, 0.000 GB: an image waits for its score\n"
         "of 5 files (0.000 GB) 2 (0.000 GB) may go; nothing was changed: nightread retention "
         "--apply removes them\n"
     )
@@ -145,7 +145,7 @@ def test_a_hold_keeps_a_study_until_it_is_released(
     twice = run(chosen, "hold", "--release", 1)
     assert "was released on" in str(twice.exception)
     ran = nightread("retention", "--apply", cwd=tmp_path, **chosen)
-    assert ran.stdout == "clear: 1 studies, 1 files, 1000 bytes\n"
+    assert ran.stdout == "removed: clear: 1 study, 1 file, 1000 bytes\n"
     late = run(chosen, "hold", "1.1", "--why", "teaching").stderr
     assert "some were removed before" in late
     audited = run(chosen, "audit", "show").stdout
@@ -199,7 +199,7 @@ def test_without_a_file_everything_is_kept(
 ) -> None:
     shelf.file("1.1", Prediction(0.1), now=OLD)
     ran = nightread("retention", "--apply", cwd=tmp_path, data_dir=settings.data_dir)
-    assert (ran.returncode, ran.stdout) == (0, "nothing was due\n")
+    assert (ran.returncode, ran.stdout[:30]) == (0, "no rules: everything is kept (")
     look = nightread("retention", cwd=tmp_path, data_dir=settings.data_dir)
     assert "no rules: everything is kept" in look.stdout
     assert shelf.has("1.1")

@@ -35,9 +35,9 @@ class Mortal(FolderArchive):
     steps: Iterator[int]
     last: int
 
-    def holds(self, digest: str) -> bool:
+    def size(self, digest: str) -> int | None:
         self.step()
-        return super().holds(digest)
+        return super().size(digest)
 
     def remove(self, digest: str) -> None:
         self.step()

@@ -26,7 +26,7 @@ from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.domain.retention import Hindrance, Policy, Rule
 from screening.domain.review import Opinion
-from screening.errors import ArchiveAwayError, ArchiveError, ClockError
+from screening.errors import ArchiveAwayError, ArchiveError, ClockError, HoldError
 from screening.records import audit, deliveries, night_batches, night_studies, users
 from screening.records.adoption import adopt
 from screening.records.archived import archived_files
@@ -93,7 +93,7 @@ def test_each_verdict_goes_at_its_own_time_and_what_no_rule_names_stays(shelf: S
     shelf.file("1.3", Exclusion(Reason.NOT_A_RADIOGRAPH, ""))
     assert shelf.run(NOW + 30 * DAY - dt.timedelta(seconds=1)).files == 0
     gone = shelf.run()
-    assert str(gone) == "clear: 1 studies, 2 files, 2000 bytes"
+    assert str(gone) == "clear: 1 study, 2 files, 2000 bytes"
     assert [shelf.has(uid) for uid in ("1.1", "1.2", "1.3")] == [False, True, True]
     assert shelf.run(NOW + 300 * DAY).by_rule.keys() == {"flagged"}
     assert shelf.run(NOW + 9000 * DAY).files == 0, "no rule speaks of what was not scored"
@@ -166,8 +166,8 @@ def test_who_asked_and_by_which_rules_is_in_the_audit(shelf: Shelf) -> None:
         "console:admin",
         "1.1",
     )
-    assert one.detail == f"1 files, 1000 bytes by rule clear: for 30 days; rules {'d' * 16}"
-    assert whole.detail == f"clear: 1 studies, 1 files, 1000 bytes; rules {'d' * 16}"
+    assert one.detail == f"1 file, 1000 bytes by rule clear: for 30 days; rules {'d' * 16}"
+    assert whole.detail == f"clear: 1 study, 1 file, 1000 bytes; rules {'d' * 16}"
 
 
 def waits(shelf: Shelf, uid: str) -> None:
@@ -504,6 +504,69 @@ def test_a_run_ends_where_it_is_told_and_goes_on_there(shelf: Shelf) -> None:
     assert shelf.run().files == 3
 
 
+def test_a_file_that_cannot_be_removed_holds_up_no_other(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 31):
+        shelf.file(f"1.{number}", Prediction(0.1))
+    bad = min(digest_of(f"1.{number}") for number in range(1, 31))
+    remove = shelf.archive.remove
+
+    def refuse(digest: str) -> None:
+        if digest == bad:
+            raise ArchiveError("cannot write: Operation not permitted")
+        remove(digest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shelf.archive, "remove", refuse)
+        gone = shelf.run()
+        assert (gone.is_whole, list(gone.not_removed)) == (True, [bad])
+        assert shelf.files() == {bad}
+        again = shelf.run()
+        assert (again.files, list(again.not_removed)) == (0, [bad])
+    assert shelf.run().files == 1
+    assert shelf.files() == set()
+    with shelf.records.read() as session:
+        runs = [each for each in audit.read_audit(session) if each.event == "retention_run"]
+    assert sum("could not be removed" in (each.detail or "") for each in runs) == 2
+
+
+def test_a_run_that_breaks_off_is_in_the_audit_with_what_it_removed(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 4):
+        shelf.file(f"1.{number}", Prediction(0.1))
+    remove, removed = shelf.archive.remove, []
+
+    def away(digest: str) -> None:
+        if removed:
+            raise ArchiveAwayError("the share is gone")
+        remove(digest)
+        removed.append(digest)
+
+    monkeypatch.setattr(shelf.archive, "remove", away)
+    with pytest.raises(ArchiveAwayError):
+        shelf.run()
+    with shelf.records.read() as session:
+        (run,) = [each for each in audit.read_audit(session) if each.event == "retention_run"]
+    assert run.detail is not None
+    assert run.detail.startswith("not at its end: clear: 2 studies, 1 file,")
+
+
+def test_an_empty_file_is_missing_and_not_called_removed(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    shelf.archive.path(digest_of("1.1")).write_bytes(b"")
+    assert shelf.run().files == 0
+    assert shelf.gone() == set()
+
+
+def test_a_hold_needs_a_reason_of_one_line(shelf: Shelf) -> None:
+    shelf.file("1.1", Prediction(0.1))
+    for why in ("", " ", "two\nlines", "x" * 257, "red\x1b[31m", "\u202eevil", "a\udcff"):
+        with shelf.records.begin() as session, pytest.raises(HoldError, match="on one line"):
+            place_hold(session, "1.1", why, "console:admin", NOW)
+
+
 def test_a_clock_that_is_off_removes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.file("1.1", Prediction(0.1))
     clock = dt.datetime.now(dt.UTC) - dt.timedelta(days=365)
@@ -520,7 +583,7 @@ def test_a_clock_that_is_off_removes_nothing(shelf: Shelf, monkeypatch: pytest.M
 def test_a_study_of_many_images_goes_as_a_whole(shelf: Shelf) -> None:
     shelf.file("1.1", *[Prediction(0.1)] * 103)
     gone = shelf.run()
-    assert str(gone) == "clear: 1 studies, 103 files, 103000 bytes"
+    assert str(gone) == "clear: 1 study, 103 files, 103000 bytes"
     assert shelf.files() == set()
     assert len([1 for image in dossier(shelf, "1.1").images if image.removal]) == 103
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from screening.domain.counted import counted
 from screening.domain.review import Opinion
 from screening.domain.verdict import Verdict
 
@@ -72,7 +73,7 @@ class Rule:
         return self.keep_days is not None and since <= now - dt.timedelta(days=self.keep_days)
 
     def __str__(self) -> str:
-        days = "for ever" if self.keep_days is None else f"for {self.keep_days} days"
+        days = "for ever" if self.keep_days is None else f"for {counted(self.keep_days, 'day')}"
         return f"{self.name}: {days}"
 
 

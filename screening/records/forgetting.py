@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from screening.domain.account import Actor
+from screening.domain.counted import counted
 from screening.domain.retention import Hindrance, Policy
 from screening.records import audit
 from screening.records.dialect import insert_for
@@ -90,7 +91,7 @@ def decide(
     if not files:
         return dataclasses.replace(study, hindrances=(Hindrance.MISSING,))
     decided = dataclasses.replace(study, files=files)
-    detail = f"{len(files)} files, {decided.size_bytes} bytes by rule {study.rule}"
+    detail = f"{counted(len(files), 'file')}, {decided.size_bytes} bytes by rule {study.rule}"
     audit.note(
         session,
         actor,
@@ -102,10 +103,12 @@ def decide(
     return decided
 
 
-def unfinished(session: Session, limit: int) -> list[str]:
-    """Return files of which it was decided that they go, and which may be there still."""
+def unfinished(session: Session, limit: int, after: str = "") -> list[str]:
+    """Return files of which it was decided that they go, and which may be there still, in order."""
     query = select(RemovalRow.digest).where(
-        RemovalRow.removed_at.is_(None), RemovalRow.returned_at.is_(None)
+        RemovalRow.removed_at.is_(None),
+        RemovalRow.returned_at.is_(None),
+        RemovalRow.digest > after,
     )
     return list(session.scalars(query.order_by(RemovalRow.digest).limit(limit)))
 

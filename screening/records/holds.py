@@ -12,6 +12,9 @@ from screening.errors import HoldError
 from screening.records.keeping_schema import HoldRow
 from screening.records.schema import StudyRow
 
+LONGEST = 256
+"""Characters of a reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -34,8 +37,11 @@ def place_hold(
     Raises
     ------
     HoldError
-        If we never received the study.
+        If we never received the study, or the reason is none, too long or of several lines.
     """
+    why = why.strip()
+    if not 0 < len(why) <= LONGEST or not why.isprintable():
+        raise HoldError(f"say why, on one line of at most {LONGEST} characters")
     row = session.scalar(
         select(StudyRow.id)
         .where(StudyRow.study_instance_uid == study_instance_uid)

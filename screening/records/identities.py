@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from screening.domain.account import Actor
+from screening.domain.counted import counted
 from screening.errors import IdentityError
 from screening.records import audit
 from screening.records.filing import Demographics, file_identity
@@ -82,7 +83,8 @@ def merge(
     IdentityError
         If the two are one, the old one was merged into another, or the new one into the old.
     """
-    old, new, why = _checked(old), _checked(new), checked_reason(why)
+    old, new = checked_identifier(old), checked_identifier(new)
+    why = checked_reason(why)
     connection = session.connection()
     hold_identities(connection)
     if old == new:
@@ -93,18 +95,18 @@ def merge(
             return read_change(session, stands[0])
         raise IdentityError(
             f"the old identifier was merged into another before (change {stands[0]}): undo that "
-            f"with nightread patient undo {stands[0]}, or merge the one that survived"
+            f"with nightread patient undo {stands[0]} --why ..., or merge the one that survived"
         )
     survivor = _survivor(session, old, new, demographics)
     ahead = walk(connection, survivor)
     if identifier_of(connection, ahead.row) == old:
         raise IdentityError(
             f"the new identifier was merged into the old one before (change {ahead.changes[0]}): "
-            f"undo that first, with nightread patient undo {ahead.changes[0]}"
+            f"undo that first, with nightread patient undo {ahead.changes[0]} --why ..."
         )
     row = add_change(session, old, survivor, None, actor, why, now)
     studies = settle_all(session, old)
-    detail = f"change {row.id}, {studies} studies: {why}"
+    detail = f"change {row.id}, {counted(studies, 'study', 'studies')}: {why}"
     audit.note(session, actor, audit.Event.PATIENTS_MERGED, now, detail=detail)
     return read_change(session, row.id, is_new=True, studies=studies)
 
@@ -130,7 +132,7 @@ def undo(session: Session, number: int, actor: Actor, why: str, now: dt.datetime
         studies = 1
     else:
         studies = settle_all(session, Identifier(row.old_patient_id, row.old_issuer))
-    detail = f"change {number}, {studies} studies: {why}"
+    detail = f"change {number}, {counted(studies, 'study', 'studies')}: {why}"
     audit.note(session, actor, audit.Event.IDENTITY_UNDONE, now, detail=detail)
     return read_change(session, number, studies=studies)
 
@@ -213,7 +215,14 @@ def read_change(session: Session, number: int, *, is_new: bool = False, studies:
     )
 
 
-def _checked(known: Identifier) -> Identifier:
+def checked_identifier(known: Identifier) -> Identifier:
+    """Return an identifier without blanks around it.
+
+    Raises
+    ------
+    IdentityError
+        If it is empty, too long, or holds what cannot be printed.
+    """
     parts = known.patient_id.strip(), (known.issuer or "").strip()
     if not parts[0] or any(len(part) > LONGEST or not part.isprintable() for part in parts):
         raise IdentityError(
