@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from screening.settings import Settings
 
 archive = typer.Typer(
     no_args_is_help=True,
@@ -42,8 +47,8 @@ def fill(
 ) -> None:
     """Copy what the archive lacks from a folder's archive, which stays as it is.
 
-    Cut off, it goes on where it stopped when it is run again. Example: nightread archive fill
-    /var/lib/nightread/archive
+    What a rule of retention removed is not brought back. Cut off, it goes on where it stopped when
+    it is run again. Example: nightread archive fill /var/lib/nightread/archive
     """
     from nightread.terminal import progress, remark, remarks
     from screening.archive.copying import copy_files
@@ -58,10 +63,28 @@ def fill(
     target = open_archive(settings)
     target.require_there()
     files = copied = 0
-    with progress(remarks()) as bar:
+    with _removed(settings) as removed, progress(remarks()) as bar:
         task = bar.add_task("files", total=None)
-        for is_new in copy_files(opened_source(folder), target):
+        for is_new in copy_files(opened_source(folder), target, removed):
             files += 1
             copied += is_new
             bar.advance(task)
     remark(f"{copied} of {files} files copied: nightread verify compares them with the records")
+
+
+@contextmanager
+def _removed(settings: Settings) -> Iterator[Callable[[list[str]], set[str]]]:
+    """Lend what says which files a rule removed: none, where there are no records yet."""
+    from nightread.database import opened
+    from screening.records.removals import removed_digests
+
+    if not settings.database_url and not (settings.data_dir / "nightread.sqlite").is_file():
+        yield lambda digests: set()
+        return
+    with opened(settings) as records:
+
+        def removed(digests: list[str]) -> set[str]:
+            with records.read() as session:
+                return removed_digests(session, digests)
+
+        yield removed

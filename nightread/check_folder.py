@@ -30,6 +30,12 @@ def check_folder(settings: Settings) -> Finding:
             f"{room}, below NIGHTREAD_MINIMUM_FREE_GIGABYTES="
             f"{settings.minimum_free_gigabytes:g}: images are refused until there is room",
         )
+    if free < settings.low_free_bytes:
+        return warn(
+            _SUBJECT,
+            f"{room}: the disk is low. Images are refused below "
+            f"{settings.minimum_free_gigabytes:g} GB; nightread retention says what may go",
+        )
     if standing != folder:
         return ok(_SUBJECT, f"{room}; it will be made")
     if _is_open_to_others(folder):

@@ -21,6 +21,9 @@ def check_retention(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield fail("retention", str(error))
         return
+    except ModuleNotFoundError as error:
+        yield fail("retention", f"its hour needs {error.name}: pip install 'nightread[night]'")
+        return
     yield ok("retention", f"{settings.retention_file}: {'; '.join(map(str, policy.rules))}")
     if settings.destinations_file is None:
         yield warn(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from screening.domain.delivery import DeliveryState
+
+if TYPE_CHECKING:
+    from screening.settings import Settings
 
 
 def deliveries(
@@ -24,6 +27,7 @@ def deliveries(
     from nightread.administration import now
     from nightread.database import opened
     from nightread.terminal import remark, write, write_json
+    from screening.domain.counted import counted
     from screening.records.changes import changes_waiting
     from screening.records.deliveries import count_deliveries, deliveries_of, list_deliveries
     from screening.settings_source import load_settings
@@ -31,7 +35,8 @@ def deliveries(
     from worklist.objects import delivery_object
 
     states = state or ([] if everything else [DeliveryState.DUE, DeliveryState.DEAD])
-    with opened(load_settings()) as records, records.read() as session:
+    settings = load_settings()
+    with opened(settings) as records, records.read() as session:
         if study:
             found = deliveries_of(session, study)
         else:
@@ -46,8 +51,14 @@ def deliveries(
     write(write_deliveries(found))
     told = [f"{name}: {count} {which.value}" for (name, which), count in sorted(counts.items())]
     if untold:
-        told.append(f"{untold} studies are told by nightread up (or nightread deliver) next")
+        told.append(f"{counted(untold, 'study', 'studies')} to be told by {_teller(settings)}")
     remark("; ".join(told) or "nothing was sent yet: NIGHTREAD_DESTINATIONS_FILE")
+
+
+def _teller(settings: Settings) -> str:
+    if settings.destinations_file is None:
+        return "nobody from here: NIGHTREAD_DESTINATIONS_FILE names no file"
+    return "nightread up (or nightread deliver) next"
 
 
 def resend(

@@ -101,6 +101,12 @@ def verify(
             f"{files} files on record: {len(troubles)} missing or damaged; {len(strangers)} files "
             "without a record"
         )
+        if again:
+            lines.append(
+                f"removed by a rule, and there: {len(again)}. A listener takes them back at its "
+                "next start; delete them before, in instances/ of the archive, if they are to stay "
+                "away"
+            )
         write("\n".join(lines) + "\n")
     if troubles:
         raise typer.Exit(1)

@@ -123,6 +123,11 @@ class NightReport:
                     f"batch {each.batch.row}: none of {each.tally.planned} studies has what was "
                     "asked for: is that so?"
                 )
+        if self.ledger.answers.refused:
+            found.append(
+                f"images that the door refused since then: {self.ledger.answers.refused}; whether "
+                "they came again its sender knows: nightread associations --refused"
+            )
         if self.deliveries_given_up:
             found.append(
                 f"studies whose results a destination never took: {self.deliveries_given_up}; "
