@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,16 @@ def test_the_doctor_warns_where_nobody_knows_who_is_told_of_results(tmp_path: Pa
     told = rules.model_copy(update={"destinations_file": tmp_path / "destinations.toml"})
     assert {each.level for each in check_retention(told)} == {Level.OK}
     assert list(check_retention(Settings())) == []
+
+
+def test_the_doctor_names_a_library_that_the_hour_needs_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "retention.toml").write_text(WHOLE)
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+    (found,) = check_retention(Settings(retention_file=tmp_path / "retention.toml"))
+    assert found.level is Level.FAIL
+    assert "needs cronsim" in found.detail
 
 
 def test_rules_alone_need_the_libraries_of_the_night(tmp_path: Path) -> None:

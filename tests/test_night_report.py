@@ -23,6 +23,13 @@ from screening.domain.night_batch import FOLDER, BatchState, FetchState
 from screening.domain.prediction import Prediction
 from screening.domain.reason import Exclusion, Reason
 from screening.records import night_batches, night_studies
+from screening.records.association import (
+    Caller,
+    Outcome,
+    close_association,
+    count_refusals,
+    open_association,
+)
 from screening.records.batch_files import BatchFile, note_files
 from screening.settings import Settings
 from worklist.night_plan import NightPlan
@@ -283,6 +290,18 @@ def test_a_batch_of_which_nothing_fits_is_asked_about(desk: TestDesk) -> None:
     found = read(desk)
     assert found.is_complete
     assert found.alarms == ("batch 1: none of 1 studies has what was asked for: is that so?",)
+
+
+def test_what_the_door_refused_is_an_alarm_beside_a_night_that_is_complete(desk: TestDesk) -> None:
+    with desk.records.begin() as session:
+        caller = Caller("PACS", "NIGHTREAD", "10.1.4.23", "here:11112")
+        row = open_association(session, caller, moment(22))
+        count_refusals(session, row, "0xA700 the disk is full")
+        close_association(session, row, outcome=Outcome.RELEASED, now=moment(22))
+    found = read(desk)
+    assert found.is_complete
+    (alarm,) = found.alarms
+    assert alarm.startswith("images that the door refused since then: 1;")
 
 
 def test_a_report_that_cannot_know_the_schedules_says_so(desk: TestDesk) -> None:

@@ -15,6 +15,7 @@ from desk import TestDesk
 from sqlalchemy import text
 
 from phantoms.load import small_study
+from screening.domain.account import Role
 from screening.domain.prediction import Prediction
 from screening.errors import RecordsError
 from screening.records import audit, users
@@ -84,6 +85,15 @@ def test_a_link_from_before_a_change_and_one_for_somebody_else_sign_nobody_in(
     client = desk.signed_in("carl")
     assert client.get(f"/sign-in/{links[1]}").status_code == 409
     assert "Sign out carl" in client.get("/").text
+
+
+def test_a_name_from_outside_does_nothing_to_the_page_of_the_audit(desk: TestDesk) -> None:
+    name = "\u202eevil\x1b[31m<b>"
+    desk.client().post("/sign-in", data={"name": name, "password": "no"})
+    page = desk.signed_in("boss", Role.ADMIN).get("/audit").text
+    assert "evil" in page
+    assert not {"\u202e", "\x1b"} & set(page)
+    assert "<b>" not in page
 
 
 def test_no_row_of_the_audit_is_replaced(desk: TestDesk) -> None:
